@@ -1,0 +1,30 @@
+# The warnings of our own targets, linked PRIVATE by each: inod_warnings.
+add_library(inod_warnings INTERFACE)
+target_compile_options(
+  inod_warnings
+  INTERFACE -Wall
+            -Wextra
+            -Wpedantic
+            -Wshadow
+            -Wconversion
+            -Wsign-conversion
+            -Wold-style-cast
+            -Wnon-virtual-dtor
+            -Woverloaded-virtual
+            -Wimplicit-fallthrough
+            -Werror)
+
+# Every include spells the whole path from here.
+include_directories(${PROJECT_SOURCE_DIR})
+
+# "address", "thread" or nothing. undefined behaviour comes with address.
+set(INOD_SANITIZE "" CACHE STRING "Sanitizer to build everything with: address or thread")
+if(INOD_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(INOD_SANITIZE STREQUAL "thread")
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=thread)
+elseif(NOT INOD_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "INOD_SANITIZE is '${INOD_SANITIZE}': it may be address, thread or empty")
+endif()

@@ -1,0 +1,67 @@
+// Every error that inod reports, and who acts on it. The values stand on the wire and never change;
+// proto/PROTOCOL.md says the same for clients in other languages.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace inod {
+
+enum class Errc : std::uint16_t {
+    ok = 0,  // No error. Only the wire uses it: a Result that succeeded has no Errc.
+
+    // The frame. The author of the client mends it.
+    frame_malformed = 1,      // The stream is out of step. The connection is closed.
+    frame_too_long = 2,       // Longer than the daemon reads. The connection is closed.
+    hello_required = 3,       // The first frame must be a hello. The connection is closed.
+    version_unsupported = 4,  // No version in common. The connection is closed.
+    operation_unknown = 5,    // The daemon does not know this operation. The connection goes on.
+    body_malformed = 6,       // The body does not fit the operation. The connection goes on.
+    extension_unknown = 7,    // A required extension is not known here. The connection goes on.
+
+    // The request. The client asks for something else.
+    pool_unknown = 16,         // No such pool here, or none that this client may see.
+    access_denied = 17,        // An administrator adds a grant for this UID or GID.
+    count_zero = 18,           // A lease has at least one ID.
+    lease_too_large = 19,      // More than the pool's lease_count_max, which is the detail.
+    range_reversed = 20,       // The first ID is above the last.
+    id_out_of_range = 21,      // Outside the pool's min to max. The detail is the first such ID.
+    id_taken = 22,             // A claim for what is live. The detail is the first such ID.
+    id_burned = 23,            // A claim at or below the high-water mark of a unique pool.
+    generation_required = 24,  // A release in a pool that wraps names the generation.
+    stale_generation = 25,     // Live, but with another generation: the detail.
+    released = 26,             // Was handed out or burned, and is not live. The detail is the ID.
+    never_allocated = 27,      // Never handed out. The detail is the ID.
+    not_holder = 28,           // Somebody else holds it. The detail is the first such ID.
+    no_more_leases = 29,       // Nothing is live at or after that ID.
+
+    // The daemon's means. The client asks again later, an administrator gives it more.
+    pool_exhausted = 48,        // Too few free IDs in a row are left between min and max.
+    out_of_memory = 49,         // The memory budget is used up.
+    no_space = 50,              // The disk has no room for another journal segment.
+    journal_sealed = 51,        // A write or sync failed. Nothing is served until a restart.
+    too_many_connections = 52,  // The connection limit is reached.
+    shutting_down = 53,         // The daemon is about to end.
+
+    // The start of the daemon. An administrator acts, as the message says.
+    config_invalid = 64,   // The configuration is refused.
+    state_in_use = 65,     // Another daemon owns the state directory or the socket.
+    journal_damaged = 66,  // What was known to be on stable storage no longer reads back.
+    record_unknown = 67,   // A record that this version does not know: a newer version wrote it.
+    pool_changed = 68,     // The configuration contradicts what the journal knows of a pool.
+    io_error = 69,         // A system call on a file failed.
+
+    // The client library alone; never on the wire.
+    not_connected = 80,       // No daemon answers at the socket.
+    timed_out = 81,           // No reply in time. The request may still be carried out.
+    in_doubt = 82,            // The connection broke with the request under way.
+    protocol_violation = 83,  // The peer does not speak this protocol.
+};
+
+// The error's name as in the enumeration: "pool_exhausted". For a value that is none: "unknown".
+std::string_view name(Errc code) noexcept;
+
+// One sentence that says what is wrong and who can mend it, for people.
+std::string_view explanation(Errc code) noexcept;
+
+}  // namespace inod
