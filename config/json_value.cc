@@ -25,7 +25,7 @@ Failure failure_at(std::string_view text, std::size_t offset, const std::string&
 // What nlohmann's message says behind its own name and place. The library words it "[id] parse
 // error at line 1, column 2: reason" or "[id] reason"; should that change, the whole of it is still
 // true.
-std::string reason_of(std::string message) {
+std::string reason_of(const std::string& message) {
     const std::size_t place = message.find(", column ");
     if (place != message.npos) {
         const std::size_t colon = message.find(": ", place);

@@ -91,7 +91,7 @@ Result<Config, Failure> load_config(const std::string& file) {
     const auto names = drop_ins(directory);
     if (!names) return names.error();
     for (const std::string& name : *names) {
-        auto source = read_source(directory + "/" + name);
+        auto source = read_source((fs::path(directory) / name).string());
         if (!source) return source.error();
         sources.push_back(*std::move(source));
     }

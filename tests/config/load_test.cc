@@ -1,11 +1,10 @@
 // Which files make up a configuration, and what happens where they cannot be read.
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config/config.h"
 

@@ -37,7 +37,9 @@ void collect(const Json& root, const Json& node, const std::string& path,
     if (!node.contains("properties")) return;
     EXPECT_EQ(node.at("additionalProperties"), false) << path;
     for (const auto& [key, schema] : node.at("properties").items()) {
-        const std::string key_path = path.empty() ? key : path + "." + key;
+        std::string key_path = path;
+        if (!path.empty()) key_path += '.';
+        key_path += key;
         properties.push_back({key_path, schema});
         collect(root, schema, key_path, properties);
     }

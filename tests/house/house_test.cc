@@ -1,13 +1,13 @@
 // The house keeps to its table of who may include whom, and the search would notice if it did not.
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include "tests/house/rules.h"
 
