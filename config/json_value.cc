@@ -171,6 +171,10 @@ void write(const JsonValue& value, std::string& out) {
 }  // namespace
 
 Result<JsonValue, Failure> parse_json(std::string_view text) {
+    // The library takes a NUL for the end of the text and would not look at what follows.
+    const std::size_t nul = text.find('\0');
+    if (nul != text.npos) return failure_at(text, nul, "a NUL byte");
+
     TreeBuilder builder(text);
     try {
         const bool whole = nlohmann::json::sax_parse(text, &builder);

@@ -1,0 +1,142 @@
+// What a configuration means: defaults, edges, and how drop-ins change what came before.
+
+#include <gtest/gtest.h>
+
+#include "config/config.h"
+
+namespace inod {
+namespace {
+
+constexpr const char* one_pool =
+    R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9}]})";
+
+Config parsed(const std::vector<Source>& sources) {
+    const auto config = parse_config(sources);
+    EXPECT_TRUE(config) << config.error().message;
+    return config ? *config : Config{};
+}
+
+TEST(Config, DefaultsStandForWhatIsNotSaid) {
+    const Config config = parsed({
+        {"inod.json", one_pool}
+    });
+    EXPECT_EQ(config.state_dir, "/var/lib/inod");
+    EXPECT_EQ(config.socket, "/run/inod/inod.sock");
+    EXPECT_EQ(config.socket_mode, 0666U);
+    EXPECT_EQ(config.memory_max, 0U);
+    EXPECT_EQ(config.connections_max, 16'384U);
+    EXPECT_EQ(config.segment_size, 16U << 20U);
+    EXPECT_EQ(config.log_level, LogLevel::info);
+    ASSERT_EQ(config.pools.size(), 1U);
+    EXPECT_EQ(config.pools[0].spec.durability, Durability::lease);
+    EXPECT_EQ(config.pools[0].spec.lease_count_max, 65'536U);
+    EXPECT_TRUE(config.pools[0].grants.empty());
+}
+
+TEST(Config, EveryKeyReachesItsField) {
+    const Config config = parsed({
+        {"inod.json", R"({
+        "$schema": "inod.schema.json",
+        "pools": [{"name": "pid", "policy": "cyclic", "min": 2, "max": 4194303,
+                   "durability": "lease", "lease_count_max": 7,
+                   "grants": [{"uid": 1000}, {"gid": 100}, {"everyone": true}]},
+                  {"name": "B.1_x-y", "policy": "unique", "min": 5, "max": 5,
+                   "durability": "block"}],
+        "state_dir": "/srv/ids", "socket": "/tmp/s", "socket_mode": "0750",
+        "memory_max": 1, "connections_max": 2, "journal": {"segment_size": 69632},
+        "log_level": "error"})"}
+    });
+    const Config want{
+        .pools = {{.spec = {"pid", Policy::cyclic, {2, 4'194'303}, Durability::lease, 7},
+                   .grants = {{Grant::To::uid, 1000}, {Grant::To::gid, 100}, {}}},
+                  {.spec = {"B.1_x-y", Policy::unique, {5, 5}, Durability::block, 65'536},
+                   .grants = {}}},
+        .state_dir = "/srv/ids",
+        .socket = "/tmp/s",
+        .socket_mode = 0750,
+        .memory_max = 1,
+        .connections_max = 2,
+        .segment_size = 69'632,
+        .log_level = LogLevel::error,
+    };
+    EXPECT_EQ(config, want);
+}
+
+TEST(Config, IntegersAreExactAtTheirEdges) {
+    const Config config = parsed({
+        {"inod.json", R"({
+        "pools": [{"name": "all", "policy": "unique", "min": 0, "max": 18446744073709551615},
+                  {"name": "last", "policy": "cyclic", "min": 18446744073709551615,
+                   "max": 18446744073709551615, "lease_count_max": 4294967295,
+                   "grants": [{"uid": 4294967294}, {"gid": 0}]},
+                  {"name": "odd", "policy": "unique", "min": 9007199254740993,
+                   "max": 18446744073709551614}],
+        "memory_max": 18446744073709551615})"}
+    });
+    ASSERT_EQ(config.pools.size(), 3U);
+    EXPECT_EQ(config.pools[0].spec.range, whole_space);
+    EXPECT_EQ(config.pools[1].spec.range, (Range{id_max, id_max}));
+    EXPECT_EQ(config.pools[1].spec.lease_count_max, 0xFFFF'FFFFU);
+    EXPECT_EQ(config.pools[1].grants[0], (Grant{Grant::To::uid, 0xFFFF'FFFEU}));
+    EXPECT_EQ(config.pools[1].grants[1], (Grant{Grant::To::gid, 0}));
+    // Neither survives a double.
+    EXPECT_EQ(config.pools[2].spec.range, (Range{9'007'199'254'740'993, id_max - 1}));
+    EXPECT_EQ(config.memory_max, id_max);
+}
+
+TEST(Config, LaterFilesMergeObjectsByKey) {
+    const Config config = parsed({
+        {"inod.json",     one_pool                                  },
+        {"inod.d/1.json", R"({"journal": {"segment_size": 65536}})" },
+        {"inod.d/2.json", R"({"journal": {}, "log_level": "debug"})"},
+        {"inod.d/3.json", R"({"log_level": "warn"})"                },
+        {"inod.d/4.json", "{}"                                      }
+    });
+    EXPECT_EQ(config.segment_size, 65'536U);
+    EXPECT_EQ(config.log_level, LogLevel::warn);
+    EXPECT_EQ(config.pools.size(), 1U);
+}
+
+TEST(Config, LaterFilesMergePoolsByName) {
+    const Config config = parsed({
+        {"inod.json",     R"({"pools": [
+             {"name": "a", "policy": "unique", "min": 1, "max": 9, "grants": [{"uid": 1}]},
+             {"name": "b", "policy": "cyclic", "min": 2, "max": 8}]})"},
+        {"inod.d/1.json", R"({"pools": [
+             {"name": "c", "policy": "unique"},
+             {"name": "b", "max": 80, "grants": [{"gid": 7}]}]})"},
+        {"inod.d/2.json", R"({"pools": [
+             {"name": "a", "grants": [{"uid": 2}, {"uid": 3}], "lease_count_max": 5},
+             {"name": "c", "min": 3, "max": 4, "durability": "block"}]})"}
+    });
+    const std::vector<PoolConfig> want = {
+        {.spec = {"a", Policy::unique, {1, 9}, Durability::lease, 5},
+         .grants = {{Grant::To::uid, 2}, {Grant::To::uid, 3}}                           },
+        {.spec = {"b", Policy::cyclic, {2, 80}, Durability::lease, 65'536},
+         .grants = {{Grant::To::gid, 7}}                                                },
+        {.spec = {"c", Policy::unique, {3, 4}, Durability::block, 65'536},  .grants = {}},
+    };
+    EXPECT_EQ(config.pools, want);
+}
+
+TEST(Config, AnEmptyListOfGrantsTakesTheEarlierOnesBack) {
+    const Config config = parsed({
+        {"inod.json",     R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9,
+                                      "grants": [{"everyone": true}]}]})"},
+        {"inod.d/1.json", R"({"pools": [{"name": "a", "grants": []}]})"                      }
+    });
+    ASSERT_EQ(config.pools.size(), 1U);
+    EXPECT_TRUE(config.pools[0].grants.empty());
+}
+
+TEST(Config, TheMainFileNeedsNoPoolIfADropInHasOne) {
+    EXPECT_EQ(parsed({
+                         {"inod.json",     "{}"    },
+                         {"inod.d/1.json", one_pool}
+    })
+                  .pools.size(),
+              1U);
+}
+
+}  // namespace
+}  // namespace inod

@@ -1,0 +1,54 @@
+"""Validates samples against config/inod.schema.json with python3-jsonschema; 77 (skip) without it.
+
+The parser in C++ and the schema are compared key by key in schema_test.cc; this shows that a
+validator that we did not write reads the schema as we mean it.
+"""
+import json
+import pathlib
+import sys
+
+try:
+    from jsonschema import Draft202012Validator
+except ImportError:
+    print("python3-jsonschema (4 or newer) is not installed: skipped")
+    sys.exit(77)
+
+directory = pathlib.Path(sys.argv[1])
+schema = json.loads((directory / "inod.schema.json").read_text())
+Draft202012Validator.check_schema(schema)
+validator = Draft202012Validator(schema)
+
+
+def pool(**members):
+    return {"pools": [{"name": "a", **members}]}
+
+
+sound = [
+    json.loads((directory / "inod.json").read_text()),
+    {},
+    pool(policy="cyclic", min=0, max=2**64 - 1, grants=[{"uid": 1}, {"everyone": True}]),
+    {"journal": {"segment_size": 65536}, "socket_mode": "0600", "log_level": "warn"},
+]
+refused = [
+    [],
+    {"Pools": []},
+    {"pools": [{}]},
+    {"pools": [{"name": "-a"}]},
+    pool(min=-1),
+    pool(max=2**64),
+    pool(max=1.5),
+    pool(policy="uniq"),
+    pool(grants=[{}]),
+    pool(grants=[{"uid": 1, "gid": 1}]),
+    pool(grants=[{"everyone": False}]),
+    {"journal": {"segment_size": 65537}},
+    {"socket_mode": 438},
+    {"state_dir": "relative"},
+    {"socket": "/" + "s" * 107},
+]
+
+wrong = [("refuses", s) for s in sound if not validator.is_valid(s)]
+wrong += [("accepts", s) for s in refused if validator.is_valid(s)]
+for what, sample in wrong:
+    print(f"the schema {what} {json.dumps(sample)}")
+sys.exit(1 if wrong else 0)

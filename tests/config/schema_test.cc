@@ -1,0 +1,164 @@
+// Holds config/inod.schema.json against the parser, so that neither says what the other does not:
+// the keys, and by trying them, each key's limits, words and default.
+
+#include <fstream>
+#include <set>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "config/config.h"
+
+namespace inod {
+namespace {
+
+using Json = nlohmann::json;
+
+// The place of a value below the root of a configuration, as config_keys() writes it, and what the
+// schema says of it.
+struct Property {
+    std::string path;
+    Json schema;
+};
+
+Json read_schema() {
+    std::ifstream file(INOD_SOURCE_DIR "/config/inod.schema.json");
+    return Json::parse(file);
+}
+
+// Every property below `node`, "$ref" followed.
+void collect(const Json& root, const Json& node, const std::string& path,
+             std::vector<Property>& properties) {
+    if (node.contains("$ref")) {
+        const std::string pointer = node.at("$ref").get<std::string>().substr(1);
+        return collect(root, root.at(Json::json_pointer(pointer)), path, properties);
+    }
+    if (node.contains("items")) collect(root, node.at("items"), path + "[]", properties);
+    if (!node.contains("properties")) return;
+    EXPECT_EQ(node.at("additionalProperties"), false) << path;
+    for (const auto& [key, schema] : node.at("properties").items()) {
+        const std::string key_path = path.empty() ? key : path + "." + key;
+        properties.push_back({key_path, schema});
+        collect(root, schema, key_path, properties);
+    }
+}
+
+std::vector<Property> properties() {
+    const Json root = read_schema();
+    std::vector<Property> found;
+    collect(root, root, "", found);
+    return found;
+}
+
+// A configuration that is sound as it stands, with `value` at `path`.
+Json with(const std::string& path, const Json& value) {
+    Json config = {
+        {"pools", {{{"name", "a"}, {"policy", "unique"}, {"min", 0}, {"max", id_max}}}}
+    };
+    Json* at = &config;
+    std::size_t begin = 0;
+    while (true) {
+        const std::size_t dot = path.find('.', begin);
+        std::string key = path.substr(begin, dot == path.npos ? dot : dot - begin);
+        const bool element = key.ends_with("[]");
+        if (element) key.resize(key.size() - 2);
+        at = &(*at)[key];
+        if (element) at = &(*at)[0];
+        if (dot == path.npos) break;
+        begin = dot + 1;
+    }
+    *at = value;
+    return config;
+}
+
+std::string refusal(const std::string& text) {
+    const Source source{"inod.json", text};
+    const auto config = parse_config({&source, 1});
+    return config ? "" : config.error().message;
+}
+
+// Whether the parser says `value` itself is wrong at that place, whatever else may be.
+bool refused(const std::string& path, const std::string& digits) {
+    std::string text = with(path, "@").dump();
+    text.replace(text.find("\"@\""), 3, digits);
+    const std::string message = refusal(text);
+    return message.find(" " + digits + " is not an integer from ") != message.npos;
+}
+
+TEST(Schema, HasTheKeysOfTheParserAndNoOthers) {
+    std::set<std::string> in_schema;
+    for (const Property& property : properties())
+        in_schema.insert(property.path);
+    const std::vector<std::string> keys = config_keys();
+    EXPECT_EQ(in_schema, (std::set<std::string>(keys.begin(), keys.end())));
+}
+
+TEST(Schema, DescribesEveryKey) {
+    for (const Property& property : properties()) {
+        SCOPED_TRACE(property.path);
+        EXPECT_FALSE(property.schema.value("description", "").empty());
+    }
+}
+
+TEST(Schema, LimitsAreThoseOfTheParser) {
+    int numbers = 0;
+    for (const Property& property : properties()) {
+        if (property.schema.value("type", "") != "integer") continue;
+        SCOPED_TRACE(property.path);
+        ++numbers;
+        const auto min = property.schema.at("minimum").get<std::uint64_t>();
+        const auto max = property.schema.at("maximum").get<std::uint64_t>();
+        EXPECT_FALSE(refused(property.path, std::to_string(min)));
+        EXPECT_FALSE(refused(property.path, std::to_string(max)));
+        EXPECT_TRUE(refused(property.path, min == 0 ? "-1" : std::to_string(min - 1)));
+        EXPECT_TRUE(refused(property.path,
+                            max == id_max ? "18446744073709551616" : std::to_string(max + 1)));
+        if (property.schema.contains("multipleOf")) {
+            EXPECT_EQ(property.schema.at("multipleOf"), segment_size_unit);
+        }
+    }
+    EXPECT_EQ(numbers, 8) << "memory_max, connections_max, segment_size, min, max, "
+                             "lease_count_max, uid, gid";
+}
+
+TEST(Schema, WordsAreThoseOfTheParser) {
+    for (const Property& property : properties()) {
+        if (!property.schema.contains("enum")) continue;
+        SCOPED_TRACE(property.path);
+        std::string known;
+        for (const Json& word : property.schema.at("enum")) {
+            EXPECT_EQ(refusal(with(property.path, word).dump()), "");
+            known += (known.empty() ? "" : ", ") + word.dump();
+        }
+        const std::string message = refusal(with(property.path, "@").dump());
+        EXPECT_NE(message.find("\"@\" is not one of " + known), message.npos) << message;
+    }
+}
+
+TEST(Schema, DefaultsAreThoseOfTheParser) {
+    const Source bare{"inod.json", with("$schema", "x").dump()};
+    for (const Property& property : properties()) {
+        if (!property.schema.contains("default")) continue;
+        SCOPED_TRACE(property.path);
+        const Source spelled{"inod.json",
+                             with(property.path, property.schema.at("default")).dump()};
+        const auto want = parse_config({&bare, 1});
+        const auto got = parse_config({&spelled, 1});
+        ASSERT_TRUE(want && got);
+        EXPECT_EQ(*got, *want);
+    }
+}
+
+TEST(Schema, OnlyWhatHasNoDefaultLacksOne) {
+    std::set<std::string> without;
+    for (const Property& property : properties()) {
+        if (!property.schema.contains("default")) without.insert(property.path);
+    }
+    EXPECT_EQ(without, (std::set<std::string>{"$schema", "pools", "journal", "pools[].name",
+                                              "pools[].policy", "pools[].min", "pools[].max",
+                                              "pools[].grants[].uid", "pools[].grants[].gid",
+                                              "pools[].grants[].everyone"}));
+}
+
+}  // namespace
+}  // namespace inod
