@@ -96,8 +96,12 @@ Answer<Held> Allocator::next(PoolIndex index, Id id) noexcept {
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     ++served_pool->lookups;
     const auto found = served_pool->pool.next(id);
-    if (!found) return {found.error(), journal_.last_lsn()};
-    return {held(*found), journal_.last_lsn()};
+    if (!found) return {found.error(), unless_durable(journal_.last_lsn())};
+    return {held(*found), unless_durable(journal_.last_lsn())};
+}
+
+Lsn Allocator::unless_durable(Lsn lsn) const noexcept {
+    return lsn > journal_.durable_lsn() ? lsn : 0;
 }
 
 Held Allocator::held(const LiveRun& run) const {
@@ -161,7 +165,7 @@ Answer<T> Allocator::refuse(ServedPool& served_pool, PoolIndex index, const Erro
         case Errc::never_allocated:
         case Errc::not_holder:
             return {error, pending_.last_change(index, error.detail, journal_.durable_lsn())};
-        case Errc::stale_generation: return {error, journal_.last_lsn()};
+        case Errc::stale_generation: return {error, unless_durable(journal_.last_lsn())};
         default: return {error, 0};
     }
 }

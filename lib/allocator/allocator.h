@@ -33,8 +33,8 @@ struct AllocatorOptions {
     std::uint64_t memory_max = 0;  // bytes, for all that grows with what clients hold
 };
 
-// What a request came to, and the LSN that must be durable before anybody may hear of it: 0 if it
-// can be told at once. A refusal can have to wait too, since it tells what others have changed.
+// What a request came to, and the LSN that must become durable before anybody may hear of it: 0 if
+// it can be told at once, and above durable_lsn() otherwise. A refusal can have to wait too, since it tells what others have changed.
 template <class T>
 struct Answer {
     Result<T> result;
@@ -128,6 +128,7 @@ private:
     };
 
     ServedPool* served(PoolIndex index) noexcept;
+    [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
     Result<HolderIndex> enter(const Holder& holder);
     [[nodiscard]] Result<> check_can_grow() const noexcept;
     Lsn record_mark(ServedPool& served, PoolIndex index, Id last, std::optional<Id> mark) noexcept;

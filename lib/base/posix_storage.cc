@@ -96,10 +96,6 @@ bool is_regular(int directory, const dirent& entry) {
 
 }  // namespace
 
-OwnedFd::~OwnedFd() {
-    if (fd_ >= 0) ::close(fd_);
-}
-
 Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_directory(
     const std::string& path) {
     const int fd =

@@ -11,25 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/owned_fd.h"
 #include "lib/base/storage.h"
 
 namespace inod {
-
-// A file descriptor that is closed when its owner ends. -1 is none.
-class OwnedFd {
-public:
-    explicit OwnedFd(int fd) : fd_(fd) {}
-    OwnedFd(OwnedFd&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-    OwnedFd(const OwnedFd&) = delete;
-    OwnedFd& operator=(const OwnedFd&) = delete;
-    OwnedFd& operator=(OwnedFd&&) = delete;
-    ~OwnedFd();
-
-    [[nodiscard]] int get() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 class PosixStorage final : public Storage {
 public:
