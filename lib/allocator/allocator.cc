@@ -41,8 +41,10 @@ Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t
     if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
 
     const Range range = granted->lease.range;
-    const Lsn mark_lsn = record_mark(*served_pool, index, range.last, granted->mark);
-    if (!served_pool->pool.records_leases()) return {granted->lease, mark_lsn};
+    if (granted->mark) record_mark(*served_pool, index, *granted->mark);
+    if (!served_pool->pool.records_leases()) {
+        return {granted->lease, mark_lsn(*served_pool, range.last)};
+    }
     return {granted->lease, change(index, range,
                                    Allocated{.pool = index,
                                              .range = range,
@@ -85,10 +87,10 @@ Answer<Held> Allocator::lookup(PoolIndex index, Id id, std::uint64_t generation)
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     ++served_pool->lookups;
-    const Lsn last_change = pending_.last_change(index, id, journal_.durable_lsn());
+    const Lsn wait_for = last_change(*served_pool, index, id);
     const auto found = served_pool->pool.lookup(id, generation);
-    if (!found) return {found.error(), last_change};
-    return {held(*found), last_change};
+    if (!found) return {found.error(), wait_for};
+    return {held(*found), wait_for};
 }
 
 Answer<Held> Allocator::next(PoolIndex index, Id id) noexcept {
@@ -126,19 +128,26 @@ Result<HolderIndex> Allocator::enter(const Holder& holder) {
     return added;
 }
 
-// Records that the mark was moved, and says what a lease that is not recorded itself, and ends at
-// `last`, has to wait for.
-Lsn Allocator::record_mark(ServedPool& served_pool, PoolIndex index, Id last,
-                           std::optional<Id> mark) noexcept {
+void Allocator::record_mark(ServedPool& served_pool, PoolIndex index, Id mark) noexcept {
+    // What was durable stays known while the new mark is not.
     if (served_pool.moved_mark_lsn <= journal_.durable_lsn()) {
         served_pool.settled_mark = served_pool.moved_mark;
     }
-    if (mark) {
-        served_pool.moved_mark = mark;
-        served_pool.moved_mark_lsn = append(MarkMoved{.pool = index, .mark = *mark});
-    }
-    const bool settled = served_pool.settled_mark && last <= *served_pool.settled_mark;
-    return settled ? 0 : served_pool.moved_mark_lsn;
+    served_pool.moved_mark = mark;
+    served_pool.moved_mark_lsn = append(MarkMoved{.pool = index, .mark = mark});
+}
+
+// What must be durable before anybody may hear of an unrecorded lease of `id`: the mark above it.
+Lsn Allocator::mark_lsn(ServedPool& served_pool, Id id) const noexcept {
+    if (served_pool.settled_mark && id <= *served_pool.settled_mark) return 0;
+    return served_pool.moved_mark_lsn > journal_.durable_lsn() ? served_pool.moved_mark_lsn : 0;
+}
+
+// What must be durable before anybody may hear of `id`.
+Lsn Allocator::last_change(ServedPool& served_pool, PoolIndex index, Id id) const noexcept {
+    const Lsn recorded = pending_.last_change(index, id, journal_.durable_lsn());
+    if (served_pool.pool.records_leases()) return recorded;
+    return std::max(recorded, mark_lsn(served_pool, id));
 }
 
 Lsn Allocator::append(const Record& record) noexcept {
@@ -163,8 +172,7 @@ Answer<T> Allocator::refuse(ServedPool& served_pool, PoolIndex index, const Erro
         case Errc::id_burned:
         case Errc::released:
         case Errc::never_allocated:
-        case Errc::not_holder:
-            return {error, pending_.last_change(index, error.detail, journal_.durable_lsn())};
+        case Errc::not_holder: return {error, last_change(served_pool, index, error.detail)};
         case Errc::stale_generation: return {error, unless_durable(journal_.last_lsn())};
         default: return {error, 0};
     }

@@ -10,7 +10,7 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -119,7 +119,8 @@ private:
 
         Pool pool;
         bool configured;
-        // For a pool whose leases are not recorded: what is durable of its high-water mark.
+        // For a pool whose leases are not recorded: its high-water mark as it is known to be
+        // durable, and as it will be with the record at moved_mark_lsn.
         std::optional<Id> settled_mark;
         std::optional<Id> moved_mark;
         Lsn moved_mark_lsn = 0;
@@ -131,7 +132,9 @@ private:
     [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
     Result<HolderIndex> enter(const Holder& holder);
     [[nodiscard]] Result<> check_can_grow() const noexcept;
-    Lsn record_mark(ServedPool& served, PoolIndex index, Id last, std::optional<Id> mark) noexcept;
+    void record_mark(ServedPool& served, PoolIndex index, Id mark) noexcept;
+    [[nodiscard]] Lsn mark_lsn(ServedPool& served, Id id) const noexcept;
+    [[nodiscard]] Lsn last_change(ServedPool& served, PoolIndex index, Id id) const noexcept;
     Lsn append(const Record& record) noexcept;
     Lsn change(PoolIndex pool, Range range, const Record& record) noexcept;
     template <class T>

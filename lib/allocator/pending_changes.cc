@@ -16,17 +16,16 @@ void PendingChanges::add(PoolIndex pool, Range range, Lsn lsn, Lsn durable_lsn) 
 }
 
 Lsn PendingChanges::last_change(PoolIndex pool, Id id, Lsn durable_lsn) const noexcept {
-    const Lsn lsn = std::max(search(chain_of(pool, id), pool, id, durable_lsn),
-                             search(wide_chain, pool, id, durable_lsn));
-    if (lsn != 0) return lsn;
-    return displaced_lsn_ > durable_lsn ? displaced_lsn_ : 0;
+    return std::max(search(chain_of(pool, id), pool, id, durable_lsn),
+                    search(wide_chain, pool, id, durable_lsn));
 }
 
 Lsn PendingChanges::search(std::size_t chain, PoolIndex pool, Id id,
                            Lsn durable_lsn) const noexcept {
     for (Lsn lsn = chains_[chain].newest; lsn > durable_lsn;) {
         const Change& change = at(lsn);
-        if (change.lsn != lsn) return 0;  // it made room for a newer one: displaced_lsn_ knows
+        // It made room before it was durable, and with it we lost sight of those before it.
+        if (change.lsn != lsn) return displaced_lsn_;
         if (change.pool == pool && change.range.contains(id)) return lsn;
         lsn = change.earlier;
     }

@@ -1,8 +1,9 @@
 // Which IDs have a change that is not on stable storage yet, so that a lookup waits for just the
 // last change of its own ID and for nothing else.
 //
-// Bounded: it remembers the newest `capacity` changes. When a change that is not durable had to
-// make room, lookups that find nothing newer wait for that one, to be on the safe side.
+// Bounded: it remembers the newest `capacity` changes. Where a change that is not durable had to
+// make room, lookups that it could matter to wait for the newest that had to, to be on the safe
+// side.
 //
 // Thread safety: none of its own; the allocator's lock guards it. No call allocates.
 #pragma once

@@ -12,10 +12,10 @@ public:
     explicit Recoverer(Allocator& allocator) : allocator_(allocator) {}
 
     Result<void, Failure> snapshot_record(std::span<const std::byte> bytes) override {
-        return apply(bytes);
+        return apply(bytes, Place::snapshot);
     }
     Result<void, Failure> log_record(Lsn /*lsn*/, std::span<const std::byte> bytes) override {
-        return apply(bytes);
+        return apply(bytes, Place::log);
     }
 
     // Makes the configured pools that the journal does not know, and widens those that it knows
@@ -23,9 +23,13 @@ public:
     Result<void, Failure> define_pools();
     void apply_unclean_stop();
     Result<void, Failure> flush_all();
+    // All that was recorded is durable now, the high-water marks too.
+    void settle_marks();
 
 private:
-    Result<void, Failure> apply(std::span<const std::byte> bytes);
+    enum class Place { snapshot, log };
+    Result<void, Failure> apply(std::span<const std::byte> bytes, Place place);
+    static bool belongs(const Record& record, Place place);
 
     Result<void, Failure> apply(const PoolDefined& record);
     Result<void, Failure> apply(const HolderDefined& record);
@@ -46,8 +50,9 @@ private:
         return holder < allocator_.holders_.size();
     }
 
+    Result<void, Failure> define_again(Pool& pool, const PoolDefined& record);
+
     Allocator& allocator_;
-    std::vector<Range> recorded_;  // each pool's range as the journal has it
 };
 
 namespace {
@@ -71,6 +76,11 @@ Failure changed(const PoolSpec& spec, const std::string& what) {
     return {Errc::pool_changed,
             "pool '" + spec.name + "': " + what +
                 ". Undo the change in the configuration, or give the new pool another name"};
+}
+
+Failure unknown(const std::string& what) {
+    return {Errc::record_unknown,
+            what + " which this version of inod does not know: use the newer one that wrote it"};
 }
 
 // May a pool that the journal knows as `record` be run as `spec`?
@@ -103,19 +113,28 @@ Result<Recovery, Failure> Allocator::recover() {
     if (auto defined = recoverer.define_pools(); !defined) return defined.error();
     // What this start appended is durable before anything is handed out.
     if (auto flushed = recoverer.flush_all(); !flushed) return flushed.error();
+    recoverer.settle_marks();
     return recovery;
 }
 
-Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> bytes) {
+Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> bytes, Place place) {
     const auto record = decode_record(bytes);
     if (!record && record.error().code == Errc::record_unknown) {
-        return Failure{Errc::record_unknown,
-                       "a record of type " + std::to_string(record.error().detail % 256) +
-                           ", version " + std::to_string(record.error().detail / 256) +
-                           ", which this version of inod does not know: use the newer one"};
+        return unknown("a record of type " + std::to_string(record.error().detail % 256) +
+                       ", version " + std::to_string(record.error().detail / 256) + ",");
     }
     if (!record) return damaged("a record is not whole");
+    if (!belongs(*record, place)) return damaged("a record is where its kind has no place");
     return std::visit([this](const auto& r) { return apply(r); }, *record);
+}
+
+bool Allocator::Recoverer::belongs(const Record& record, Place place) {
+    if (std::holds_alternative<PoolDefined>(record)) return true;
+    if (std::holds_alternative<HolderDefined>(record)) return true;
+    const bool saved = std::holds_alternative<SequenceSaved>(record) ||
+                       std::holds_alternative<ClaimSaved>(record) ||
+                       std::holds_alternative<LiveSaved>(record);
+    return saved == (place == Place::snapshot);
 }
 
 template <class Change>
@@ -132,29 +151,40 @@ Result<void, Failure> Allocator::Recoverer::with_pool(PoolIndex index, const cha
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
-    auto& pools = allocator_.pools_;
-    if (record.pool < pools.size()) {
-        // Its range was widened; the pool has been made with the range that is configured now.
-        if (pools[record.pool]->pool.spec().name != record.name) {
-            return damaged("pool " + std::to_string(record.pool) + " has two names");
-        }
-        recorded_[record.pool] = record.range;
-        return {};
+    if (name(record.policy) == "unknown" || name(record.durability) == "unknown") {
+        return unknown("pool '" + record.name + "' has a policy or durability");
     }
-    if (record.pool != pools.size()) return damaged("pools are not defined in order");
-
-    const PoolSpec* const spec = configured(record.name);
     PoolSpec made{.name = record.name,
                   .policy = record.policy,
                   .range = record.range,
                   .durability = record.durability};
     if (auto valid = validate(made); !valid) return damaged("a pool is defined that cannot be");
+    const PoolSpec* const spec = configured(record.name);
     if (spec != nullptr) {
         if (auto unchanged = check_unchanged(record, *spec); !unchanged) return unchanged;
-        made = *spec;
+        made.lease_count_max = spec->lease_count_max;
     }
+    auto& pools = allocator_.pools_;
+    if (record.pool < pools.size()) return define_again(pools[record.pool]->pool, record);
+    if (record.pool != pools.size()) return damaged("pools are not defined in order");
+    const bool named_before = std::any_of(pools.begin(), pools.end(), [&](const auto& other) {
+        return other->pool.spec().name == record.name;
+    });
+    if (named_before) return damaged("two pools are named '" + record.name + "'");
     pools.push_back(std::make_unique<ServedPool>(made, allocator_.budget_, spec != nullptr));
-    recorded_.push_back(record.range);
+    return {};
+}
+
+// A pool is defined once more when its range was widened. What comes before it is replayed with the
+// range as it was, since where a cyclic pool wrapped depends on it.
+Result<void, Failure> Allocator::Recoverer::define_again(Pool& pool, const PoolDefined& record) {
+    const PoolSpec& spec = pool.spec();
+    if (record.name != spec.name || record.policy != spec.policy ||
+        record.durability != spec.durability || record.range.first != spec.range.first ||
+        record.range.last < spec.range.last) {
+        return damaged("pool '" + spec.name + "' is defined a second time and otherwise");
+    }
+    pool.widen(record.range.last);
     return {};
 }
 
@@ -179,9 +209,12 @@ Result<void, Failure> Allocator::Recoverer::define_pools() {
     };
     auto& pools = allocator_.pools_;
     for (std::size_t i = 0; i < pools.size(); ++i) {
-        const PoolSpec& spec = pools[i]->pool.spec();
-        if (spec.range == recorded_[i]) continue;
-        if (auto done = define(static_cast<PoolIndex>(i), spec); !done) return done;
+        if (!pools[i]->configured) continue;
+        Pool& pool = pools[i]->pool;
+        const Id max = configured(pool.spec().name)->range.last;
+        if (max == pool.spec().range.last) continue;
+        pool.widen(max);
+        if (auto done = define(static_cast<PoolIndex>(i), pool.spec()); !done) return done;
     }
     for (const PoolSpec& spec : allocator_.options_.pools) {
         if (allocator_.find_pool(spec.name) != nullptr) continue;
@@ -205,6 +238,13 @@ Result<void, Failure> Allocator::Recoverer::flush_all() {
     return {};
 }
 
+void Allocator::Recoverer::settle_marks() {
+    for (const auto& served_pool : allocator_.pools_) {
+        served_pool->settled_mark = served_pool->pool.sequence().mark;
+        served_pool->moved_mark = served_pool->settled_mark;
+    }
+}
+
 void Allocator::Recoverer::apply_unclean_stop() {
     for (const auto& served_pool : allocator_.pools_)
         served_pool->pool.replay_unclean_stop();
@@ -212,7 +252,7 @@ void Allocator::Recoverer::apply_unclean_stop() {
 
 Result<void, Failure> Allocator::Recoverer::apply(const HolderDefined& record) {
     if (record.holder.binding != Binding::persistent) {
-        return damaged("a holder has an unknown binding");
+        return unknown("a holder has a binding");
     }
     if (record.index != allocator_.holders_.size() || allocator_.holders_.find(record.holder)) {
         return damaged("holders are not defined in order");

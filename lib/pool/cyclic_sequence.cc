@@ -73,6 +73,20 @@ void CyclicSequence::after_unclean_stop() noexcept {
     raise_generation();
 }
 
+bool CyclicSequence::allows(const Next& next) const {
+    if (next.raises_generation) return true;
+    return cursor_ && next.range.first >= *cursor_ && !had_this_generation(next.range);
+}
+
+void CyclicSequence::widen(Id max) noexcept {
+    if (!cursor_ && max > range_.last) {
+        cursor_ = range_.last + 1;
+        // No stretch of this generation was begun: it begins here.
+        if (!swept_) swept_ = cursor_;
+    }
+    range_.last = max;
+}
+
 SequenceState CyclicSequence::state() const {
     return {.cursor = cursor_,
             .highest = highest_,
@@ -82,12 +96,20 @@ SequenceState CyclicSequence::state() const {
             .claims = claims_};
 }
 
-void CyclicSequence::restore(const SequenceState& state) noexcept {
-    cursor_ = resume(state, range_.last);
+bool CyclicSequence::restore(const SequenceState& state) noexcept {
+    if (state.generation == 0 || state.mark) return false;
+    if (state.cursor != range_.first) {
+        const Id passed = state.cursor ? *state.cursor - 1 : range_.last;
+        if (!state.highest || *state.highest < passed) return false;
+    }
+    if (state.cursor && (!state.swept || *state.swept > *state.cursor)) return false;
+    if (state.claims && (!state.highest || *state.highest < state.claims->last)) return false;
+    cursor_ = state.cursor;
     highest_ = state.highest;
     generation_ = state.generation;
     swept_ = state.swept;
     claims_ = state.claims;
+    return true;
 }
 
 Result<void, Failure> CyclicSequence::for_each_claim(

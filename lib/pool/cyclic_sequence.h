@@ -27,8 +27,10 @@ public:
     void set_mark(Id mark) noexcept override;
     void after_unclean_stop() noexcept override;
 
+    [[nodiscard]] bool allows(const Next& next) const override;
+    void widen(Id max) noexcept override;
     [[nodiscard]] SequenceState state() const override;
-    void restore(const SequenceState& state) noexcept override;
+    [[nodiscard]] bool restore(const SequenceState& state) noexcept override;
     Result<void, Failure> for_each_claim(
         const std::function<Result<void, Failure>(Range)>& visit) const override;
     Result<> restore_claim(Range range) override;
@@ -37,7 +39,7 @@ private:
     [[nodiscard]] bool had_this_generation(Range range) const;
     void raise_generation() noexcept;
 
-    const Range range_;
+    Range range_;
     std::optional<Id> cursor_;
     std::optional<Id> highest_;
     std::uint64_t generation_ = 1;

@@ -6,6 +6,29 @@
 #include "lib/base/assert.h"
 
 namespace inod {
+namespace {
+
+// Passes a guard on and remembers whether it was dropped. While it is, others may hand out what was
+// just decided on, and may give back memory that was just set aside: all is decided anew then.
+class WatchedGuard {
+public:
+    explicit WatchedGuard(GuardRef guard) : guard_(guard) {}
+
+    void lock() { guard_.lock(); }
+    void unlock() {
+        dropped_ = true;
+        guard_.unlock();
+    }
+
+    // Was it dropped since it was made or asked last?
+    [[nodiscard]] bool was_dropped() { return std::exchange(dropped_, false); }
+
+private:
+    GuardRef guard_;
+    bool dropped_ = false;
+};
+
+}  // namespace
 
 Pool::Pool(PoolSpec spec, MemoryBudget& budget)
     : spec_(std::move(spec)),
@@ -18,16 +41,17 @@ Result<Granted> Pool::allocate(GuardRef guard, std::uint64_t count, HolderIndex 
     if (count > spec_.lease_count_max) return Error{Errc::lease_too_large, spec_.lease_count_max};
 
     std::optional<Sequence::Next> next;
-    for (std::uint64_t seen = ~changes_; seen != changes_;) {
-        seen = changes_;
+    WatchedGuard watched(guard);
+    do {
         next = sequence_->next(count, live_);
         if (!next) return Errc::pool_exhausted;
-        if (auto prepared = prepare(guard, next->range); !prepared) return prepared.error();
-    }
+        if (auto prepared = prepare(watched, next->range); !prepared) return prepared.error();
+    } while (watched.was_dropped());
 
     // Everything that can fail comes before this line, everything that leases comes after it.
     const auto mark = sequence_->move_mark(next->range.last);
     sequence_->take(*next);
+    ++counters_.allocations;
     return Granted{.lease = store(next->range, holder, false),
                    .raised_generation = next->raises_generation,
                    .mark = mark};
@@ -39,17 +63,18 @@ Result<Granted> Pool::allocate_at(GuardRef guard, Range range, HolderIndex holde
         return Error{Errc::lease_too_large, spec_.lease_count_max};
     }
     bool raises_generation = false;
-    for (std::uint64_t seen = ~changes_; seen != changes_;) {
-        seen = changes_;
+    WatchedGuard watched(guard);
+    do {
         if (auto free = check_free(range); !free) return free.error();
         const auto allowed = sequence_->check_claim(range);
         if (!allowed) return allowed.error();
         raises_generation = *allowed;
-        if (auto claim = sequence_->prepare_claim(guard, range); !claim) return claim.error();
-        if (auto prepared = prepare(guard, range); !prepared) return prepared.error();
-    }
+        if (auto claim = sequence_->prepare_claim(watched, range); !claim) return claim.error();
+        if (auto prepared = prepare(watched, range); !prepared) return prepared.error();
+    } while (watched.was_dropped());
 
     sequence_->claim(range, raises_generation);
+    ++counters_.allocations;
     return Granted{.lease = store(range, holder, true),
                    .raised_generation = raises_generation,
                    .mark = std::nullopt};
@@ -82,10 +107,10 @@ Result<> Pool::prepare(GuardRef guard, Range range) {
 
 Lease Pool::store(Range range, HolderIndex holder, bool claimed) noexcept {
     const std::uint64_t generation = sequence_->state().generation;
-    const Tag tag{.holder = holder, .claimed = claimed, .generation = generation};
+    // Where every lease is recorded it does not matter which were claimed, and one tag serves both.
+    const Tag tag{
+        .holder = holder, .claimed = claimed && !records_leases(), .generation = generation};
     live_.store_merged(range, tags_.add(tag, range.count()));
-    ++changes_;
-    ++counters_.allocations;
     return {.range = range, .generation = generation};
 }
 
@@ -125,7 +150,6 @@ void Pool::forget(Range range) noexcept {
         id = part.last + 1;
     }
     live_.erase(range);
-    ++changes_;
 }
 
 Error Pool::not_live(Id id) const {
@@ -135,7 +159,30 @@ Error Pool::not_live(Id id) const {
 
 LiveRun Pool::run_of(const Entry& entry) const {
     const Tag& tag = tags_[entry.value];
-    return {.range = entry.range, .generation = tag.generation, .holder = tag.holder};
+    LiveRun run{.range = entry.range, .generation = tag.generation, .holder = tag.holder};
+    if (records_leases()) return run;
+    // Touching entries may differ in nothing but who chose the number, which is nobody's business.
+    const auto belongs = [&](const std::optional<Entry>& other) {
+        return other && tags_[other->value].holder == run.holder &&
+               tags_[other->value].generation == run.generation;
+    };
+    while (run.range.first > spec_.range.first) {
+        const auto before = live_.find(run.range.first - 1);
+        if (!belongs(before)) break;
+        run.range.first = before->range.first;
+    }
+    while (run.range.last < spec_.range.last) {
+        const auto after = live_.find(run.range.last + 1);
+        if (!belongs(after)) break;
+        run.range.last = after->range.last;
+    }
+    return run;
+}
+
+void Pool::widen(Id max) noexcept {
+    INOD_ASSERT(max >= spec_.range.last);
+    spec_.range.last = max;
+    sequence_->widen(max);
 }
 
 Result<LiveRun> Pool::lookup(Id id, std::uint64_t generation) const {

@@ -74,6 +74,10 @@ public:
     [[nodiscard]] const RangeTree& live() const { return live_; }
     [[nodiscard]] SequenceState sequence() const { return sequence_->state(); }
 
+    // The administrator moved `max` up: all that was handed out stays as it is. Requires
+    // max >= spec().range.last.
+    void widen(Id max) noexcept;
+
     // Replay. Each fails with journal_damaged where the record contradicts what is there, and with
     // out_of_memory.
     Result<> replay_allocated(Range range, HolderIndex holder, bool raised_generation);
@@ -100,16 +104,16 @@ private:
     [[nodiscard]] Error not_live(Id id) const;
     [[nodiscard]] Result<bool> check_release(Range range, std::uint64_t generation,
                                              HolderIndex holder) const noexcept;
+    [[nodiscard]] Result<> check_replay(Range range) const;
     [[nodiscard]] LiveRun run_of(const Entry& entry) const;
     Result<> prepare(GuardRef guard, Range range);
     Lease store(Range range, HolderIndex holder, bool claimed) noexcept;
     void forget(Range range) noexcept;
 
-    const PoolSpec spec_;
+    PoolSpec spec_;
     Tags tags_;
     RangeTree live_;  // values are those of tags_
     std::unique_ptr<Sequence> sequence_;
-    std::uint64_t changes_ = 0;  // tells whether somebody else was here while the guard was dropped
     PoolCounters counters_;
 };
 

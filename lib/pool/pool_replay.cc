@@ -7,17 +7,33 @@
 
 namespace inod {
 
-Result<> Pool::replay_allocated(Range range, HolderIndex holder, bool raised_generation) {
+// Can `range` become live by a record? 2^64 live IDs, which their counts could not tell from none,
+// are more than any pool was ever asked for.
+Result<> Pool::check_replay(Range range) const {
     if (!check_free(range)) return Error{Errc::journal_damaged, range.first};
+    if (live_.id_count() + range.count() == 0) return Error{Errc::journal_damaged, range.first};
+    return {};
+}
+
+Result<> Pool::replay_allocated(Range range, HolderIndex holder, bool raised_generation) {
+    if (auto sound = check_replay(range); !sound) return sound;
+    const Sequence::Next next{.range = range, .raises_generation = raised_generation};
+    if (!records_leases() || !sequence_->allows(next)) {
+        return Error{Errc::journal_damaged, range.first};
+    }
     NoGuard nobody_else;
     if (auto prepared = prepare(nobody_else, range); !prepared) return prepared;
-    sequence_->take({.range = range, .raises_generation = raised_generation});
+    sequence_->take(next);
     store(range, holder, false);
     return {};
 }
 
 Result<> Pool::replay_claimed(Range range, HolderIndex holder, bool raised_generation) {
-    if (!check_free(range)) return Error{Errc::journal_damaged, range.first};
+    if (auto sound = check_replay(range); !sound) return sound;
+    const auto raises_generation = sequence_->check_claim(range);
+    if (!raises_generation || *raises_generation != raised_generation) {
+        return Error{Errc::journal_damaged, range.first};
+    }
     NoGuard nobody_else;
     if (auto claim = sequence_->prepare_claim(nobody_else, range); !claim) return claim;
     if (auto prepared = prepare(nobody_else, range); !prepared) return prepared;
@@ -64,14 +80,18 @@ void Pool::replay_unclean_stop() noexcept {
         }
     }
     sequence_->after_unclean_stop();
-    ++changes_;
 }
 
 Result<> Pool::restore_sequence(const SequenceState& state) {
     for (const auto& id : {state.cursor, state.highest, state.mark, state.swept}) {
         if (id && !spec_.range.contains(*id)) return Error{Errc::journal_damaged, *id};
     }
-    sequence_->restore(state);
+    if (state.claims && !check_inside(*state.claims)) {
+        return Error{Errc::journal_damaged, state.claims->first};
+    }
+    if (!sequence_->restore(state)) {
+        return Error{Errc::journal_damaged, state.cursor.value_or(spec_.range.last)};
+    }
     return {};
 }
 
@@ -80,15 +100,26 @@ Result<> Pool::restore_claim(Range range) {
         !spec_.range.contains(range)) {
         return Error{Errc::journal_damaged, range.first};
     }
+    const auto highest = sequence_->state().highest;
+    if (!sequence_->check_claim(range) || !highest || range.last > *highest) {
+        return Error{Errc::journal_damaged, range.first};
+    }
     return sequence_->restore_claim(range);
 }
 
 Result<> Pool::restore_live(Range range, const Tag& tag) {
-    if (!check_free(range)) return Error{Errc::journal_damaged, range.first};
+    if (auto sound = check_replay(range); !sound) return sound;
+    const SequenceState state = sequence_->state();
+    const bool was_handed_out = state.highest && range.last <= *state.highest;
+    const bool had_generation = spec_.policy == Policy::unique
+                                    ? tag.generation == 0
+                                    : tag.generation != 0 && tag.generation <= state.generation;
+    if (!was_handed_out || !had_generation || (tag.claimed && records_leases())) {
+        return Error{Errc::journal_damaged, range.first};
+    }
     NoGuard nobody_else;
     if (auto prepared = prepare(nobody_else, range); !prepared) return prepared;
     live_.store_merged(range, tags_.add(tag, range.count()));
-    ++changes_;
     return {};
 }
 

@@ -14,6 +14,7 @@ std::optional<std::string> Pool::verify() const {
                std::to_string(entry.range.last) + " " + what;
     };
     std::map<Value, std::uint64_t> id_counts;
+    std::optional<Entry> before;
     for (auto cursor = live_.begin_at(0); cursor; ++cursor) {
         const Entry entry = *cursor;
         const Tag& tag = tags_[entry.value];
@@ -23,6 +24,10 @@ std::optional<std::string> Pool::verify() const {
         }
         if (tag.generation > state.generation)
             return complaint(entry, "is of a generation to come");
+        if (before && before->value == entry.value && before->range.last + 1 == entry.range.first) {
+            return complaint(entry, "is not one with what it touches and equals");
+        }
+        before = entry;
         id_counts[entry.value] += entry.range.count();
     }
     for (const auto& [value, count] : id_counts) {

@@ -15,9 +15,4 @@ std::unique_ptr<Sequence> Sequence::make(const PoolSpec& spec, MemoryBudget& bud
     return nullptr;
 }
 
-std::optional<Id> resume(const SequenceState& state, Id max) noexcept {
-    if (state.cursor || !state.highest || *state.highest >= max) return state.cursor;
-    return *state.highest + 1;
-}
-
 }  // namespace inod

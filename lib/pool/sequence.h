@@ -31,10 +31,6 @@ struct SequenceState {
     friend bool operator==(const SequenceState&, const SequenceState&) = default;
 };
 
-// Where a saved sequence goes on in a pool that ends at `max`, which an administrator may have
-// moved up since.
-std::optional<Id> resume(const SequenceState& state, Id max) noexcept;
-
 class Sequence {
 public:
     // What an allocation would get. A raised generation holds from this hand-out on.
@@ -75,11 +71,19 @@ public:
     // The last life did not end by itself, so that the end of the journal may be missing.
     virtual void after_unclean_stop() noexcept = 0;
 
-    [[nodiscard]] virtual SequenceState state() const = 0;
-    virtual void restore(const SequenceState& state) noexcept = 0;
+    // Replay: can a record be right that says `next` was handed out here? So that a record which is
+    // out of place is refused before it moves anything back.
+    [[nodiscard]] virtual bool allows(const Next& next) const = 0;
 
-    // Calls `visit` with each claimed range that state() does not cover; restore_claim() takes them
-    // back. Fails with out_of_memory.
+    // The pool ends at `max` from now on. Requires that this is not below where it ended.
+    virtual void widen(Id max) noexcept = 0;
+
+    [[nodiscard]] virtual SequenceState state() const = 0;
+    // False, and nothing has changed, if no sequence of this policy and pool can have been there.
+    [[nodiscard]] virtual bool restore(const SequenceState& state) noexcept = 0;
+
+    // Calls `visit` with each claimed range that state() does not cover, until one call fails;
+    // restore_claim() takes them back, and fails with out_of_memory.
     virtual Result<void, Failure> for_each_claim(
         const std::function<Result<void, Failure>(Range)>& visit) const = 0;
     virtual Result<> restore_claim(Range range) = 0;

@@ -5,10 +5,9 @@
 // Thread safety: none of its own; the pool's lock guards it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
-
-#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
@@ -19,7 +18,7 @@ namespace inod {
 
 struct Tag {
     HolderIndex holder;
-    bool claimed;  // Leased by its number: durable in every pool.
+    bool claimed;  // Leased by its number, in a pool that records no other leases.
     std::uint64_t generation;
 
     friend bool operator==(const Tag&, const Tag&) = default;
@@ -52,16 +51,17 @@ private:
     struct Slot {
         Tag tag;
         std::uint64_t id_count;
+        Value next;  // in its chain, 0 at the end
     };
-    struct Hash {
-        std::size_t operator()(const Tag& tag) const noexcept;
-    };
+
+    [[nodiscard]] std::size_t chain_of(const Tag& tag) const noexcept;
+    void grow_chains();
 
     MemoryBudget& budget_;
     std::uint64_t budgeted_ = 0;
-    std::vector<Slot> slots_;         // value - 1 is the index
-    std::vector<std::size_t> spare_;  // slots without IDs; room for all of them is kept
-    boost::unordered_flat_map<Tag, Value, Hash> values_;
+    std::vector<Slot> slots_;    // value - 1 is the index
+    std::vector<Value> spare_;   // slots without IDs; room for all of them is kept
+    std::vector<Value> chains_;  // a hash table: the first value of each chain, 0 if none
 };
 
 }  // namespace inod

@@ -79,6 +79,15 @@ void UniqueSequence::pass(Id last) noexcept {
     mark_ = std::max(mark_.value_or(0), last);
 }
 
+bool UniqueSequence::allows(const Next& next) const {
+    return !next.raises_generation && check_claim(next.range).has_value();
+}
+
+void UniqueSequence::widen(Id max) noexcept {
+    if (!cursor_ && max > range_.last) cursor_ = range_.last + 1;
+    range_.last = max;
+}
+
 SequenceState UniqueSequence::state() const {
     return {.cursor = cursor_,
             .highest = highest_,
@@ -88,10 +97,17 @@ SequenceState UniqueSequence::state() const {
             .claims = std::nullopt};
 }
 
-void UniqueSequence::restore(const SequenceState& state) noexcept {
-    cursor_ = resume(state, range_.last);
+bool UniqueSequence::restore(const SequenceState& state) noexcept {
+    if (state.generation != 0 || state.swept || state.claims) return false;
+    if (state.cursor != range_.first) {
+        const Id passed = state.cursor ? *state.cursor - 1 : range_.last;
+        if (!state.highest || *state.highest < passed) return false;
+        if (!state.mark || *state.mark < passed) return false;
+    }
+    cursor_ = state.cursor;
     highest_ = state.highest;
     mark_ = state.mark;
+    return true;
 }
 
 Result<void, Failure> UniqueSequence::for_each_claim(

@@ -24,8 +24,10 @@ public:
     void set_mark(Id mark) noexcept override;
     void after_unclean_stop() noexcept override;
 
+    [[nodiscard]] bool allows(const Next& next) const override;
+    void widen(Id max) noexcept override;
     [[nodiscard]] SequenceState state() const override;
-    void restore(const SequenceState& state) noexcept override;
+    [[nodiscard]] bool restore(const SequenceState& state) noexcept override;
     Result<void, Failure> for_each_claim(
         const std::function<Result<void, Failure>(Range)>& visit) const override;
     Result<> restore_claim(Range range) override;
@@ -33,7 +35,7 @@ public:
 private:
     void pass(Id last) noexcept;
 
-    const Range range_;
+    Range range_;
     const bool marks_every_lease_;  // No record of the lease itself carries the mark.
     std::optional<Id> cursor_;
     std::optional<Id> highest_;

@@ -1,0 +1,43 @@
+# What the scripts in tools share; sourced, not run. Leaves us in the repository's root.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit
+
+# How much to do at once: all cores, or what INOD_JOBS says.
+# shellcheck disable=SC2034  # used by those who source this
+jobs=${INOD_JOBS:-$(nproc)}
+
+if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
+    bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'
+else
+    bold='' dim='' green='' red='' plain=''
+fi
+
+# A heading between the output of other programs.
+heading() { printf '%s==> %s%s\n' "$bold" "$*" "$plain"; }
+good() { printf '%s%s%s\n' "$green" "$*" "$plain"; }
+note() { printf '%s%s%s\n' "$dim" "$*" "$plain"; }
+bad() { printf '%s%s%s\n' "$red" "$*" "$plain" >&2; }
+
+# The comment at the top of a script is its help.
+print_help() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$1"; }
+
+# git, also where the clone belongs to another user than we run as (a container, say).
+git_here() { git -c safe.directory="$root" "$@"; }
+
+in_git() { command -v git >/dev/null && git_here rev-parse --git-dir >/dev/null 2>&1; }
+
+# The files of the repository whose names match the patterns, one a line: the tracked and the new
+# ones, or without git all outside build.
+files_like() {
+    if in_git; then
+        git_here ls-files --cached --others --exclude-standard -- "$@" | while IFS= read -r file; do
+            if [[ -f $file ]]; then printf '%s\n' "$file"; fi
+        done
+    else
+        local pattern names=()
+        for pattern in "$@"; do names+=(-o -name "$pattern"); done
+        find . -path ./build -prune -o -type f \( "${names[@]:1}" \) -print | sed 's|^\./||' | sort
+    fi
+}
