@@ -1,11 +1,17 @@
 #include "daemon/flusher.h"
 
+#include <chrono>
 #include <utility>
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
 
 namespace inod::daemon {
+namespace {
+
+constexpr std::chrono::seconds space_check_period{1};
+
+}  // namespace
 
 Flusher::Flusher(boost::asio::io_context& io, Allocator& allocator, OnFailure on_failure)
     : io_(io), allocator_(allocator), on_failure_(std::move(on_failure)) {
@@ -38,21 +44,38 @@ void Flusher::stop() {
 void Flusher::run() {
     Guard guard = lock();
     for (;;) {
-        while (!stopping_ && !has_work()) {
-            idle_ = true;
-            work_.wait(guard);
-        }
-        idle_ = false;
-        if (!has_work()) return;
-
-        auto flushed = flush_group(guard);
+        wait_for_work(guard);
+        if (stopping_ && !has_work()) return;
+        auto done = has_work() ? flush_group(guard) : make_space(guard);
         wake_waiters();
-        if (flushed && allocator_.journal().wants_snapshot()) flushed = take_snapshot();
-        if (!flushed) {
-            boost::asio::post(io_, [this, failure = flushed.error()] { on_failure_(failure); });
+        if (done && allocator_.journal().wants_snapshot()) done = take_snapshot();
+        if (!done) {
+            boost::asio::post(io_, [this, failure = done.error()] { on_failure_(failure); });
             return;
         }
     }
+}
+
+// Returns when something is to be synced, when the thread is to end, or when it is time to look
+// whether the disk has space again.
+void Flusher::wait_for_work(Guard& guard) {
+    while (!stopping_ && !has_work()) {
+        idle_ = true;
+        if (allocator_.journal().has_space()) {
+            work_.wait(guard);
+        } else if (work_.wait_for(guard, space_check_period) == std::cv_status::timeout) {
+            break;
+        }
+    }
+    idle_ = false;
+}
+
+// Without the lock, since it writes a whole segment.
+Result<void, Failure> Flusher::make_space(Guard& guard) {
+    guard.unlock();
+    auto made = allocator_.make_space();
+    guard.lock();
+    return made;
 }
 
 bool Flusher::has_work() const noexcept {
@@ -80,7 +103,9 @@ Result<void, Failure> Flusher::take_snapshot() {
         ++groups_synced_;
         wake_waiters();
     }
-    return allocator_.maintain();
+    auto taken = allocator_.maintain();
+    // Where just the space for it was missing, the log goes on, and a later turn tries again.
+    return allocator_.journal().sealed() ? taken : Result<void, Failure>();
 }
 
 void Flusher::wake_waiters() {

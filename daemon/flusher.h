@@ -69,7 +69,9 @@ private:
 
     void run();
     [[nodiscard]] bool has_work() const noexcept;
+    void wait_for_work(Guard& guard);
     Result<void, Failure> flush_group(Guard& guard);
+    Result<void, Failure> make_space(Guard& guard);
     Result<void, Failure> take_snapshot();
     void wake_waiters();
     void tell_waiters();

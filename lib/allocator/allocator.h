@@ -84,9 +84,11 @@ public:
     bool begin_flush() noexcept { return journal_.begin_flush(); }
     Result<void, Failure> flush() { return journal_.flush(); }
     Lsn end_flush() noexcept { return journal_.end_flush(); }
+    Result<void, Failure> make_space() { return journal_.make_space(); }
 
     // Writes a snapshot if the journal has grown so long that it is worth it. Requires that nothing
-    // is collected and no flush is under way. Errors: as Journal::snapshot(); all is over then.
+    // is collected and no flush is under way. Errors: as Journal::snapshot(); all is over then if the
+    // journal is sealed, and otherwise it is to be tried again later.
     Result<void, Failure> maintain();
 
     // Ends this life: makes what only memory knows durable and says in the journal that the stop
