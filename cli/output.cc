@@ -61,7 +61,8 @@ Json json_of(const std::string& pool, const proto::LeaseReply& lease) {
 }
 
 Json json_of(const std::string& pool, const proto::LeaseRecord& lease) {
-    Json json = json_of(pool, {.range = lease.range, .generation = lease.generation});
+    Json json =
+        json_of(pool, proto::LeaseReply{.range = lease.range, .generation = lease.generation});
     json["uid"] = lease.uid;
     json["gid"] = lease.gid;
     json["binding"] = name(lease.binding);
@@ -109,8 +110,10 @@ std::string text_of(const std::vector<PoolInfo>& pools) {
 
 std::string text_of(const std::vector<proto::Stat>& stats) {
     std::vector<std::array<std::string, 2>> rows;
-    for (const auto& [stat_name, value] : json_of(stats).items()) {
-        rows.push_back({stat_name, value.dump()});
+    for (const proto::Stat& stat : stats) {
+        if (const auto known = proto::name(stat.id); known != "unknown") {
+            rows.push_back({std::string(known), std::to_string(stat.value)});
+        }
     }
     return table(rows);
 }

@@ -199,9 +199,7 @@ Result<LiveRun> Pool::lookup(Id id, std::uint64_t generation) const {
 Result<LiveRun> Pool::next(Id id) const {
     const auto entry = live_.next(id);
     if (!entry) return Errc::no_more_leases;
-    LiveRun run = run_of(*entry);
-    run.range.first = std::max(run.range.first, id);
-    return run;
+    return run_of(*entry);
 }
 
 }  // namespace inod

@@ -63,7 +63,7 @@ public:
     // any. Errors: id_out_of_range, stale_generation, released, never_allocated.
     [[nodiscard]] Result<LiveRun> lookup(Id id, std::uint64_t generation) const;
 
-    // The run that covers `id`, cut to begin there, or the first after it. Error: no_more_leases.
+    // The run that covers `id`, whole, or the first after it. Error: no_more_leases.
     [[nodiscard]] Result<LiveRun> next(Id id) const;
 
     // Do leases of this pool wait for their record? Claims do in every pool.
