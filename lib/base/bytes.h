@@ -63,6 +63,7 @@ public:
     void put_text(std::string_view text) { put_bytes(std::as_bytes(std::span(text))); }
 
     [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] std::size_t room() const { return out_.size() - size_; }
     [[nodiscard]] bool overflowed() const { return overflowed_; }
     [[nodiscard]] std::span<std::byte> written() const { return out_.first(size_); }
 

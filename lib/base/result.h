@@ -14,9 +14,10 @@ namespace inod {
 
 // Why a request was refused. Small enough for the hot path; an Errc converts to it.
 struct Error {
-    Errc code;
+    Errc code = Errc::ok;
     std::uint64_t detail = 0;  // What the Errc's comment says: an ID, a limit, a generation.
 
+    constexpr Error() = default;  // What a Result without an error says when asked for one.
     constexpr Error(Errc error_code) : code(error_code) {}  // NOLINT(google-explicit-constructor)
     constexpr Error(Errc error_code, std::uint64_t error_detail)
         : code(error_code), detail(error_detail) {}

@@ -1,0 +1,163 @@
+#include "cli/commands.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+namespace inod::cli {
+namespace {
+
+void complain(const std::string& text) {
+    std::fprintf(stderr, "inoctl: %s\n", text.c_str());
+}
+
+void print_line(const std::string& line) {
+    std::printf("%s\n", line.c_str());
+}
+
+// Did the daemon say no, or was there none to say anything?
+ExitStatus status_of(Errc code) {
+    switch (code) {
+        case Errc::not_connected:
+        case Errc::timed_out:
+        case Errc::in_doubt:
+        case Errc::protocol_violation: return ExitStatus::no_daemon;
+        default: return ExitStatus::refused;
+    }
+}
+
+ExitStatus fail(const Client& client, const Error& error) {
+    complain(describe(error, client.error_text()));
+    return status_of(error.code);
+}
+
+ExitStatus show(const Result<proto::LeaseRecord>& lease, const Client& client,
+                const Options& options) {
+    if (!lease) return fail(client, lease.error());
+    if (options.format == Format::off) {
+        print_line(text_of(*lease));
+    } else {
+        print(json_of(options.pool, *lease), options.format);
+    }
+    return ExitStatus::ok;
+}
+
+}  // namespace
+
+ExitStatus run(Command command, const Options& options) {
+    ClientOptions client_options;
+    client_options.socket_path = options.socket;
+    if (!options.pool.empty()) client_options.pools = {options.pool};
+    auto client = Client::connect(std::move(client_options));
+    if (!client) {
+        complain(std::string(name(client.error().code)) + ": " + client.error().message);
+        return status_of(client.error().code);
+    }
+    return command(*client, options);
+}
+
+ExitStatus alloc(Client& client, const Options& options) {
+    const auto lease = options.at ? client.allocate_at(options.pool, options.at->range)
+                                  : client.allocate(options.pool, options.count);
+    if (!lease) return fail(client, lease.error());
+    if (options.format == Format::off) {
+        print_line(text_of(lease->range, lease->generation));
+    } else {
+        print(json_of(options.pool, *lease), options.format);
+    }
+    return ExitStatus::ok;
+}
+
+// Tries every one, so that one that is gone does not keep the others.
+ExitStatus release(Client& client, const Options& options) {
+    ExitStatus status = ExitStatus::ok;
+    Json released = Json::array();
+    for (const IdsArgument& ids : options.ids) {
+        const auto done = client.release(options.pool, ids.range, ids.generation);
+        if (done) {
+            released.push_back(json_of(
+                options.pool, proto::LeaseReply{.range = ids.range, .generation = ids.generation}));
+            continue;
+        }
+        status = fail(client, done.error());
+        if (status == ExitStatus::no_daemon) break;
+    }
+    if (options.format != Format::off) print(released, options.format);
+    return status;
+}
+
+ExitStatus lookup(Client& client, const Options& options) {
+    const IdsArgument& asked = options.ids.front();
+    return show(client.lookup_lease(options.pool, asked.range.first, asked.generation), client,
+                options);
+}
+
+ExitStatus next(Client& client, const Options& options) {
+    return show(client.next(options.pool, options.ids.front().range.first), client, options);
+}
+
+ExitStatus list(Client& client, const Options& options) {
+    Json all = Json::array();
+    std::uint32_t left = options.limit;
+    Id from = options.from;
+    for (bool more = true; more;) {
+        const auto page = client.list(options.pool, from, left);
+        if (!page) return fail(client, page.error());
+        for (const proto::LeaseRecord& lease : page->leases) {
+            if (options.format == Format::off) {
+                print_line(text_of(lease));
+            } else {
+                all.push_back(json_of(options.pool, lease));
+            }
+        }
+        more = page->more && !page->leases.empty();
+        if (options.limit != 0) {
+            left -= std::min(left, static_cast<std::uint32_t>(page->leases.size()));
+            more = more && left > 0;
+        }
+        if (more) from = page->leases.back().range.last + 1;
+    }
+    if (options.format != Format::off) print(all, options.format);
+    return ExitStatus::ok;
+}
+
+ExitStatus pools(Client& client, const Options& options) {
+    const auto& table = client.pool_table();
+    if (options.format == Format::off) {
+        std::printf("%s", text_of(table).c_str());
+        return ExitStatus::ok;
+    }
+    Json all = Json::array();
+    for (const PoolInfo& pool : table)
+        all.push_back(json_of(pool));
+    print(all, options.format);
+    return ExitStatus::ok;
+}
+
+ExitStatus stats(Client& client, const Options& options) {
+    const auto numbers = options.pool.empty() ? client.daemon_stats() : client.stats(options.pool);
+    if (!numbers) return fail(client, numbers.error());
+    if (options.format == Format::off) {
+        std::printf("%s", text_of(*numbers).c_str());
+    } else {
+        print(json_of(*numbers), options.format);
+    }
+    return ExitStatus::ok;
+}
+
+ExitStatus ping(Client& client, const Options& options) {
+    const auto answered = client.ping();
+    if (!answered) return fail(client, answered.error());
+    if (options.format == Format::off) {
+        print_line("ok");
+    } else {
+        print(
+            Json{
+                {"ok", true}
+        },
+            options.format);
+    }
+    return ExitStatus::ok;
+}
+
+}  // namespace inod::cli

@@ -1,0 +1,49 @@
+// What each of inoctl's verbs does, once the command line is read.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/output.h"
+#include "lib/client/client.h"
+
+namespace inod::cli {
+
+// With which status inoctl ends, for scripts.
+enum class ExitStatus {
+    ok = 0,
+    refused = 1,    // The daemon said no; stderr has the error's name first.
+    usage = 2,      // The command line makes no sense.
+    no_daemon = 3,  // Nobody answers at the socket, or not any more.
+};
+
+// The command line. What a verb does not take is left as it is.
+struct Options {
+    std::string socket = default_socket_path;
+    Format format = Format::off;
+    std::string pool;
+    std::uint64_t count = 1;
+    std::optional<IdsArgument> at;
+    std::vector<IdsArgument> ids;
+    Id from = 0;
+    std::uint32_t limit = 0;  // 0: all
+};
+
+using Command = ExitStatus (*)(Client& client, const Options& options);
+
+ExitStatus alloc(Client& client, const Options& options);
+ExitStatus release(Client& client, const Options& options);
+ExitStatus lookup(Client& client, const Options& options);
+ExitStatus next(Client& client, const Options& options);
+ExitStatus list(Client& client, const Options& options);
+ExitStatus pools(Client& client, const Options& options);
+ExitStatus stats(Client& client, const Options& options);
+ExitStatus ping(Client& client, const Options& options);
+
+// Connects and runs the command. Says on stderr why it could not connect.
+ExitStatus run(Command command, const Options& options);
+
+}  // namespace inod::cli

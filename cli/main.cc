@@ -1,0 +1,152 @@
+// inoctl: numbers from the command line.
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+
+namespace {
+
+using inod::cli::Command;
+using inod::cli::ExitStatus;
+using inod::cli::Format;
+using inod::cli::IdsArgument;
+using inod::cli::Options;
+
+// The command line: its grammar, and where what it says is put.
+class CommandLine {
+public:
+    CommandLine() {
+        app_.set_version_flag("--version", "inoctl " INOD_VERSION);
+        app_.require_subcommand(1);
+        app_.fallthrough();
+        app_.add_option("--socket", options_.socket, "The daemon's socket")
+            ->envname("INOD_SOCKET")
+            ->capture_default_str();
+        app_.add_option("--json", options_.format, "Print JSON: pretty, short (one line) or off")
+            ->transform(CLI::CheckedTransformer(formats_))
+            ->default_str("off");
+        app_.footer(
+            "An ID is a number from 0 to 18446744073709551615; a range is FIRST-LAST; @GENERATION\n"
+            "behind either tells one turn of a wrapping pool from another.\n"
+            "Ends with status 0, 1 if the daemon refuses, 2 for a wrong command line, 3 if no\n"
+            "daemon answers.");
+        add_alloc();
+        add_release();
+        add_queries();
+        add_overviews();
+    }
+
+    // Runs what the command line says, and returns the exit status.
+    int run(int argc, char** argv) {
+        try {
+            app_.parse(argc, argv);
+        } catch (const CLI::ParseError& error) {
+            return app_.exit(error) == 0 ? 0 : static_cast<int>(ExitStatus::usage);
+        }
+        return static_cast<int>(inod::cli::run(command_, options_));
+    }
+
+private:
+    CLI::App* add(const char* verb, const char* what, Command command) {
+        CLI::App* const verb_app = app_.add_subcommand(verb, what);
+        verb_app->callback([this, command] { command_ = command; });
+        return verb_app;
+    }
+
+    void add_pool(CLI::App* verb) {
+        verb->add_option("POOL", options_.pool, "The pool's name")->required();
+    }
+
+    static IdsArgument ids_of(const std::string& text, bool one, bool with_generation) {
+        const auto ids = inod::cli::parse_ids(text);
+        if (!ids || (one && ids->range.first != ids->range.last) ||
+            (!with_generation && ids->generation != 0)) {
+            throw CLI::ValidationError("'" + text + "' is not " +
+                                       (one ? "an ID" : "an ID or range"));
+        }
+        return *ids;
+    }
+
+    void add_alloc() {
+        CLI::App* const verb =
+            add("alloc", "Lease numbers; prints ID or FIRST-LAST", inod::cli::alloc);
+        add_pool(verb);
+        auto* const count =
+            verb->add_option("--count", options_.count, "How many in a row")->capture_default_str();
+        verb->add_option_function<std::string>(
+                "--at",
+                [this](const std::string& text) { options_.at = ids_of(text, false, false); },
+                "Lease just this ID or range")
+            ->excludes(count);
+    }
+
+    void add_release() {
+        CLI::App* const verb = add("release", "Give numbers back", inod::cli::release);
+        add_pool(verb);
+        verb->add_option_function<std::vector<std::string>>(
+                "IDS",
+                [this](const std::vector<std::string>& texts) {
+                    for (const std::string& text : texts) {
+                        options_.ids.push_back(ids_of(text, false, true));
+                    }
+                },
+                "IDs or ranges, with @GENERATION where the pool wraps")
+            ->required();
+    }
+
+    void add_queries() {
+        CLI::App* const lookup = add("lookup", "Who holds this number", inod::cli::lookup);
+        add_pool(lookup);
+        add_id(lookup, true);
+        CLI::App* const next = add("next", "The first lease at or after an ID", inod::cli::next);
+        add_pool(next);
+        add_id(next, false);
+        CLI::App* const list = add("list", "All leases of a pool", inod::cli::list);
+        add_pool(list);
+        list->add_option("--from", options_.from, "The first ID")->capture_default_str();
+        list->add_option("--limit", options_.limit, "How many lines at most; 0 for all")
+            ->capture_default_str();
+    }
+
+    void add_id(CLI::App* verb, bool with_generation) {
+        verb->add_option_function<std::string>(
+                "ID",
+                [this, with_generation](const std::string& text) {
+                    options_.ids.push_back(ids_of(text, true, with_generation));
+                },
+                "A number")
+            ->required();
+    }
+
+    void add_overviews() {
+        add("pools", "The pools that you may use", inod::cli::pools);
+        CLI::App* const stats =
+            add("stats", "Numbers about a pool, or about the daemon", inod::cli::stats);
+        stats->add_option("POOL", options_.pool, "The pool's name");
+        add("ping", "Does the daemon answer?", inod::cli::ping);
+    }
+
+    const std::map<std::string, Format> formats_{
+        {"pretty", Format::pretty},
+        {"short",  Format::short_},
+        {"off",    Format::off   }
+    };
+    CLI::App app_{"inoctl: numbers from inod, the number daemon"};
+    Options options_;
+    Command command_ = nullptr;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return CommandLine().run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "inoctl: %s\n", error.what());
+        return static_cast<int>(ExitStatus::refused);
+    }
+}

@@ -1,0 +1,132 @@
+#include "cli/output.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "cli/arguments.h"
+#include "proto/stats.h"
+
+namespace inod::cli {
+namespace {
+
+constexpr int indent = 2;
+
+// One line of columns, each as wide as its widest cell; numbers stand to the right.
+template <std::size_t columns>
+std::string table(const std::vector<std::array<std::string, columns>>& rows) {
+    std::array<std::size_t, columns> widths{};
+    for (const auto& row : rows) {
+        for (std::size_t i = 0; i < columns; ++i)
+            widths[i] = std::max(widths[i], row[i].size());
+    }
+    std::string text;
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < columns; ++i) {
+            line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + "\n";
+    }
+    return text;
+}
+
+// What the number that comes with an error means; empty if it means nothing.
+std::string detail_text(const Error& error) {
+    const std::string number = std::to_string(error.detail);
+    switch (error.code) {
+        case Errc::id_out_of_range:
+        case Errc::id_taken:
+        case Errc::id_burned:
+        case Errc::released:
+        case Errc::never_allocated:
+        case Errc::not_holder: return "ID " + number;
+        case Errc::stale_generation: return "now " + number;
+        case Errc::lease_too_large: return "at most " + number;
+        default: return {};
+    }
+}
+
+}  // namespace
+
+Json json_of(const std::string& pool, const proto::LeaseReply& lease) {
+    return {
+        {"pool",       pool               },
+        {"first",      lease.range.first  },
+        {"last",       lease.range.last   },
+        {"count",      lease.range.count()},
+        {"generation", lease.generation   }
+    };
+}
+
+Json json_of(const std::string& pool, const proto::LeaseRecord& lease) {
+    Json json =
+        json_of(pool, proto::LeaseReply{.range = lease.range, .generation = lease.generation});
+    json["uid"] = lease.uid;
+    json["gid"] = lease.gid;
+    json["binding"] = name(lease.binding);
+    return json;
+}
+
+Json json_of(const PoolInfo& pool) {
+    return {
+        {"pool",            pool.name            },
+        {"index",           pool.index           },
+        {"policy",          name(pool.policy)    },
+        {"durability",      name(pool.durability)},
+        {"min",             pool.range.first     },
+        {"max",             pool.range.last      },
+        {"lease_count_max", pool.lease_count_max }
+    };
+}
+
+Json json_of(const std::vector<proto::Stat>& stats) {
+    Json json = Json::object();
+    for (const proto::Stat& stat : stats) {
+        if (const auto known = proto::name(stat.id); known != "unknown") {
+            json[std::string(known)] = stat.value;
+        }
+    }
+    return json;
+}
+
+std::string text_of(const proto::LeaseRecord& lease) {
+    return text_of(lease.range, lease.generation) + " uid=" + std::to_string(lease.uid) +
+           " gid=" + std::to_string(lease.gid) + " binding=" + std::string(name(lease.binding));
+}
+
+std::string text_of(const std::vector<PoolInfo>& pools) {
+    std::vector<std::array<std::string, 6>> rows{
+        {"POOL", "POLICY", "DURABILITY", "MIN", "MAX", "LEASE_COUNT_MAX"}
+    };
+    for (const PoolInfo& pool : pools) {
+        rows.push_back({pool.name, std::string(name(pool.policy)),
+                        std::string(name(pool.durability)), std::to_string(pool.range.first),
+                        std::to_string(pool.range.last), std::to_string(pool.lease_count_max)});
+    }
+    return table(rows);
+}
+
+std::string text_of(const std::vector<proto::Stat>& stats) {
+    std::vector<std::array<std::string, 2>> rows;
+    for (const proto::Stat& stat : stats) {
+        if (const auto known = proto::name(stat.id); known != "unknown") {
+            rows.push_back({std::string(known), std::to_string(stat.value)});
+        }
+    }
+    return table(rows);
+}
+
+std::string describe(const Error& error, const std::string& own_text) {
+    std::string text(name(error.code));
+    text += ": " + (own_text.empty() ? std::string(explanation(error.code)) : own_text);
+    if (const std::string detail = detail_text(error); !detail.empty()) text += " (" + detail + ")";
+    return text;
+}
+
+void print(const Json& json, Format format) {
+    std::printf("%s\n", json.dump(format == Format::pretty ? indent : -1).c_str());
+}
+
+}  // namespace inod::cli

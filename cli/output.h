@@ -1,0 +1,41 @@
+// What inoctl prints: lines for people and shells, or JSON.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "lib/base/result.h"
+#include "lib/client/client.h"
+
+namespace inod::cli {
+
+enum class Format { off, pretty, short_ };
+
+// Keys stay in the order in which they are put in.
+using Json = nlohmann::ordered_json;
+
+// {"pool", "first", "last", "count", "generation"}
+Json json_of(const std::string& pool, const proto::LeaseReply& lease);
+// The same and "uid", "gid", "binding".
+Json json_of(const std::string& pool, const proto::LeaseRecord& lease);
+// {"pool", "index", "policy", "durability", "min", "max", "lease_count_max"}
+Json json_of(const PoolInfo& pool);
+// One member a number, by name. Numbers that this version does not know are left out.
+Json json_of(const std::vector<proto::Stat>& stats);
+
+// "1-100@7 uid=0 gid=0 binding=persistent"
+std::string text_of(const proto::LeaseRecord& lease);
+// Columns with a head line.
+std::string text_of(const std::vector<PoolInfo>& pools);
+std::string text_of(const std::vector<proto::Stat>& stats);
+
+// What went wrong, in a line: the error's name first, then a sentence, then what it is about.
+// `own_text` is what the client library has to say, which may be empty.
+std::string describe(const Error& error, const std::string& own_text);
+
+// Prints `json` in this format, which is not off.
+void print(const Json& json, Format format);
+
+}  // namespace inod::cli

@@ -1,0 +1,52 @@
+#include "daemon/access.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <sys/socket.h>
+
+namespace inod::daemon {
+namespace {
+
+Failure failure(const char* option) {
+    return {Errc::io_error, std::string("getsockopt ") + option + ": " + std::strerror(errno)};
+}
+
+}  // namespace
+
+Result<Peer, Failure> peer_of(int socket) {
+    ucred credentials{};
+    socklen_t size = sizeof(credentials);
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+        return failure("SO_PEERCRED");
+    }
+    // Asked with no room first: the kernel then says how much it takes (socket(7), ERANGE).
+    std::vector<gid_t> groups;
+    size = 0;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, nullptr, &size) != 0 && errno == ERANGE) {
+        groups.resize(size / sizeof(gid_t));
+        if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) {
+            return failure("SO_PEERGROUPS");
+        }
+    }
+    return Peer{
+        .uid = credentials.uid, .gid = credentials.gid, .groups = {groups.begin(), groups.end()}
+    };
+}
+
+bool may_use(const Peer& peer, const std::vector<Grant>& grants, std::uint32_t own_uid) {
+    if (peer.uid == 0 || peer.uid == own_uid) return true;
+    return std::any_of(grants.begin(), grants.end(), [&](const Grant& grant) {
+        switch (grant.to) {
+            case Grant::To::everyone: return true;
+            case Grant::To::uid: return grant.id == peer.uid;
+            case Grant::To::gid:
+                return grant.id == peer.gid || std::find(peer.groups.begin(), peer.groups.end(),
+                                                         grant.id) != peer.groups.end();
+        }
+        return false;
+    });
+}
+
+}  // namespace inod::daemon

@@ -1,0 +1,29 @@
+// Who is at the other end of a connection, and which pools are open to them.
+//
+// Thread safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "config/config.h"
+#include "lib/base/result.h"
+
+namespace inod::daemon {
+
+// What the kernel vouches for: SO_PEERCRED and SO_PEERGROUPS, as of connect(2).
+struct Peer {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::vector<std::uint32_t> groups;  // supplementary
+};
+
+// Fails with io_error.
+Result<Peer, Failure> peer_of(int socket);
+
+// Root and the daemon's own UID may use every pool, others need a grant.
+bool may_use(const Peer& peer, const std::vector<Grant>& grants, std::uint32_t own_uid);
+
+}  // namespace inod::daemon

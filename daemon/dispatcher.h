@@ -1,0 +1,100 @@
+// From a decoded request to its encoded reply: which call of the allocator answers it, and what the
+// answer looks like on the wire.
+//
+// Thread safety: all calls under the flusher's lock.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "config/config.h"
+#include "daemon/access.h"
+#include "daemon/outbox.h"
+#include "lib/allocator/allocator.h"
+#include "proto/reply.h"
+#include "proto/request.h"
+
+namespace inod::daemon {
+
+// Who asks, as one connection has it.
+struct Client {
+    Peer peer;
+    std::vector<bool> may_use;  // by PoolIndex
+    bool greeted = false;       // the hello was answered
+};
+
+// What only the daemon can say of itself, for the stats of the whole.
+struct DaemonNumbers {
+    std::uint64_t connections = 0;
+    std::uint64_t groups_synced = 0;
+    std::uint64_t run = 0;
+};
+
+class Dispatcher {
+public:
+    // What becomes of the connection after a frame.
+    enum class Next { go_on, close };
+
+    Dispatcher(Allocator& allocator, const Config& config, std::function<DaemonNumbers()> numbers);
+
+    // The client at the other end of a connection just accepted.
+    [[nodiscard]] Client welcome(Peer peer) const;
+
+    // Decides one frame and puts its reply into `outbox`. May drop and retake `guard`. Requires
+    // outbox.has_room() and allocator.has_room().
+    Next answer(const proto::Frame& frame, Client& client, Outbox& outbox, GuardRef guard);
+
+    // Puts an error frame that belongs to no request into `outbox`.
+    static void refuse_stream(Errc code, Outbox& outbox);
+
+private:
+    // Where a reply goes, and to what.
+    struct Call {
+        const proto::Request& request;
+        proto::Operation operation;
+        Client& client;
+        Outbox& outbox;
+        GuardRef guard;
+    };
+
+    Next answer_body(const Call& call);
+    void answer_as(const Call& call, const proto::HelloRequest& hello);
+    void answer_as(const Call& call, const proto::PingRequest& ping);
+    void answer_as(const Call& call, const proto::AllocateRequest& allocate);
+    void answer_as(const Call& call, const proto::AllocateAtRequest& allocate);
+    void answer_as(const Call& call, const proto::ReleaseRequest& release);
+    void answer_as(const Call& call, const proto::LookupRequest& lookup);
+    void answer_as(const Call& call, const proto::LookupLeaseRequest& lookup);
+    void answer_as(const Call& call, const proto::NextRequest& next);
+    void answer_as(const Call& call, const proto::ListRequest& list);
+    void answer_as(const Call& call, const proto::PoolsRequest& pools);
+    void answer_as(const Call& call, const proto::StatsRequest& stats);
+
+    void answer_lease(const Call& call, const Answer<Lease>& answer);
+    template <class T, class ToBody>
+    void answer_held(const Call& call, const Answer<T>& answer, ToBody to_body);
+    static void reply(const Call& call, const proto::Reply::Body& body, Lsn wait_for);
+    static void refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text);
+    [[nodiscard]] Result<void, Failure> check_hello(const proto::HelloRequest& hello,
+                                                    const Client& client) const;
+    [[nodiscard]] Errc check_access(const Call& call) const;
+    [[nodiscard]] bool may_use(const Client& client, PoolIndex pool) const;
+    template <class Writer>
+    bool add_pools(Writer& writer, const Client& client,
+                   const proto::Packed<std::string_view>& names, PoolIndex from) const;
+    void add_pool_stats(proto::StatsReplyWriter& writer, PoolIndex index) const;
+    void add_daemon_stats(proto::StatsReplyWriter& writer) const;
+
+    Allocator& allocator_;
+    std::vector<std::vector<Grant>> grants_;  // by PoolIndex
+    const std::uint32_t own_uid_;
+    const std::uint64_t memory_max_;
+    std::function<DaemonNumbers()> numbers_;
+    const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace inod::daemon

@@ -1,0 +1,93 @@
+// The flusher: a thread that makes durable what the sessions recorded, group by group, and tells
+// the sessions that wait for it. All that is recorded while one group is synced goes into the next.
+//
+// It owns the lock that guards the allocator.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include "daemon/handler_memory.h"
+#include "lib/allocator/allocator.h"
+#include "lib/base/result.h"
+
+namespace inod::daemon {
+
+// Somebody who waits for an LSN. It is in the flusher's list while it does, at most once.
+class DurabilityWaiter : public boost::intrusive::list_base_hook<
+                             boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+public:
+    DurabilityWaiter() = default;
+    DurabilityWaiter(const DurabilityWaiter&) = delete;
+    DurabilityWaiter& operator=(const DurabilityWaiter&) = delete;
+
+    // Another group is durable. Called on the io_context's thread, without the lock.
+    virtual void on_durable() = 0;
+
+protected:
+    ~DurabilityWaiter() = default;
+};
+
+class Flusher {
+public:
+    using Guard = std::unique_lock<std::mutex>;
+    using OnFailure = std::function<void(const Failure&)>;
+
+    // Sessions are told on `io`. `on_failure` is called there too, once, when the journal fails:
+    // nothing becomes durable after that.
+    Flusher(boost::asio::io_context& io, Allocator& allocator, OnFailure on_failure);
+    Flusher(const Flusher&) = delete;
+    Flusher& operator=(const Flusher&) = delete;
+    ~Flusher();
+
+    // The lock under which every call of the allocator belongs.
+    [[nodiscard]] Guard lock() { return Guard(mutex_); }
+
+    // Something may have been recorded: sync it soon. Requires the lock.
+    void notify() noexcept;
+
+    // Calls waiter.on_durable() when the next group is durable. Requires the lock, and a thread of
+    // the io_context. The waiter leaves the list before it is called, and when it is destroyed,
+    // which belongs on that thread as well.
+    void await(DurabilityWaiter& waiter) noexcept;
+
+    // Ends the thread once all that was recorded is durable, or the journal has failed.
+    void stop();
+
+    [[nodiscard]] std::uint64_t groups_synced() const noexcept { return groups_synced_; }
+
+private:
+    using Waiters =
+        boost::intrusive::list<DurabilityWaiter, boost::intrusive::constant_time_size<false>>;
+
+    void run();
+    [[nodiscard]] bool has_work() const noexcept;
+    void wait_for_work(Guard& guard);
+    Result<void, Failure> flush_group(Guard& guard);
+    Result<void, Failure> make_space(Guard& guard);
+    Result<void, Failure> take_snapshot();
+    void wake_waiters();
+    void tell_waiters();
+
+    boost::asio::io_context& io_;
+    Allocator& allocator_;
+    OnFailure on_failure_;
+    std::mutex mutex_;
+    std::condition_variable work_;
+    bool idle_ = false;  // the thread waits on work_
+    bool stopping_ = false;
+    Waiters waiters_;
+    bool telling_ = false;  // tell_waiters() is on its way
+    HandlerMemory telling_memory_;
+    std::atomic<std::uint64_t> groups_synced_{0};
+    std::thread thread_;
+};
+
+}  // namespace inod::daemon

@@ -1,0 +1,73 @@
+// inod: reads its command line and configuration, then serves.
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/spdlog.h>
+
+#include "config/config.h"
+#include "daemon/exit_status.h"
+#include "daemon/log.h"
+#include "daemon/server.h"
+
+namespace {
+
+using inod::daemon::ExitStatus;
+
+struct Options {
+    std::string config_file = "/etc/inod/inod.json";
+    std::string state_dir;
+    std::string socket;
+    bool check_config = false;
+};
+
+int status(ExitStatus exit_status) {
+    return static_cast<int>(exit_status);
+}
+
+int run(const Options& options) {
+    auto config = inod::load_config(options.config_file);
+    if (!config) {
+        std::fprintf(stderr, "inod: %s: %s\n", std::string(name(config.error().code)).c_str(),
+                     config.error().message.c_str());
+        return status(ExitStatus::refused);
+    }
+    if (!options.state_dir.empty()) config->state_dir = options.state_dir;
+    if (!options.socket.empty()) config->socket = options.socket;
+    if (options.check_config) {
+        std::printf("%s: %zu pools, no errors\n", options.config_file.c_str(),
+                    config->pools.size());
+        return status(ExitStatus::ok);
+    }
+    inod::daemon::set_up_log(config->log_level);
+    return status(inod::daemon::serve(*config));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app{"inod, the number daemon: hands out 64-bit numbers over a Unix socket"};
+    app.add_option("--config", options.config_file,
+                   "Configuration; drop-ins are in inod.d beside it")
+        ->capture_default_str();
+    app.add_option("--state-dir", options.state_dir, "Where the journal is, in place of state_dir");
+    app.add_option("--socket", options.socket, "Where clients connect, in place of socket");
+    app.add_flag("--check-config", options.check_config, "Check the configuration and end");
+    app.set_version_flag("--version", "inod " INOD_VERSION);
+    app.footer(
+        "Ends with status 0 after SIGTERM or SIGINT, 1 if configuration, state or socket are\n"
+        "refused, 2 for a wrong command line, 3 if the journal cannot be written.");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? status(ExitStatus::ok) : status(ExitStatus::usage);
+    }
+    try {
+        return run(options);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "inod: not started: %s\n", error.what());
+        return status(ExitStatus::refused);
+    }
+}

@@ -1,0 +1,108 @@
+#include "daemon/outbox.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "lib/base/assert.h"
+
+namespace inod::daemon {
+namespace {
+
+// Two replies of the largest size, so that one can be sent while the next is made.
+constexpr std::size_t buffer_size = 2 * (proto::reply_size_max + 1);
+
+// Groups that may be under way at once, as far as one session tells them apart; when there are
+// more, the newest share a watermark.
+constexpr std::size_t watermarks_max = 16;
+
+}  // namespace
+
+Outbox::Buffer::Buffer() : memory_(new std::byte[buffer_size]) {}
+
+bool Outbox::Buffer::has_room(std::size_t size) const noexcept {
+    return buffer_size - (end_ - begin_) >= size;
+}
+
+std::span<std::byte> Outbox::Buffer::space() noexcept {
+    if (begin_ > 0 && buffer_size - end_ < proto::reply_size_max) {
+        std::memmove(memory_.get(), memory_.get() + begin_, end_ - begin_);
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    return {memory_.get() + end_, buffer_size - end_};
+}
+
+std::span<const std::byte> Outbox::Buffer::content() const noexcept {
+    return {memory_.get() + begin_, end_ - begin_};
+}
+
+void Outbox::Buffer::drop(std::size_t size) noexcept {
+    INOD_ASSERT(size <= end_ - begin_);
+    begin_ += size;
+    if (begin_ == end_) begin_ = end_ = 0;
+}
+
+Outbox::Outbox() : watermarks_(new Watermark[watermarks_max]) {}
+
+bool Outbox::has_room() const noexcept {
+    return ready_.has_room(proto::reply_size_max) && waiting_.has_room(proto::reply_size_max);
+}
+
+std::span<std::byte> Outbox::space(Lsn wait_for) noexcept {
+    return (wait_for == 0 ? ready_ : waiting_).space();
+}
+
+void Outbox::add(std::size_t size, Lsn wait_for) noexcept {
+    if (wait_for == 0) {
+        ready_.add(size);
+        return;
+    }
+    waiting_.add(size);
+    waiting_end_ += size;
+    if (watermark_count_ > 0) {
+        Watermark& newest = watermarks_[(first_watermark_ + watermark_count_ - 1) % watermarks_max];
+        if (newest.lsn >= wait_for || watermark_count_ == watermarks_max) {
+            newest = {.lsn = std::max(newest.lsn, wait_for), .end = waiting_end_};
+            return;
+        }
+    }
+    watermarks_[(first_watermark_ + watermark_count_) % watermarks_max] = {.lsn = wait_for,
+                                                                           .end = waiting_end_};
+    ++watermark_count_;
+}
+
+void Outbox::settle(Lsn durable_lsn) noexcept {
+    while (watermark_count_ > 0 && watermarks_[first_watermark_].lsn <= durable_lsn) {
+        const Watermark& oldest = watermarks_[first_watermark_];
+        const auto size = static_cast<std::size_t>(oldest.end - waiting_begin_);
+        // A client that does not read its replies keeps them here until it does.
+        if (!ready_.has_room(size)) return;
+        const auto bytes = waiting_.content().first(size);
+        auto to = ready_.space();
+        if (to.size() < size) return;
+        std::memcpy(to.data(), bytes.data(), size);
+        ready_.add(size);
+        waiting_.drop(size);
+        waiting_begin_ += size;
+        first_watermark_ = (first_watermark_ + 1) % watermarks_max;
+        --watermark_count_;
+    }
+}
+
+std::span<const std::byte> Outbox::ready() const noexcept {
+    return ready_.content();
+}
+
+void Outbox::sent(std::size_t size) noexcept {
+    ready_.drop(size);
+}
+
+Lsn Outbox::waits_for() const noexcept {
+    return watermark_count_ > 0 ? watermarks_[first_watermark_].lsn : 0;
+}
+
+bool Outbox::empty() const noexcept {
+    return ready_.content().empty() && watermark_count_ == 0;
+}
+
+}  // namespace inod::daemon

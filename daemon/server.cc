@@ -1,0 +1,247 @@
+#include "daemon/server.h"
+
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "daemon/dispatcher.h"
+#include "daemon/flusher.h"
+#include "daemon/listener.h"
+#include "daemon/memory_limit.h"
+#include "daemon/session.h"
+#include "lib/allocator/allocator.h"
+#include "lib/base/posix_storage.h"
+
+namespace inod::daemon {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using Protocol = asio::local::stream_protocol;
+
+// How long clients that do not read their replies can hold up a stop.
+constexpr std::chrono::seconds stop_patience{5};
+
+// How long to wait before another accept(2) after one that failed for lack of descriptors or
+// memory.
+constexpr std::chrono::milliseconds accept_pause{100};
+
+class Server {
+public:
+    Server(const Config& config, Allocator& allocator, Listener listener, std::uint64_t run);
+
+    // Serves until the end. True if everything is on stable storage.
+    bool run();
+
+private:
+    void accept();
+    void on_accept(const error_code& error, Protocol::socket socket);
+    void open_session(Protocol::socket socket);
+    void begin_stop(Errc reason);
+    void abort_sessions();
+    void on_journal_failure(const Failure& failure);
+
+    const Config& config_;
+    Allocator& allocator_;
+    asio::io_context io_{1};
+    Listener listener_;
+    Protocol::acceptor acceptor_;
+    asio::signal_set signals_;
+    asio::steady_timer timer_;
+    Flusher flusher_;
+    Dispatcher dispatcher_;
+    SessionContext context_;
+    Session::List sessions_;
+    bool stopping_ = false;
+    bool journal_failed_ = false;
+};
+
+Server::Server(const Config& config, Allocator& allocator, Listener listener, std::uint64_t run)
+    : config_(config),
+      allocator_(allocator),
+      listener_(std::move(listener)),
+      acceptor_(io_, Protocol(), listener_.release_socket()),
+      signals_(io_, SIGTERM, SIGINT),
+      timer_(io_),
+      flusher_(io_, allocator, [this](const Failure& failure) { on_journal_failure(failure); }),
+      dispatcher_(allocator, config,
+                  [this, run] {
+                      return DaemonNumbers{.connections = context_.session_count,
+                                           .groups_synced = flusher_.groups_synced(),
+                                           .run = run};
+                  }),
+      context_{.allocator = allocator,
+               .dispatcher = dispatcher_,
+               .flusher = flusher_,
+               .session_count = 0,
+               .on_last_end = [this] {
+                   if (stopping_) timer_.cancel();
+               }} {}
+
+bool Server::run() {
+    signals_.async_wait([this](const error_code& error, int signal) {
+        if (error) return;
+        spdlog::info("stopping: signal={}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+        begin_stop(Errc::shutting_down);
+    });
+    accept();
+    sd_notify(0, "READY=1");
+    io_.run();
+    abort_sessions();
+    flusher_.stop();
+    return !journal_failed_ && !allocator_.journal().sealed();
+}
+
+void Server::accept() {
+    acceptor_.async_accept([this](const error_code& error, Protocol::socket socket) {
+        on_accept(error, std::move(socket));
+    });
+}
+
+void Server::on_accept(const error_code& error, Protocol::socket socket) {
+    if (stopping_) return;
+    if (!error) {
+        open_session(std::move(socket));
+        accept();
+        return;
+    }
+    spdlog::warn("accept failed, trying again: error='{}' connections={}", error.message(),
+                 context_.session_count);
+    timer_.expires_after(accept_pause);
+    timer_.async_wait([this](const error_code& cancelled) {
+        if (!cancelled && !stopping_) accept();
+    });
+}
+
+void Server::open_session(Protocol::socket socket) {
+    auto peer = peer_of(socket.native_handle());
+    if (!peer) {
+        spdlog::warn("connection closed: {}", peer.error().message);
+        return;
+    }
+    const auto session = std::make_shared<Session>(
+        std::move(socket), dispatcher_.welcome(std::move(*peer)), context_, sessions_);
+    session->start();
+    if (context_.session_count > config_.connections_max) {
+        session->finish(Errc::too_many_connections);
+    }
+}
+
+// Answers what was read, then closes; whoever does not read is left behind after a while.
+void Server::begin_stop(Errc reason) {
+    if (stopping_) return;
+    stopping_ = true;
+    sd_notify(0, "STOPPING=1");
+    error_code ignored;
+    acceptor_.close(ignored);
+    signals_.cancel(ignored);
+    for (auto session = sessions_.begin(); session != sessions_.end();) {
+        (session++)->finish(reason);
+    }
+    timer_.expires_after(stop_patience);
+    timer_.async_wait([this](const error_code& cancelled) {
+        if (!cancelled) io_.stop();
+    });
+    if (context_.session_count == 0) timer_.cancel();
+}
+
+// Closes whatever is still open, and lets the operations under way end.
+void Server::abort_sessions() {
+    while (!sessions_.empty())
+        sessions_.front().abort();
+    io_.restart();
+    io_.poll();
+}
+
+void Server::on_journal_failure(const Failure& failure) {
+    spdlog::critical(
+        "journal: {}. Nothing is handed out or taken back any more; check the disk, then start "
+        "again: {}",
+        name(failure.code), failure.message);
+    journal_failed_ = true;
+    begin_stop(Errc::journal_sealed);
+    io_.stop();
+}
+
+// --- the start ---------------------------------------------------------------------------------
+
+void log_recovery(const Recovery& recovery, const Allocator& allocator, const Config& config) {
+    if (recovery.torn_tail) {
+        spdlog::warn("journal: torn tail cut, segment={} offset={} lsn={}",
+                     recovery.torn_tail->segment, recovery.torn_tail->offset,
+                     recovery.torn_tail->lsn);
+    }
+    for (const std::string& pool : allocator.dormant_pools()) {
+        spdlog::warn("pool kept but not served, since the configuration lacks it: pool={}", pool);
+    }
+    spdlog::info("serving: socket={} state={} run={} pools={} lsn={} last_stop={}", config.socket,
+                 config.state_dir, recovery.run, config.pools.size(), recovery.last_lsn,
+                 recovery.created ? "none" : (recovery.clean ? "clean" : "unclean"));
+}
+
+Result<AllocatorOptions, Failure> options_of(const Config& config) {
+    AllocatorOptions options;
+    for (const PoolConfig& pool : config.pools)
+        options.pools.push_back(pool.spec);
+    options.journal.segment_size = config.segment_size;
+    options.memory_max = config.memory_max != 0 ? config.memory_max : default_memory_max();
+    StoreId& id = options.journal.fresh_id;
+    if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
+        return Failure{Errc::io_error, "getrandom gave no identity for a new store"};
+    }
+    return options;
+}
+
+// --- the whole life ----------------------------------------------------------------------------
+
+Result<bool, Failure> live(const Config& config) {
+    auto state_lock = lock_state(config.state_dir);
+    if (!state_lock) return state_lock.error();
+    // Clients may connect from here on; they are served once the state is there.
+    auto listener = listen_at(config.socket, config.socket_mode);
+    if (!listener) return listener.error();
+    auto storage = PosixStorage::open_directory(config.state_dir);
+    if (!storage) return storage.error();
+    auto options = options_of(config);
+    if (!options) return options.error();
+    Allocator allocator(**storage, std::move(*options));
+    const auto recovery = allocator.recover();
+    if (!recovery) return recovery.error();
+    log_recovery(*recovery, allocator, config);
+    {
+        Server server(config, allocator, std::move(*listener), recovery->run);
+        if (!server.run()) return false;
+    }
+    if (auto closed = allocator.close(); !closed) {
+        spdlog::critical("journal: {}: {}", name(closed.error().code), closed.error().message);
+        return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+ExitStatus serve(const Config& config) {
+    const auto lived = live(config);
+    if (!lived) {
+        spdlog::critical("not started: {}: {}", name(lived.error().code), lived.error().message);
+        return ExitStatus::refused;
+    }
+    if (!*lived) return ExitStatus::journal_failed;
+    spdlog::info("stopped");
+    return ExitStatus::ok;
+}
+
+}  // namespace inod::daemon

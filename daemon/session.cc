@@ -1,0 +1,159 @@
+#include "daemon/session.h"
+
+#include <utility>
+
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/buffer.hpp>
+
+namespace inod::daemon {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+Session::Session(Socket socket, Client client, SessionContext& context, List& open)
+    : socket_(std::move(socket)),
+      client_(std::move(client)),
+      context_(context),
+      open_(open),
+      input_(input_memory_, proto::request_size_max) {
+    error_code ignored;
+    socket_.non_blocking(true, ignored);
+    ++context_.session_count;
+}
+
+Session::~Session() {
+    {
+        const auto guard = context_.flusher.lock();
+        DurabilityWaiter::unlink();
+    }
+    if (--context_.session_count == 0) context_.on_last_end();
+}
+
+void Session::start() {
+    self_ = shared_from_this();
+    open_.push_back(*this);
+    read();
+}
+
+void Session::read() {
+    if (reading_ || read_all_ || refused_ || undecided_) return;
+    reading_ = true;
+    const auto room = input_.prepare();
+    socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                            asio::bind_allocator(HandlerAllocator<void>(read_memory_),
+                                                 [self = shared_from_this()](
+                                                     const error_code& error, std::size_t size) {
+                                                     self->on_read(error, size);
+                                                 }));
+}
+
+void Session::on_read(const error_code& error, std::size_t size) {
+    reading_ = false;
+    if (error && error != asio::error::eof) {
+        abort();
+        return;
+    }
+    read_all_ = read_all_ || error == asio::error::eof;
+    input_.received(size);
+    decide();
+    go_on();
+}
+
+void Session::decide() {
+    auto guard = context_.flusher.lock();
+    decide_frames(guard);
+    context_.flusher.notify();
+    if (outbox_.waits_for() != 0 || undecided_) context_.flusher.await(*this);
+}
+
+// Answers the frames that are there, as far as there is room for their replies and records.
+void Session::decide_frames(Flusher::Guard& guard) {
+    undecided_ = false;
+    while (!refused_) {
+        if (!outbox_.has_room() || !context_.allocator.has_room()) {
+            undecided_ = input_.pending() > 0;
+            return;
+        }
+        const auto frame = input_.next();
+        if (!frame) break;
+        const auto next = context_.dispatcher.answer(*frame, client_, outbox_, guard);
+        refused_ = next == Dispatcher::Next::close;
+    }
+    if (!refused_ && input_.error() != Errc::ok) {
+        Dispatcher::refuse_stream(input_.error(), outbox_);
+        refused_ = true;
+    }
+}
+
+void Session::on_durable() {
+    if (!socket_.is_open()) return;
+    const auto self = shared_from_this();
+    go_on();
+}
+
+// Lets go what has become durable, and waits on if more is to.
+void Session::settle() {
+    if (outbox_.waits_for() == 0) return;
+    const auto guard = context_.flusher.lock();
+    outbox_.settle(context_.allocator.journal().durable_lsn());
+    if (outbox_.waits_for() != 0) context_.flusher.await(*this);
+}
+
+// Whatever can go on goes on: sending, deciding what waited for room, reading, closing.
+void Session::go_on() {
+    settle();
+    send();
+    while (undecided_ && outbox_.has_room() && socket_.is_open()) {
+        decide();
+        send();
+        if (undecided_ && outbox_.has_room()) return;  // the journal is full: on_durable() comes
+    }
+    const bool done = refused_ || (read_all_ && !undecided_);
+    if (done && outbox_.empty()) abort();
+    if (socket_.is_open()) read();
+}
+
+void Session::send() {
+    while (!writing_ && socket_.is_open() && !outbox_.ready().empty()) {
+        const auto bytes = outbox_.ready();
+        error_code error;
+        const std::size_t size =
+            socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
+        if (error == asio::error::would_block) {
+            await_writable();
+        } else if (error) {
+            abort();
+        } else {
+            outbox_.sent(size);
+        }
+    }
+}
+
+void Session::await_writable() {
+    writing_ = true;
+    socket_.async_wait(Socket::wait_write,
+                       asio::bind_allocator(HandlerAllocator<void>(write_memory_),
+                                            [self = shared_from_this()](const error_code& error) {
+                                                self->writing_ = false;
+                                                if (!error) self->on_durable();
+                                            }));
+}
+
+void Session::finish(Errc reason) {
+    if (refused_ || read_all_) return;
+    if (reason != Errc::ok && outbox_.has_room()) Dispatcher::refuse_stream(reason, outbox_);
+    read_all_ = true;
+    error_code ignored;
+    socket_.shutdown(Socket::shutdown_receive, ignored);
+    on_durable();
+}
+
+void Session::abort() {
+    if (!socket_.is_open()) return;
+    error_code ignored;
+    socket_.close(ignored);
+    open_.erase(open_.iterator_to(*this));
+    self_.reset();  // where nobody else holds the session, this ends it
+}
+
+}  // namespace inod::daemon

@@ -1,0 +1,90 @@
+// One connection: reads requests, has them decided, writes their replies.
+//
+// Every whole frame of a read is decided under one lock before anything is written. A session that
+// does not read its replies is not read from: it stops when there is no room for another reply.
+//
+// Life: from start() until it is closed it holds itself, afterwards only operations under way do.
+// Thread safety: everything on the io_context's thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include "daemon/dispatcher.h"
+#include "daemon/flusher.h"
+#include "daemon/handler_memory.h"
+#include "daemon/outbox.h"
+#include "proto/frame.h"
+
+namespace inod::daemon {
+
+class Session;
+
+// What all sessions share.
+struct SessionContext {
+    Allocator& allocator;
+    Dispatcher& dispatcher;
+    Flusher& flusher;
+    std::uint64_t session_count;
+    std::function<void()> on_last_end;  // called when session_count has come down to 0
+};
+
+class Session final : public std::enable_shared_from_this<Session>,
+                      public DurabilityWaiter,
+                      public boost::intrusive::list_base_hook<boost::intrusive::tag<Session>> {
+public:
+    using Socket = boost::asio::local::stream_protocol::socket;
+    // All sessions that are open.
+    using List = boost::intrusive::list<
+        Session, boost::intrusive::base_hook<
+                     boost::intrusive::list_base_hook<boost::intrusive::tag<Session>>>>;
+
+    // `open` and `context` outlive the session.
+    Session(Socket socket, Client client, SessionContext& context, List& open);
+    ~Session();
+
+    void start();
+
+    // Sends what is owed for all that was read, then closes. With an error, the peer is told by a
+    // frame that belongs to no request.
+    void finish(Errc reason);
+
+    // Closes at once.
+    void abort();
+
+    void on_durable() override;
+
+private:
+    void read();
+    void on_read(const boost::system::error_code& error, std::size_t size);
+    void decide();
+    void decide_frames(Flusher::Guard& guard);
+    void settle();
+    void send();
+    void await_writable();
+    void go_on();
+
+    Socket socket_;
+    Client client_;
+    SessionContext& context_;
+    List& open_;
+    std::shared_ptr<Session> self_;
+
+    std::array<std::byte, std::size_t{4} * proto::request_size_max> input_memory_;
+    proto::FrameSplitter input_;
+    Outbox outbox_;
+    bool reading_ = false;    // a read is under way
+    bool writing_ = false;    // a wait for room in the socket is under way
+    bool read_all_ = false;   // nothing more is to be read
+    bool refused_ = false;    // nothing more is to be decided either
+    bool undecided_ = false;  // frames wait for room in the outbox or the journal
+    HandlerMemory read_memory_;
+    HandlerMemory write_memory_;
+};
+
+}  // namespace inod::daemon

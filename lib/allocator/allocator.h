@@ -1,0 +1,156 @@
+// All pools and their journal as one machine: it recovers, decides requests, records what they
+// change, and says what each answer has to wait for. Given the same storage and the same calls it
+// does the same: it has no thread, no socket and no clock.
+//
+// Life: construct, recover() once, then requests and flushes in any order, close() at the end.
+//
+// Thread safety: all calls belong under one lock, the caller's, but flush(), which runs without it,
+// on one thread at a time, between begin_flush() and end_flush(). Calls with a GuardRef may drop
+// and retake that lock.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/allocator/holders.h"
+#include "lib/allocator/pending_changes.h"
+#include "lib/base/guard.h"
+#include "lib/base/memory_budget.h"
+#include "lib/base/result.h"
+#include "lib/journal/journal.h"
+#include "lib/pool/pool.h"
+#include "lib/pool/record.h"
+
+namespace inod {
+
+struct AllocatorOptions {
+    std::vector<PoolSpec> pools;  // each passes validate(), names are unique, at most 65,535
+    JournalOptions journal;
+    std::uint64_t memory_max = 0;  // bytes, for all that grows with what clients hold
+};
+
+// What a request came to, and the LSN that must become durable before anybody may hear of it: 0 if
+// it can be told at once, and above durable_lsn() otherwise. A refusal can have to wait too, since it tells what others have changed.
+template <class T>
+struct Answer {
+    Result<T> result;
+    Lsn wait_for = 0;
+};
+
+// A run of live IDs and who holds it.
+struct Held {
+    Range range;
+    std::uint64_t generation;
+    Holder holder;
+
+    friend bool operator==(const Held&, const Held&) = default;
+};
+
+class Allocator {
+public:
+    // `storage` outlives the allocator.
+    Allocator(Storage& storage, AllocatorOptions options);
+    Allocator(const Allocator&) = delete;
+    Allocator& operator=(const Allocator&) = delete;
+    ~Allocator();
+
+    // Takes the state back from the journal, or makes a new one, and fits the configured pools to
+    // it. Errors: those of Journal::recover(); journal_damaged where records contradict each other;
+    //   pool_changed where the configuration contradicts them; out_of_memory. Each for an
+    //   administrator, as the message says.
+    Result<Recovery, Failure> recover();
+
+    // Is there room for the records of one more request? If not, flush first. Every request below
+    // but lookup() and next() requires it.
+    [[nodiscard]] bool has_room() const noexcept;
+
+    // Requests. All fail with pool_unknown for an index that no configured pool has; the rest as in
+    // lib/pool/pool.h. allocate() and allocate_at() also fail with no_space, when the disk is full,
+    // and all that change something with journal_sealed.
+    Answer<Lease> allocate(GuardRef guard, PoolIndex pool, std::uint64_t count,
+                           const Holder& holder);
+    Answer<Lease> allocate_at(GuardRef guard, PoolIndex pool, Range range, const Holder& holder);
+    Answer<void> release(PoolIndex pool, Range range, std::uint64_t generation,
+                         const Holder& holder) noexcept;
+    [[nodiscard]] Answer<Held> lookup(PoolIndex pool, Id id, std::uint64_t generation) noexcept;
+    // Its answer tells of everything from `id` on, so it waits for all that was recorded so far.
+    [[nodiscard]] Answer<Held> next(PoolIndex pool, Id id) noexcept;
+
+    // Group commit: see lib/journal/journal.h, to which these go through.
+    bool begin_flush() noexcept { return journal_.begin_flush(); }
+    Result<void, Failure> flush() { return journal_.flush(); }
+    Lsn end_flush() noexcept { return journal_.end_flush(); }
+    Result<void, Failure> make_space() { return journal_.make_space(); }
+
+    // Writes a snapshot if the journal has grown so long that it is worth it. Requires that nothing
+    // is collected and no flush is under way. Errors: as Journal::snapshot(); all is over then if the
+    // journal is sealed, and otherwise it is to be tried again later.
+    Result<void, Failure> maintain();
+
+    // Ends this life: makes what only memory knows durable and says in the journal that the stop
+    // was clean. Requires the same as maintain().
+    Result<void, Failure> close();
+
+    // The configured pool with this name or index; null if there is none.
+    [[nodiscard]] const Pool* find_pool(std::string_view name) const;
+    [[nodiscard]] const Pool* pool(PoolIndex index) const noexcept;
+    [[nodiscard]] PoolIndex index_of(const Pool& pool) const;
+    // One more than the highest index of any pool.
+    [[nodiscard]] std::size_t pool_index_end() const { return pools_.size(); }
+    // Names of pools that the journal has and the configuration does not: kept, not served.
+    [[nodiscard]] std::vector<std::string> dormant_pools() const;
+
+    [[nodiscard]] const Journal& journal() const { return journal_; }
+    [[nodiscard]] const MemoryBudget& memory() const { return budget_; }
+    [[nodiscard]] std::uint64_t lookups(PoolIndex pool) const { return pools_[pool]->lookups; }
+    [[nodiscard]] std::uint64_t refusals(PoolIndex pool) const { return pools_[pool]->refusals; }
+
+    // Checks every invariant of every pool. Says what is broken, or nothing.
+    [[nodiscard]] std::optional<std::string> verify() const;
+
+private:
+    class Recoverer;
+
+    struct ServedPool {
+        ServedPool(const PoolSpec& spec, MemoryBudget& budget, bool is_configured)
+            : pool(spec, budget), configured(is_configured) {}
+
+        Pool pool;
+        bool configured;
+        // For a pool whose leases are not recorded: its high-water mark as it is known to be
+        // durable, and as it will be with the record at moved_mark_lsn.
+        std::optional<Id> settled_mark;
+        std::optional<Id> moved_mark;
+        Lsn moved_mark_lsn = 0;
+        std::uint64_t lookups = 0;
+        std::uint64_t refusals = 0;
+    };
+
+    ServedPool* served(PoolIndex index) noexcept;
+    [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
+    Result<HolderIndex> enter(const Holder& holder);
+    [[nodiscard]] Result<> check_can_grow() const noexcept;
+    void record_mark(ServedPool& served, PoolIndex index, Id mark) noexcept;
+    [[nodiscard]] Lsn mark_lsn(ServedPool& served, Id id) const noexcept;
+    [[nodiscard]] Lsn last_change(ServedPool& served, PoolIndex index, Id id) const noexcept;
+    Lsn append(const Record& record) noexcept;
+    Lsn change(PoolIndex pool, Range range, const Record& record) noexcept;
+    template <class T>
+    Answer<T> refuse(ServedPool& served, PoolIndex index, const Error& error) noexcept;
+    [[nodiscard]] Held held(const LiveRun& run) const;
+    Result<void, Failure> snapshot();
+    Result<void, Failure> write_state(const Journal::Emit& emit) const;
+
+    const AllocatorOptions options_;
+    MemoryBudget budget_;
+    Journal journal_;
+    Holders holders_;
+    PendingChanges pending_;
+    std::vector<std::unique_ptr<ServedPool>> pools_;  // by PoolIndex
+};
+
+}  // namespace inod

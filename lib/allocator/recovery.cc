@@ -1,0 +1,312 @@
+// How the allocator takes its state back: each record is applied as it was when it was written, and
+// refused where it contradicts what came before.
+#include <algorithm>
+#include <limits>
+
+#include "lib/allocator/allocator.h"
+
+namespace inod {
+
+class Allocator::Recoverer final : public Replay {
+public:
+    explicit Recoverer(Allocator& allocator) : allocator_(allocator) {}
+
+    Result<void, Failure> snapshot_record(std::span<const std::byte> bytes) override {
+        return apply(bytes, Place::snapshot);
+    }
+    Result<void, Failure> log_record(Lsn /*lsn*/, std::span<const std::byte> bytes) override {
+        return apply(bytes, Place::log);
+    }
+
+    // Makes the configured pools that the journal does not know, and widens those that it knows
+    // narrower; says so in the journal.
+    Result<void, Failure> define_pools();
+    void apply_unclean_stop();
+    Result<void, Failure> flush_all();
+    // All that was recorded is durable now, the high-water marks too.
+    void settle_marks();
+
+private:
+    enum class Place { snapshot, log };
+    Result<void, Failure> apply(std::span<const std::byte> bytes, Place place);
+    static bool belongs(const Record& record, Place place);
+
+    Result<void, Failure> apply(const PoolDefined& record);
+    Result<void, Failure> apply(const HolderDefined& record);
+    Result<void, Failure> apply(const Allocated& record);
+    Result<void, Failure> apply(const Claimed& record);
+    Result<void, Failure> apply(const Released& record);
+    Result<void, Failure> apply(const MarkMoved& record);
+    Result<void, Failure> apply(const UncleanStop& record);
+    Result<void, Failure> apply(const SequenceSaved& record);
+    Result<void, Failure> apply(const ClaimSaved& record);
+    Result<void, Failure> apply(const LiveSaved& record);
+
+    // Runs `change` on the pool with this index, and puts what it refuses into words.
+    template <class Change>
+    Result<void, Failure> with_pool(PoolIndex index, const char* what, Change change);
+    [[nodiscard]] const PoolSpec* configured(const std::string& name) const;
+    [[nodiscard]] bool knows(HolderIndex holder) const {
+        return holder < allocator_.holders_.size();
+    }
+
+    Result<void, Failure> define_again(Pool& pool, const PoolDefined& record);
+
+    Allocator& allocator_;
+};
+
+namespace {
+
+Failure damaged(const std::string& what) {
+    return {Errc::journal_damaged, what + ". Restore the state directory from a backup"};
+}
+
+Failure failure_of(const Error& error, const std::string& what) {
+    if (error.code == Errc::journal_damaged) {
+        return damaged(what + " contradicts earlier records at ID " + std::to_string(error.detail));
+    }
+    return {error.code, what + ": " + std::string(explanation(error.code))};
+}
+
+std::string text(Range range) {
+    return std::to_string(range.first) + " to " + std::to_string(range.last);
+}
+
+Failure changed(const PoolSpec& spec, const std::string& what) {
+    return {Errc::pool_changed,
+            "pool '" + spec.name + "': " + what +
+                ". Undo the change in the configuration, or give the new pool another name"};
+}
+
+Failure unknown(const std::string& what) {
+    return {Errc::record_unknown,
+            what + " which this version of inod does not know: use the newer one that wrote it"};
+}
+
+// May a pool that the journal knows as `record` be run as `spec`?
+Result<void, Failure> check_unchanged(const PoolDefined& record, const PoolSpec& spec) {
+    if (record.policy != spec.policy) {
+        return changed(spec, "its policy was " + std::string(name(record.policy)) + " and is now " +
+                                 std::string(name(spec.policy)));
+    }
+    if (record.durability != spec.durability) {
+        return changed(spec, "its durability was " + std::string(name(record.durability)) +
+                                 " and is now " + std::string(name(spec.durability)));
+    }
+    if (record.range.first != spec.range.first || record.range.last > spec.range.last) {
+        return changed(spec, "its IDs were " + text(record.range) + " and are now " +
+                                 text(spec.range) + ", but only max may change, and only rise");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Recovery, Failure> Allocator::recover() {
+    Recoverer recoverer(*this);
+    auto recovery = journal_.recover(recoverer);
+    if (!recovery) return recovery;
+    if (!recovery->clean) {
+        recoverer.apply_unclean_stop();
+        append(UncleanStop{});
+    }
+    if (auto defined = recoverer.define_pools(); !defined) return defined.error();
+    // What this start appended is durable before anything is handed out.
+    if (auto flushed = recoverer.flush_all(); !flushed) return flushed.error();
+    recoverer.settle_marks();
+    return recovery;
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> bytes, Place place) {
+    const auto record = decode_record(bytes);
+    if (!record && record.error().code == Errc::record_unknown) {
+        return unknown("a record of type " + std::to_string(record.error().detail % 256) +
+                       ", version " + std::to_string(record.error().detail / 256) + ",");
+    }
+    if (!record) return damaged("a record is not whole");
+    if (!belongs(*record, place)) return damaged("a record is where its kind has no place");
+    return std::visit([this](const auto& r) { return apply(r); }, *record);
+}
+
+bool Allocator::Recoverer::belongs(const Record& record, Place place) {
+    if (std::holds_alternative<PoolDefined>(record)) return true;
+    if (std::holds_alternative<HolderDefined>(record)) return true;
+    const bool saved = std::holds_alternative<SequenceSaved>(record) ||
+                       std::holds_alternative<ClaimSaved>(record) ||
+                       std::holds_alternative<LiveSaved>(record);
+    return saved == (place == Place::snapshot);
+}
+
+template <class Change>
+Result<void, Failure> Allocator::Recoverer::with_pool(PoolIndex index, const char* what,
+                                                      Change change) {
+    if (index >= allocator_.pools_.size()) {
+        return damaged(std::string(what) + " names pool " + std::to_string(index) +
+                       ", which is not defined");
+    }
+    Pool& pool = allocator_.pools_[index]->pool;
+    const Result<> done = change(pool);
+    if (!done) return failure_of(done.error(), std::string(what) + " in pool " + pool.spec().name);
+    return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
+    if (name(record.policy) == "unknown" || name(record.durability) == "unknown") {
+        return unknown("pool '" + record.name + "' has a policy or durability");
+    }
+    PoolSpec made{.name = record.name,
+                  .policy = record.policy,
+                  .range = record.range,
+                  .durability = record.durability};
+    if (auto valid = validate(made); !valid) return damaged("a pool is defined that cannot be");
+    const PoolSpec* const spec = configured(record.name);
+    if (spec != nullptr) {
+        if (auto unchanged = check_unchanged(record, *spec); !unchanged) return unchanged;
+        made.lease_count_max = spec->lease_count_max;
+    }
+    auto& pools = allocator_.pools_;
+    if (record.pool < pools.size()) return define_again(pools[record.pool]->pool, record);
+    if (record.pool != pools.size()) return damaged("pools are not defined in order");
+    const bool named_before = std::any_of(pools.begin(), pools.end(), [&](const auto& other) {
+        return other->pool.spec().name == record.name;
+    });
+    if (named_before) return damaged("two pools are named '" + record.name + "'");
+    pools.push_back(std::make_unique<ServedPool>(made, allocator_.budget_, spec != nullptr));
+    return {};
+}
+
+// A pool is defined once more when its range was widened. What comes before it is replayed with the
+// range as it was, since where a cyclic pool wrapped depends on it.
+Result<void, Failure> Allocator::Recoverer::define_again(Pool& pool, const PoolDefined& record) {
+    const PoolSpec& spec = pool.spec();
+    if (record.name != spec.name || record.policy != spec.policy ||
+        record.durability != spec.durability || record.range.first != spec.range.first ||
+        record.range.last < spec.range.last) {
+        return damaged("pool '" + spec.name + "' is defined a second time and otherwise");
+    }
+    pool.widen(record.range.last);
+    return {};
+}
+
+const PoolSpec* Allocator::Recoverer::configured(const std::string& name) const {
+    const auto& specs = allocator_.options_.pools;
+    const auto found = std::find_if(specs.begin(), specs.end(),
+                                    [&](const PoolSpec& spec) { return spec.name == name; });
+    return found != specs.end() ? &*found : nullptr;
+}
+
+Result<void, Failure> Allocator::Recoverer::define_pools() {
+    const auto define = [this](PoolIndex index, const PoolSpec& spec) -> Result<void, Failure> {
+        if (!allocator_.has_room()) {
+            if (auto flushed = flush_all(); !flushed) return flushed;
+        }
+        allocator_.append(PoolDefined{.pool = index,
+                                      .name = spec.name,
+                                      .policy = spec.policy,
+                                      .durability = spec.durability,
+                                      .range = spec.range});
+        return {};
+    };
+    auto& pools = allocator_.pools_;
+    for (std::size_t i = 0; i < pools.size(); ++i) {
+        if (!pools[i]->configured) continue;
+        Pool& pool = pools[i]->pool;
+        const Id max = configured(pool.spec().name)->range.last;
+        if (max == pool.spec().range.last) continue;
+        pool.widen(max);
+        if (auto done = define(static_cast<PoolIndex>(i), pool.spec()); !done) return done;
+    }
+    for (const PoolSpec& spec : allocator_.options_.pools) {
+        if (allocator_.find_pool(spec.name) != nullptr) continue;
+        constexpr std::size_t index_end = std::numeric_limits<PoolIndex>::max();
+        if (pools.size() >= index_end) {
+            return Failure{Errc::config_invalid,
+                           "pool '" + spec.name +
+                               "': a store has at most 65,535 pools, those that "
+                               "are no longer configured included"};
+        }
+        if (auto done = define(static_cast<PoolIndex>(pools.size()), spec); !done) return done;
+        pools.push_back(std::make_unique<ServedPool>(spec, allocator_.budget_, true));
+    }
+    return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::flush_all() {
+    if (!allocator_.begin_flush()) return {};
+    if (auto flushed = allocator_.flush(); !flushed) return flushed;
+    allocator_.end_flush();
+    return {};
+}
+
+void Allocator::Recoverer::settle_marks() {
+    for (const auto& served_pool : allocator_.pools_) {
+        served_pool->settled_mark = served_pool->pool.sequence().mark;
+        served_pool->moved_mark = served_pool->settled_mark;
+    }
+}
+
+void Allocator::Recoverer::apply_unclean_stop() {
+    for (const auto& served_pool : allocator_.pools_)
+        served_pool->pool.replay_unclean_stop();
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const HolderDefined& record) {
+    if (record.holder.binding != Binding::persistent) {
+        return unknown("a holder has a binding");
+    }
+    if (record.index != allocator_.holders_.size() || allocator_.holders_.find(record.holder)) {
+        return damaged("holders are not defined in order");
+    }
+    const auto added = allocator_.holders_.add(record.holder);
+    if (!added) return failure_of(added.error(), "a holder");
+    return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const Allocated& record) {
+    if (!knows(record.holder)) return damaged("a lease names a holder that is not defined");
+    return with_pool(record.pool, "a lease", [&](Pool& pool) {
+        return pool.replay_allocated(record.range, record.holder, record.raised_generation);
+    });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const Claimed& record) {
+    if (!knows(record.holder)) return damaged("a claim names a holder that is not defined");
+    return with_pool(record.pool, "a claim", [&](Pool& pool) {
+        return pool.replay_claimed(record.range, record.holder, record.raised_generation);
+    });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const Released& record) {
+    return with_pool(record.pool, "a release",
+                     [&](Pool& pool) { return pool.replay_released(record.range); });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const MarkMoved& record) {
+    return with_pool(record.pool, "a high-water mark",
+                     [&](Pool& pool) { return pool.replay_mark(record.mark); });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const UncleanStop& /*record*/) {
+    apply_unclean_stop();
+    return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const SequenceSaved& record) {
+    return with_pool(record.pool, "a saved pool",
+                     [&](Pool& pool) { return pool.restore_sequence(record.state); });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const ClaimSaved& record) {
+    return with_pool(record.pool, "a saved claim",
+                     [&](Pool& pool) { return pool.restore_claim(record.range); });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const LiveSaved& record) {
+    if (!knows(record.holder)) return damaged("a saved lease names a holder that is not defined");
+    const Tag tag{
+        .holder = record.holder, .claimed = record.claimed, .generation = record.generation};
+    return with_pool(record.pool, "a saved lease",
+                     [&](Pool& pool) { return pool.restore_live(record.range, tag); });
+}
+
+}  // namespace inod

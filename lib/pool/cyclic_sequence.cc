@@ -1,0 +1,125 @@
+#include "lib/pool/cyclic_sequence.h"
+
+#include <algorithm>
+
+#include "lib/base/assert.h"
+
+namespace inod {
+
+CyclicSequence::CyclicSequence(const PoolSpec& spec)
+    : range_(spec.range), cursor_(spec.range.first), swept_(spec.range.first) {}
+
+std::optional<Sequence::Next> CyclicSequence::next(std::uint64_t count,
+                                                   const RangeTree& live) const {
+    if (cursor_) {
+        const auto gap = live.find_gap(count, range_.first, range_.last, *cursor_);
+        if (gap) {
+            // What lies behind the cursor was swept, so only a claim can have had this generation.
+            return Next{.range = *gap, .raises_generation = claims_ && claims_->overlaps(*gap)};
+        }
+    }
+    const auto gap = live.find_gap(count, range_.first, range_.last, range_.first);
+    if (!gap) return std::nullopt;
+    return Next{.range = *gap, .raises_generation = true};
+}
+
+void CyclicSequence::take(const Next& next) noexcept {
+    if (next.raises_generation) {
+        raise_generation();
+        swept_ = next.range.first;
+    }
+    const Id last = next.range.last;
+    cursor_ = last < range_.last ? std::optional(last + 1) : std::nullopt;
+    highest_ = std::max(highest_.value_or(0), last);
+}
+
+Result<bool> CyclicSequence::check_claim(Range range) const {
+    return had_this_generation(range);
+}
+
+bool CyclicSequence::had_this_generation(Range range) const {
+    const bool below_cursor = !cursor_ || range.first < *cursor_;
+    const bool was_swept = swept_ && range.last >= *swept_ && below_cursor;
+    return was_swept || (claims_ && claims_->overlaps(range));
+}
+
+Result<> CyclicSequence::prepare_claim(GuardRef /*guard*/, Range /*range*/) {
+    return {};
+}
+
+void CyclicSequence::claim(Range range, bool raises_generation) noexcept {
+    if (raises_generation) raise_generation();
+    claims_ =
+        claims_ ? Range{std::min(claims_->first, range.first), std::max(claims_->last, range.last)}
+                : range;
+    highest_ = std::max(highest_.value_or(0), range.last);
+}
+
+std::optional<Id> CyclicSequence::move_mark(Id /*last*/) noexcept {
+    return std::nullopt;
+}
+
+void CyclicSequence::set_mark(Id /*mark*/) noexcept {
+    INOD_ASSERT(!"a cyclic pool has no high-water mark");
+}
+
+void CyclicSequence::raise_generation() noexcept {
+    ++generation_;
+    swept_ = cursor_;
+    claims_.reset();
+}
+
+void CyclicSequence::after_unclean_stop() noexcept {
+    raise_generation();
+}
+
+bool CyclicSequence::allows(const Next& next) const {
+    if (next.raises_generation) return true;
+    return cursor_ && next.range.first >= *cursor_ && !had_this_generation(next.range);
+}
+
+void CyclicSequence::widen(Id max) noexcept {
+    if (!cursor_ && max > range_.last) {
+        cursor_ = range_.last + 1;
+        // No stretch of this generation was begun: it begins here.
+        if (!swept_) swept_ = cursor_;
+    }
+    range_.last = max;
+}
+
+SequenceState CyclicSequence::state() const {
+    return {.cursor = cursor_,
+            .highest = highest_,
+            .mark = std::nullopt,
+            .generation = generation_,
+            .swept = swept_,
+            .claims = claims_};
+}
+
+bool CyclicSequence::restore(const SequenceState& state) noexcept {
+    if (state.generation == 0 || state.mark) return false;
+    if (state.cursor != range_.first) {
+        const Id passed = state.cursor ? *state.cursor - 1 : range_.last;
+        if (!state.highest || *state.highest < passed) return false;
+    }
+    if (state.cursor && (!state.swept || *state.swept > *state.cursor)) return false;
+    if (state.claims && (!state.highest || *state.highest < state.claims->last)) return false;
+    cursor_ = state.cursor;
+    highest_ = state.highest;
+    generation_ = state.generation;
+    swept_ = state.swept;
+    claims_ = state.claims;
+    return true;
+}
+
+Result<void, Failure> CyclicSequence::for_each_claim(
+    const std::function<Result<void, Failure>(Range)>& /*visit*/) const {
+    return {};
+}
+
+Result<> CyclicSequence::restore_claim(Range /*range*/) {
+    INOD_ASSERT(!"a cyclic pool keeps its claims in its state");
+    return {};
+}
+
+}  // namespace inod

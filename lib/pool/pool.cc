@@ -1,0 +1,205 @@
+#include "lib/pool/pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "lib/base/assert.h"
+
+namespace inod {
+namespace {
+
+// Passes a guard on and remembers whether it was dropped. While it is, others may hand out what was
+// just decided on, and may give back memory that was just set aside: all is decided anew then.
+class WatchedGuard {
+public:
+    explicit WatchedGuard(GuardRef guard) : guard_(guard) {}
+
+    void lock() { guard_.lock(); }
+    void unlock() {
+        dropped_ = true;
+        guard_.unlock();
+    }
+
+    // Was it dropped since it was made or asked last?
+    [[nodiscard]] bool was_dropped() { return std::exchange(dropped_, false); }
+
+private:
+    GuardRef guard_;
+    bool dropped_ = false;
+};
+
+}  // namespace
+
+Pool::Pool(PoolSpec spec, MemoryBudget& budget)
+    : spec_(std::move(spec)),
+      tags_(budget),
+      live_(budget),
+      sequence_(Sequence::make(spec_, budget)) {}
+
+Result<Granted> Pool::allocate(GuardRef guard, std::uint64_t count, HolderIndex holder) {
+    if (count == 0) return Errc::count_zero;
+    if (count > spec_.lease_count_max) return Error{Errc::lease_too_large, spec_.lease_count_max};
+
+    std::optional<Sequence::Next> next;
+    WatchedGuard watched(guard);
+    do {
+        next = sequence_->next(count, live_);
+        if (!next) return Errc::pool_exhausted;
+        if (auto prepared = prepare(watched, next->range); !prepared) return prepared.error();
+    } while (watched.was_dropped());
+
+    // Everything that can fail comes before this line, everything that leases comes after it.
+    const auto mark = sequence_->move_mark(next->range.last);
+    sequence_->take(*next);
+    ++counters_.allocations;
+    return Granted{.lease = store(next->range, holder, false),
+                   .raised_generation = next->raises_generation,
+                   .mark = mark};
+}
+
+Result<Granted> Pool::allocate_at(GuardRef guard, Range range, HolderIndex holder) {
+    if (range.first > range.last) return Error{Errc::range_reversed, range.first};
+    if (range.span() >= spec_.lease_count_max) {
+        return Error{Errc::lease_too_large, spec_.lease_count_max};
+    }
+    bool raises_generation = false;
+    WatchedGuard watched(guard);
+    do {
+        if (auto free = check_free(range); !free) return free.error();
+        const auto allowed = sequence_->check_claim(range);
+        if (!allowed) return allowed.error();
+        raises_generation = *allowed;
+        if (auto claim = sequence_->prepare_claim(watched, range); !claim) return claim.error();
+        if (auto prepared = prepare(watched, range); !prepared) return prepared.error();
+    } while (watched.was_dropped());
+
+    sequence_->claim(range, raises_generation);
+    ++counters_.allocations;
+    return Granted{.lease = store(range, holder, true),
+                   .raised_generation = raises_generation,
+                   .mark = std::nullopt};
+}
+
+// Does `range` lie in the pool, with nothing of it live?
+Result<> Pool::check_free(Range range) const {
+    if (auto inside = check_inside(range); !inside) return inside;
+    const auto taken = live_.next(range.first);
+    if (taken && taken->range.overlaps(range)) {
+        return Error{Errc::id_taken, std::max(taken->range.first, range.first)};
+    }
+    return {};
+}
+
+Result<> Pool::check_inside(Range range) const {
+    if (range.first > range.last) return Error{Errc::range_reversed, range.first};
+    if (range.first < spec_.range.first) return Error{Errc::id_out_of_range, range.first};
+    if (range.last > spec_.range.last) {
+        return Error{Errc::id_out_of_range, std::max(range.first, spec_.range.last + 1)};
+    }
+    return {};
+}
+
+// Takes what storing `range` and releasing everything afterwards may need.
+Result<> Pool::prepare(GuardRef guard, Range range) {
+    if (auto tag = tags_.prepare(); !tag) return tag;
+    return live_.preallocate(guard, range);
+}
+
+Lease Pool::store(Range range, HolderIndex holder, bool claimed) noexcept {
+    const std::uint64_t generation = sequence_->state().generation;
+    // Where every lease is recorded it does not matter which were claimed, and one tag serves both.
+    const Tag tag{
+        .holder = holder, .claimed = claimed && !records_leases(), .generation = generation};
+    live_.store_merged(range, tags_.add(tag, range.count()));
+    return {.range = range, .generation = generation};
+}
+
+Result<bool> Pool::release(Range range, std::uint64_t generation, HolderIndex holder) noexcept {
+    const auto any_claimed = check_release(range, generation, holder);
+    if (!any_claimed) return any_claimed.error();
+    forget(range);
+    ++counters_.releases;
+    return records_leases() || *any_claimed;
+}
+
+// May `holder` release all of it? Says whether any of it was claimed.
+Result<bool> Pool::check_release(Range range, std::uint64_t generation,
+                                 HolderIndex holder) const noexcept {
+    if (auto inside = check_inside(range); !inside) return inside.error();
+    if (spec_.policy != Policy::unique && generation == 0) return Errc::generation_required;
+    bool any_claimed = false;
+    for (Id id = range.first;;) {
+        const auto entry = live_.find(id);
+        if (!entry) return not_live(id);
+        const Tag& tag = tags_[entry->value];
+        if (tag.generation != generation) return Error{Errc::stale_generation, tag.generation};
+        if (tag.holder != holder) return Error{Errc::not_holder, id};
+        any_claimed = any_claimed || tag.claimed;
+        if (entry->range.last >= range.last) return any_claimed;
+        id = entry->range.last + 1;
+    }
+}
+
+// Takes live IDs out of the tree and out of their tags' counts.
+void Pool::forget(Range range) noexcept {
+    for (Id id = range.first;;) {
+        const auto entry = live_.find(id);
+        const Range part{id, std::min(entry->range.last, range.last)};
+        tags_.remove(entry->value, part.count());
+        if (part.last == range.last) break;
+        id = part.last + 1;
+    }
+    live_.erase(range);
+}
+
+Error Pool::not_live(Id id) const {
+    const auto highest = sequence_->state().highest;
+    return {highest && id <= *highest ? Errc::released : Errc::never_allocated, id};
+}
+
+LiveRun Pool::run_of(const Entry& entry) const {
+    const Tag& tag = tags_[entry.value];
+    LiveRun run{.range = entry.range, .generation = tag.generation, .holder = tag.holder};
+    if (records_leases()) return run;
+    // Touching entries may differ in nothing but who chose the number, which is nobody's business.
+    const auto belongs = [&](const std::optional<Entry>& other) {
+        return other && tags_[other->value].holder == run.holder &&
+               tags_[other->value].generation == run.generation;
+    };
+    while (run.range.first > spec_.range.first) {
+        const auto before = live_.find(run.range.first - 1);
+        if (!belongs(before)) break;
+        run.range.first = before->range.first;
+    }
+    while (run.range.last < spec_.range.last) {
+        const auto after = live_.find(run.range.last + 1);
+        if (!belongs(after)) break;
+        run.range.last = after->range.last;
+    }
+    return run;
+}
+
+void Pool::widen(Id max) noexcept {
+    INOD_ASSERT(max >= spec_.range.last);
+    spec_.range.last = max;
+    sequence_->widen(max);
+}
+
+Result<LiveRun> Pool::lookup(Id id, std::uint64_t generation) const {
+    if (!spec_.range.contains(id)) return Error{Errc::id_out_of_range, id};
+    const auto entry = live_.find(id);
+    if (!entry) return not_live(id);
+    const LiveRun run = run_of(*entry);
+    if (generation != 0 && generation != run.generation) {
+        return Error{Errc::stale_generation, run.generation};
+    }
+    return run;
+}
+
+Result<LiveRun> Pool::next(Id id) const {
+    const auto entry = live_.next(id);
+    if (!entry) return Errc::no_more_leases;
+    return run_of(*entry);
+}
+
+}  // namespace inod

@@ -1,0 +1,120 @@
+// One pool: which numbers are live, who holds them, and which come next.
+//
+// Every call that changes something first refuses, then prepares what the change may need, then
+// commits, which cannot fail. The release of whatever is live is prepaid: release() needs nothing.
+//
+// Thread safety: none of its own. One lock guards a pool with all that its owner keeps beside it;
+// calls that may need memory take that lock's guard, drop it while they allocate, retake it, and
+// decide anew.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "lib/base/guard.h"
+#include "lib/base/memory_budget.h"
+#include "lib/base/result.h"
+#include "lib/pool/lease.h"
+#include "lib/pool/pool_spec.h"
+#include "lib/pool/sequence.h"
+#include "lib/pool/tags.h"
+#include "lib/tree/range_tree.h"
+
+namespace inod {
+
+// What an allocation handed out, and what else is to be recorded for it.
+struct Granted {
+    Lease lease;
+    bool raised_generation;
+    std::optional<Id> mark;  // The high-water mark was moved here.
+};
+
+// Counters since the pool was made or recovered, for statistics.
+struct PoolCounters {
+    std::uint64_t allocations = 0;  // claims included
+    std::uint64_t releases = 0;
+};
+
+class Pool {
+public:
+    // Requires that validate(spec) succeeds. `budget` outlives the pool.
+    Pool(PoolSpec spec, MemoryBudget& budget);
+
+    // Hands out `count` IDs in a row to `holder` and prepays their release. May drop `guard`.
+    // Errors: count_zero, lease_too_large, pool_exhausted, out_of_memory. Nothing has changed then.
+    Result<Granted> allocate(GuardRef guard, std::uint64_t count, HolderIndex holder);
+
+    // Hands out just these IDs. May drop `guard`.
+    // Errors: range_reversed, id_out_of_range, lease_too_large, id_taken, id_burned, out_of_memory.
+    Result<Granted> allocate_at(GuardRef guard, Range range, HolderIndex holder);
+
+    // Takes back `range`: any IDs that are all live, held by `holder` and of `generation`. All of
+    // them or, after an error, none. `generation` 0 says that none was named. True if the release
+    // is to be recorded: not in a pool whose leases are not. Allocates nothing. Errors:
+    // range_reversed, id_out_of_range, generation_required, stale_generation, released,
+    //   never_allocated, not_holder.
+    Result<bool> release(Range range, std::uint64_t generation, HolderIndex holder) noexcept;
+
+    // Whose `id` is, as the longest run with one holder and generation. `generation` 0 asks for
+    // any. Errors: id_out_of_range, stale_generation, released, never_allocated.
+    [[nodiscard]] Result<LiveRun> lookup(Id id, std::uint64_t generation) const;
+
+    // The run that covers `id`, whole, or the first after it. Error: no_more_leases.
+    [[nodiscard]] Result<LiveRun> next(Id id) const;
+
+    // Do leases of this pool wait for their record? Claims do in every pool.
+    [[nodiscard]] bool records_leases() const { return spec_.durability == Durability::lease; }
+
+    [[nodiscard]] const PoolSpec& spec() const { return spec_; }
+    [[nodiscard]] const PoolCounters& counters() const { return counters_; }
+    [[nodiscard]] const RangeTree& live() const { return live_; }
+    [[nodiscard]] SequenceState sequence() const { return sequence_->state(); }
+
+    // The administrator moved `max` up: all that was handed out stays as it is. Requires
+    // max >= spec().range.last.
+    void widen(Id max) noexcept;
+
+    // Replay. Each fails with journal_damaged where the record contradicts what is there, and with
+    // out_of_memory.
+    Result<> replay_allocated(Range range, HolderIndex holder, bool raised_generation);
+    Result<> replay_claimed(Range range, HolderIndex holder, bool raised_generation);
+    Result<> replay_released(Range range);
+    Result<> replay_mark(Id mark);
+    // The last life did not end by itself: leases that were not recorded are forgotten, and what
+    // may have been handed out is burned or gets a new generation.
+    void replay_unclean_stop() noexcept;
+
+    // Snapshot: the sequence's state, each claim it remembers, then each run of live IDs.
+    Result<> restore_sequence(const SequenceState& state);
+    Result<> restore_claim(Range range);
+    Result<> restore_live(Range range, const Tag& tag);
+    [[nodiscard]] const Sequence& snapshot_sequence() const { return *sequence_; }
+    [[nodiscard]] const Tag& tag_of(Value value) const { return tags_[value]; }
+
+    // Checks every invariant. Says what is broken, or nothing.
+    [[nodiscard]] std::optional<std::string> verify() const;
+
+private:
+    [[nodiscard]] Result<> check_inside(Range range) const;
+    [[nodiscard]] Result<> check_free(Range range) const;
+    [[nodiscard]] Error not_live(Id id) const;
+    [[nodiscard]] Result<bool> check_release(Range range, std::uint64_t generation,
+                                             HolderIndex holder) const noexcept;
+    [[nodiscard]] Result<> check_replay(Range range) const;
+    [[nodiscard]] LiveRun run_of(const Entry& entry) const;
+    Result<> prepare(GuardRef guard, Range range);
+    Lease store(Range range, HolderIndex holder, bool claimed) noexcept;
+    void forget(Range range) noexcept;
+
+    PoolSpec spec_;
+    Tags tags_;
+    RangeTree live_;  // values are those of tags_
+    std::unique_ptr<Sequence> sequence_;
+    PoolCounters counters_;
+};
+
+}  // namespace inod

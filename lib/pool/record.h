@@ -1,0 +1,129 @@
+// What the journal keeps of pools: one record for each thing that happened, and those of which a
+// snapshot consists.
+//
+// A record is a type byte, a version byte, then its fields in the order in which the structs below
+// list them: integers and IDs as LEB128 varints, a bool as one byte (0 or 1), a text as its size
+// and bytes, an optional field as one byte (0 or 1) and, after a 1, the field, a range as its first
+// ID and its span (last - first). A change of fields is a new version; a type or version that a
+// daemon does not know refuses its start.
+//
+//   type  record            written when
+//      1  PoolDefined       a pool is new, or its range was widened; in a snapshot
+//      2  HolderDefined     a holder is new; in a snapshot
+//      3  Allocated         a lease was handed out
+//      4  Claimed           a lease was handed out by its number
+//      5  Released          IDs were given back
+//      6  MarkMoved         a unique pool's high-water mark is made durable ahead of demand
+//      7  UncleanStop       a life began after one that did not end by itself
+//     16  SequenceSaved     snapshot: where a pool stands
+//     17  ClaimSaved        snapshot: a range claimed above a unique pool's cursor, live or not
+//     18  LiveSaved         snapshot: a run of live IDs
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "lib/base/bytes.h"
+#include "lib/base/result.h"
+#include "lib/pool/lease.h"
+#include "lib/pool/pool_spec.h"
+#include "lib/pool/sequence.h"
+
+namespace inod {
+
+// A pool's number in the journal and on the wire, given when the pool is first seen, for good.
+using PoolIndex = std::uint16_t;
+
+struct PoolDefined {
+    PoolIndex pool;
+    std::string name;
+    Policy policy;
+    Durability durability;
+    Range range;
+
+    friend bool operator==(const PoolDefined&, const PoolDefined&) = default;
+};
+
+struct HolderDefined {
+    HolderIndex index;
+    Holder holder;
+
+    friend bool operator==(const HolderDefined&, const HolderDefined&) = default;
+};
+
+struct Allocated {
+    PoolIndex pool;
+    Range range;
+    HolderIndex holder;
+    bool raised_generation;
+
+    friend bool operator==(const Allocated&, const Allocated&) = default;
+};
+
+struct Claimed {
+    PoolIndex pool;
+    Range range;
+    HolderIndex holder;
+    bool raised_generation;
+
+    friend bool operator==(const Claimed&, const Claimed&) = default;
+};
+
+struct Released {
+    PoolIndex pool;
+    Range range;
+
+    friend bool operator==(const Released&, const Released&) = default;
+};
+
+struct MarkMoved {
+    PoolIndex pool;
+    Id mark;
+
+    friend bool operator==(const MarkMoved&, const MarkMoved&) = default;
+};
+
+struct UncleanStop {
+    friend bool operator==(const UncleanStop&, const UncleanStop&) = default;
+};
+
+struct SequenceSaved {
+    PoolIndex pool;
+    SequenceState state;
+
+    friend bool operator==(const SequenceSaved&, const SequenceSaved&) = default;
+};
+
+struct ClaimSaved {
+    PoolIndex pool;
+    Range range;
+
+    friend bool operator==(const ClaimSaved&, const ClaimSaved&) = default;
+};
+
+struct LiveSaved {
+    PoolIndex pool;
+    Range range;
+    HolderIndex holder;
+    bool claimed;
+    std::uint64_t generation;
+
+    friend bool operator==(const LiveSaved&, const LiveSaved&) = default;
+};
+
+using Record = std::variant<PoolDefined, HolderDefined, Allocated, Claimed, Released, MarkMoved,
+                            UncleanStop, SequenceSaved, ClaimSaved, LiveSaved>;
+
+// The longest that encode() makes of a record, bytes.
+inline constexpr std::size_t encoded_record_size_max = 192;
+
+// Writes the record. Requires that encoded_record_size_max bytes are left in `out`.
+void encode(const Record& record, ByteWriter& out) noexcept;
+
+// Errors: record_unknown (detail: type and 256 times version), journal_damaged.
+Result<Record> decode_record(std::span<const std::byte> bytes);
+
+}  // namespace inod

@@ -1,0 +1,18 @@
+#include "lib/pool/sequence.h"
+
+#include "lib/base/assert.h"
+#include "lib/pool/cyclic_sequence.h"
+#include "lib/pool/unique_sequence.h"
+
+namespace inod {
+
+std::unique_ptr<Sequence> Sequence::make(const PoolSpec& spec, MemoryBudget& budget) {
+    switch (spec.policy) {
+        case Policy::unique: return std::make_unique<UniqueSequence>(spec, budget);
+        case Policy::cyclic: return std::make_unique<CyclicSequence>(spec);
+    }
+    INOD_ASSERT(!"validate() let an unknown policy pass");
+    return nullptr;
+}
+
+}  // namespace inod

@@ -1,0 +1,92 @@
+// Which IDs come next: what differs between the policies. A Pool has one.
+//
+// A sequence knows where the pool stands, not who holds what: it is shown the tree of live IDs. It
+// decides first, without changing anything, and commits afterwards, which cannot fail.
+//
+// Thread safety: none of its own; the pool's lock guards it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "lib/base/guard.h"
+#include "lib/base/memory_budget.h"
+#include "lib/base/result.h"
+#include "lib/pool/pool_spec.h"
+#include "lib/tree/range_tree.h"
+
+namespace inod {
+
+// All that a sequence keeps, as the journal's snapshot stores it. A policy uses what it needs.
+struct SequenceState {
+    std::optional<Id> cursor;     // where the search goes on; none: past the pool's last ID
+    std::optional<Id> highest;    // the highest ever handed out or burned; none: nothing yet
+    std::optional<Id> mark;       // unique: nothing above it was handed out, but for claims
+    std::uint64_t generation;     // 0 in a unique pool
+    std::optional<Id> swept;      // cyclic: from here to the cursor this generation was handed out
+    std::optional<Range> claims;  // cyclic: spans what was claimed in this generation
+
+    friend bool operator==(const SequenceState&, const SequenceState&) = default;
+};
+
+class Sequence {
+public:
+    // What an allocation would get. A raised generation holds from this hand-out on.
+    struct Next {
+        Range range;
+        bool raises_generation;
+    };
+
+    // The sequence of `spec.policy`, before the first hand-out.
+    static std::unique_ptr<Sequence> make(const PoolSpec& spec, MemoryBudget& budget);
+
+    Sequence() = default;
+    Sequence(const Sequence&) = delete;
+    Sequence& operator=(const Sequence&) = delete;
+    virtual ~Sequence() = default;
+
+    // The next `count` IDs in a row, or nothing if there are none. Requires count > 0.
+    [[nodiscard]] virtual std::optional<Next> next(std::uint64_t count,
+                                                   const RangeTree& live) const = 0;
+    // Hands out what next() answered, generation included.
+    virtual void take(const Next& next) noexcept = 0;
+
+    // May `range`, which is not live, be claimed by its numbers? Says whether that raises the
+    // generation. Fails with id_burned.
+    [[nodiscard]] virtual Result<bool> check_claim(Range range) const = 0;
+    // Takes what claim() will need. May drop `guard`: check_claim() again afterwards. Fails with
+    // out_of_memory.
+    virtual Result<> prepare_claim(GuardRef guard, Range range) = 0;
+    // Claims what check_claim() allowed.
+    virtual void claim(Range range, bool raises_generation) noexcept = 0;
+
+    // How far the high-water mark is to be made durable with the next record, if it is to be moved
+    // because `last` is handed out. Only unique pools have one. Comes before take().
+    virtual std::optional<Id> move_mark(Id last) noexcept = 0;
+
+    // Replay: a record says how far the mark was moved.
+    virtual void set_mark(Id mark) noexcept = 0;
+    // The last life did not end by itself, so that the end of the journal may be missing.
+    virtual void after_unclean_stop() noexcept = 0;
+
+    // Replay: can a record be right that says `next` was handed out here? So that a record which is
+    // out of place is refused before it moves anything back.
+    [[nodiscard]] virtual bool allows(const Next& next) const = 0;
+
+    // The pool ends at `max` from now on. Requires that this is not below where it ended.
+    virtual void widen(Id max) noexcept = 0;
+
+    [[nodiscard]] virtual SequenceState state() const = 0;
+    // False, and nothing has changed, if no sequence of this policy and pool can have been there.
+    [[nodiscard]] virtual bool restore(const SequenceState& state) noexcept = 0;
+
+    // Calls `visit` with each claimed range that state() does not cover, until one call fails;
+    // restore_claim() takes them back, and fails with out_of_memory.
+    virtual Result<void, Failure> for_each_claim(
+        const std::function<Result<void, Failure>(Range)>& visit) const = 0;
+    virtual Result<> restore_claim(Range range) = 0;
+};
+
+}  // namespace inod

@@ -1,0 +1,128 @@
+#include "lib/pool/unique_sequence.h"
+
+#include <algorithm>
+
+#include "lib/base/assert.h"
+
+namespace inod {
+namespace {
+
+constexpr Value claimed = 1;
+
+// How far the mark is made durable ahead of `last`: a crash burns up to so many IDs, so it is at
+// most a millionth of what is left, and nothing in a pool with less than a million IDs left.
+std::uint64_t stride_above(Id last, Id max) {
+    constexpr std::uint64_t stride_max = 65'536;
+    return std::min<std::uint64_t>(stride_max, (max - last) / 1'000'000);
+}
+
+}  // namespace
+
+UniqueSequence::UniqueSequence(const PoolSpec& spec, MemoryBudget& budget)
+    : range_(spec.range),
+      marks_every_lease_(spec.durability == Durability::block),
+      cursor_(spec.range.first),
+      claims_(budget) {}
+
+std::optional<Sequence::Next> UniqueSequence::next(std::uint64_t count,
+                                                   const RangeTree& /*live*/) const {
+    if (!cursor_) return std::nullopt;
+    const auto gap = claims_.find_gap(count, range_.first, range_.last, *cursor_);
+    if (!gap) return std::nullopt;
+    return Next{.range = *gap, .raises_generation = false};
+}
+
+void UniqueSequence::take(const Next& next) noexcept {
+    pass(next.range.last);
+}
+
+Result<bool> UniqueSequence::check_claim(Range range) const {
+    if (!cursor_ || range.first < *cursor_) return Error{Errc::id_burned, range.first};
+    const auto earlier = claims_.next(range.first);
+    if (earlier && earlier->range.overlaps(range)) {
+        return Error{Errc::id_burned, std::max(earlier->range.first, range.first)};
+    }
+    return false;
+}
+
+Result<> UniqueSequence::prepare_claim(GuardRef guard, Range range) {
+    return claims_.preallocate(guard, range);
+}
+
+void UniqueSequence::claim(Range range, bool raises_generation) noexcept {
+    INOD_ASSERT(!raises_generation);
+    claims_.store_merged(range, claimed);
+    highest_ = std::max(highest_.value_or(0), range.last);
+}
+
+std::optional<Id> UniqueSequence::move_mark(Id last) noexcept {
+    const std::uint64_t stride = stride_above(last, range_.last);
+    // Half a stride early, so that the next one is durable before this one is used up.
+    if (mark_ && *mark_ >= last && *mark_ - last >= stride / 2) return std::nullopt;
+    mark_ = last + stride;
+    if (stride == 0 && !marks_every_lease_) return std::nullopt;
+    return mark_;
+}
+
+void UniqueSequence::set_mark(Id mark) noexcept {
+    mark_ = std::max(mark_.value_or(0), mark);
+}
+
+void UniqueSequence::after_unclean_stop() noexcept {
+    if (mark_ && cursor_ && *mark_ >= *cursor_) pass(*mark_);
+}
+
+void UniqueSequence::pass(Id last) noexcept {
+    claims_.erase({range_.first, last});
+    cursor_ = last < range_.last ? std::optional(last + 1) : std::nullopt;
+    highest_ = std::max(highest_.value_or(0), last);
+    mark_ = std::max(mark_.value_or(0), last);
+}
+
+bool UniqueSequence::allows(const Next& next) const {
+    return !next.raises_generation && check_claim(next.range).has_value();
+}
+
+void UniqueSequence::widen(Id max) noexcept {
+    if (!cursor_ && max > range_.last) cursor_ = range_.last + 1;
+    range_.last = max;
+}
+
+SequenceState UniqueSequence::state() const {
+    return {.cursor = cursor_,
+            .highest = highest_,
+            .mark = mark_,
+            .generation = 0,
+            .swept = std::nullopt,
+            .claims = std::nullopt};
+}
+
+bool UniqueSequence::restore(const SequenceState& state) noexcept {
+    if (state.generation != 0 || state.swept || state.claims) return false;
+    if (state.cursor != range_.first) {
+        const Id passed = state.cursor ? *state.cursor - 1 : range_.last;
+        if (!state.highest || *state.highest < passed) return false;
+        if (!state.mark || *state.mark < passed) return false;
+    }
+    cursor_ = state.cursor;
+    highest_ = state.highest;
+    mark_ = state.mark;
+    return true;
+}
+
+Result<void, Failure> UniqueSequence::for_each_claim(
+    const std::function<Result<void, Failure>(Range)>& visit) const {
+    for (auto cursor = claims_.begin_at(range_.first); cursor; ++cursor) {
+        if (auto done = visit((*cursor).range); !done) return done;
+    }
+    return {};
+}
+
+Result<> UniqueSequence::restore_claim(Range range) {
+    NoGuard nobody_else;
+    if (auto prepared = claims_.preallocate(nobody_else, range); !prepared) return prepared;
+    claims_.store_merged(range, claimed);
+    return {};
+}
+
+}  // namespace inod

@@ -1,0 +1,66 @@
+#include "proto/frame.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "lib/base/assert.h"
+#include "lib/base/bytes.h"
+
+namespace inod::proto {
+
+std::string_view name(Operation operation) noexcept {
+    static constexpr std::array<std::string_view, 11> names{
+        "none",   "hello", "ping", "allocate", "allocate_at", "release",
+        "lookup", "next",  "list", "pools",    "stats"};
+    const auto index = static_cast<std::size_t>(operation);
+    return index < names.size() ? names.at(index) : "unknown";
+}
+
+FrameHeader decode_header(std::span<const std::byte> bytes) noexcept {
+    INOD_ASSERT(bytes.size() >= frame_header_size);
+    ByteReader in(bytes);
+    FrameHeader header;
+    header.size = in.get<std::uint16_t>();
+    header.operation = static_cast<Operation>(in.get<std::uint8_t>());
+    header.flags = in.get<std::uint8_t>();
+    header.pool = in.get<std::uint16_t>();
+    header.tag = in.get<std::uint16_t>();
+    return header;
+}
+
+FrameSplitter::FrameSplitter(std::span<std::byte> memory, std::size_t frame_size_max) noexcept
+    : memory_(memory), frame_size_max_(frame_size_max) {
+    INOD_ASSERT(frame_size_max >= frame_header_size && memory.size() >= frame_size_max);
+}
+
+std::span<std::byte> FrameSplitter::prepare() noexcept {
+    if (begin_ == end_) begin_ = end_ = 0;
+    // Move only when a whole frame from begin_ on might not fit: then at most one incomplete frame
+    // is moved per memory full of them.
+    if (memory_.size() - begin_ < frame_size_max_) {
+        std::memmove(memory_.data(), memory_.data() + begin_, pending());
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    return memory_.subspan(end_);
+}
+
+void FrameSplitter::received(std::size_t size) noexcept {
+    INOD_ASSERT(size <= memory_.size() - end_);
+    end_ += size;
+}
+
+std::optional<Frame> FrameSplitter::next() noexcept {
+    // The size is judged as soon as the whole header is there.
+    if (error_ != Errc::ok || pending() < frame_header_size) return std::nullopt;
+    const std::span<const std::byte> bytes = memory_.subspan(begin_, pending());
+    const FrameHeader header = decode_header(bytes);
+    if (header.size < frame_header_size) error_ = Errc::frame_malformed;
+    if (header.size > frame_size_max_) error_ = Errc::frame_too_long;
+    if (error_ != Errc::ok || header.size > bytes.size()) return std::nullopt;
+    begin_ += header.size;
+    return Frame{header, bytes.first(header.size)};
+}
+
+}  // namespace inod::proto

@@ -1,0 +1,120 @@
+// The frame: what every message on inod's binary socket is wrapped in. PROTOCOL.md describes the
+// whole wire; this folder is it in C++, without any I/O.
+//
+// A frame is its header and a body. Integers are little-endian.
+//
+//   offset  size  field
+//        0     2  size       bytes of the whole frame, header included, from 8
+//        2     1  operation  see Operation; a reply has that of its request
+//        3     1  flags      see flag_long and its neighbours; all others are 0
+//        4     2  pool       in a request: the pool's index; in a reply: an Errc, 0 for success
+//        6     2  tag        chosen by the client, comes back in the reply; 0 is for frames that
+//                            the daemon sends unasked
+//        8        body       as the operation says, then extensions if flag_extensions is set
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "lib/base/errc.h"
+
+namespace inod::proto {
+
+// The protocol version that this folder speaks.
+inline constexpr std::uint16_t version = 1;
+
+inline constexpr std::size_t frame_header_size = 2 + 1 + 1 + 2 + 2;
+inline constexpr std::size_t request_size_max = 4096;  // bytes of a request's whole frame
+inline constexpr std::size_t reply_size_max = 65'535;  // bytes of a reply's whole frame
+
+enum class Operation : std::uint8_t {
+    none = 0,  // In frames that the daemon sends unasked and that belong to no operation.
+    hello = 1,
+    ping = 2,
+    allocate = 3,
+    allocate_at = 4,
+    release = 5,
+    lookup = 6,
+    next = 7,
+    list = 8,
+    pools = 9,
+    stats = 10,
+};
+
+// The operation's name as in the enumeration; "unknown" for a value that is none.
+std::string_view name(Operation operation) noexcept;
+
+inline constexpr std::uint8_t flag_long = 1U << 0U;        // The operation's long form.
+inline constexpr std::uint8_t flag_extensions = 1U << 1U;  // Extensions follow the body.
+inline constexpr std::uint8_t flag_reply = 1U << 2U;       // In every frame from the daemon.
+
+// In `pool` of a stats request: the daemon as a whole. No pool has this index.
+inline constexpr std::uint16_t whole_daemon = 0xffff;
+
+struct FrameHeader {
+    std::uint16_t size = 0;
+    Operation operation = Operation::none;  // As received: may be a value that the enum lacks.
+    std::uint8_t flags = 0;
+    std::uint16_t pool = 0;  // In a reply the Errc, see code().
+    std::uint16_t tag = 0;
+
+    [[nodiscard]] bool is_reply() const { return (flags & flag_reply) != 0; }
+    [[nodiscard]] Errc code() const { return static_cast<Errc>(pool); }
+
+    friend bool operator==(const FrameHeader&, const FrameHeader&) = default;
+};
+
+// Requires at least frame_header_size bytes. Any bytes are a header; what they mean is not checked.
+FrameHeader decode_header(std::span<const std::byte> bytes) noexcept;
+
+// One whole frame as it was received: its header, and all its bytes, header included.
+struct Frame {
+    FrameHeader header;
+    std::span<const std::byte> bytes;
+};
+
+// Cuts a received stream into frames, in memory that its owner gives, allocating nothing:
+//
+//     const auto size = recv(fd, splitter.prepare());
+//     splitter.received(size);
+//     while (const auto frame = splitter.next()) answer(*frame);
+//     if (splitter.error() != Errc::ok) close();
+//
+// Thread safety: none of its own; it belongs to one session.
+class FrameSplitter {
+public:
+    // `frame_size_max` is request_size_max in a daemon and reply_size_max in a client. Requires
+    // memory.size() >= frame_size_max, and that the memory outlives the splitter.
+    FrameSplitter(std::span<std::byte> memory, std::size_t frame_size_max) noexcept;
+
+    // Where the next bytes go: all the room behind those already there. Frames that next() gave
+    // before are no longer valid after this, since the bytes of a frame not yet complete may move
+    // to the start. Never empty when next() has said that there is no frame.
+    std::span<std::byte> prepare() noexcept;
+
+    // Says that `size` bytes were put where prepare() said. Requires that they fit there.
+    void received(std::size_t size) noexcept;
+
+    // The next whole frame, or nothing: then either more bytes are needed or the stream is out of
+    // step, which error() tells.
+    std::optional<Frame> next() noexcept;
+
+    // ok; frame_malformed (a size below 8) or frame_too_long, for good from the first such header
+    // on. The daemon's session sends an error frame with tag 0 and closes; the client closes.
+    [[nodiscard]] Errc error() const noexcept { return error_; }
+
+    // How many bytes wait, of frames complete or not.
+    [[nodiscard]] std::size_t pending() const noexcept { return end_ - begin_; }
+
+private:
+    std::span<std::byte> memory_;
+    std::size_t frame_size_max_;
+    std::size_t begin_ = 0;  // of the first frame not yet given out
+    std::size_t end_ = 0;    // of what was received
+    Errc error_ = Errc::ok;
+};
+
+}  // namespace inod::proto

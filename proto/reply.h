@@ -1,0 +1,245 @@
+// What the daemon answers: one struct per form of reply. The byte tables are in PROTOCOL.md.
+//
+// No call here allocates. Thread safety: plain functions and values.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "lib/base/bytes.h"
+#include "lib/base/range.h"
+#include "lib/base/result.h"
+#include "proto/frame.h"
+#include "proto/packed.h"
+#include "proto/request.h"
+#include "proto/stats.h"
+
+namespace inod::proto {
+
+// How a holder's hold ends. A client may meet values of later versions.
+enum class Binding : std::uint8_t {
+    persistent = 1,  // When it is released.
+    connection = 2,  // When its connection ends.
+    process = 3,     // When its process ends.
+    ttl = 4,         // When its time is over.
+};
+
+// The values that PoolSpec has; the daemon's code checks that they are the same.
+enum class PoolPolicy : std::uint8_t { unique = 1, cyclic = 2 };
+enum class PoolDurability : std::uint8_t { lease = 1, block = 2 };
+
+// The words of the configuration and of inoctl; "unknown" for a value that the enum lacks.
+std::string_view name(Binding binding) noexcept;
+std::string_view name(PoolPolicy policy) noexcept;
+std::string_view name(PoolDurability durability) noexcept;
+
+// The longest pool name, bytes.
+inline constexpr std::size_t pool_name_size_max = 64;
+
+// The answer to ping and release: it was done.
+struct DoneReply {
+    friend bool operator==(const DoneReply&, const DoneReply&) = default;
+};
+
+// The answer to allocate and allocate_at.
+struct LeaseReply {
+    Range range{};
+    std::uint64_t generation = 0;  // 0 in a unique pool.
+
+    friend bool operator==(const LeaseReply&, const LeaseReply&) = default;
+};
+
+// The answer to lookup's short form.
+struct LookupReply {
+    std::uint64_t generation = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    // How many IDs directly below and above are of the same holder and generation; 2^32 - 1 stands
+    // for that many or more.
+    std::uint32_t below = 0;
+    std::uint32_t above = 0;
+
+    friend bool operator==(const LookupReply&, const LookupReply&) = default;
+};
+
+// The longest run of IDs with one holder and one generation: the answer to lookup's long form and
+// to next, and the item of list.
+struct LeaseRecord {
+    Range range{};
+    std::uint64_t generation = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    Binding binding = Binding::persistent;
+
+    friend bool operator==(const LeaseRecord&, const LeaseRecord&) = default;
+};
+
+inline constexpr std::size_t lease_record_size = 40;
+void get_item(ByteReader& in, LeaseRecord& lease);
+void put_item(ByteWriter& out, const LeaseRecord& lease);
+
+struct ListReply {
+    bool more = false;  // There are further leases above the last one here.
+    Packed<LeaseRecord> leases;
+
+    friend bool operator==(const ListReply&, const ListReply&) = default;
+};
+
+// A pool as a client needs to know it.
+struct PoolEntry {
+    std::uint16_t index = 0;  // What stands for the pool in requests: the same after a restart.
+    PoolPolicy policy = PoolPolicy::unique;
+    PoolDurability durability = PoolDurability::lease;
+    std::uint32_t lease_count_max = 0;
+    Range range{};  // the pool's `min` and `max`
+    std::string_view name;
+
+    friend bool operator==(const PoolEntry&, const PoolEntry&) = default;
+};
+
+inline constexpr std::size_t pool_entry_size_max = 26 + pool_name_size_max;
+void get_item(ByteReader& in, PoolEntry& pool);
+void put_item(ByteWriter& out, const PoolEntry& pool);
+
+struct PoolsReply {
+    bool more = false;        // There are further pools above the last index here.
+    Packed<PoolEntry> pools;  // by ascending index
+
+    friend bool operator==(const PoolsReply&, const PoolsReply&) = default;
+};
+
+struct StatsReply {
+    Packed<Stat> stats;
+
+    friend bool operator==(const StatsReply&, const StatsReply&) = default;
+};
+
+// What the daemon says of itself.
+struct HelloReply {
+    std::uint16_t version = proto::version;
+    std::uint32_t request_size_max = proto::request_size_max;
+    std::uint64_t features = 0;     // Those wished for that the daemon has.
+    std::uint64_t token_epoch = 0;  // 0 for none.
+    HolderKey holder_key{};
+    std::uint32_t tags_max = 0;  // Requests that may be under way at once; 0 for no limit.
+    PoolsReply table;
+
+    friend bool operator==(const HelloReply&, const HelloReply&) = default;
+};
+
+// Why a request was refused, or with tag 0 why the connection is about to be closed.
+struct ErrorReply {
+    Error error{Errc::ok};  // May be a code of a later version.
+    std::string_view text;  // UTF-8, for people; often empty.
+
+    friend bool operator==(const ErrorReply&, const ErrorReply&) = default;
+};
+
+// The longest text of an error reply, bytes; what is longer is cut.
+inline constexpr std::size_t error_text_size_max = 1024;
+
+struct Reply {
+    using Body = std::variant<DoneReply, LeaseReply, LookupReply, LeaseRecord, ListReply,
+                              PoolsReply, StatsReply, HelloReply, ErrorReply>;
+
+    Operation operation = Operation::none;  // that of the request
+    std::uint16_t tag = 0;                  // likewise
+    Body body;
+
+    friend bool operator==(const Reply&, const Reply&) = default;
+};
+
+// The most that the reply to a request of these operations takes, error replies without text
+// included: reply_size_max where it depends on how much there is to say.
+std::size_t reply_size_limit(Operation operation) noexcept;
+
+// Appends the reply's frame to `out`. False, and nothing written, if it does not fit there or is
+// longer than reply_size_max. Requires that the body is one that the operation can have.
+[[nodiscard]] bool encode_reply(ByteWriter& out, const Reply& reply) noexcept;
+
+// Reads one whole frame, as FrameSplitter gives it. Any bytes are safe. Lists and texts point into
+// `frame`.
+//
+// Errors: operation_unknown, for a success of an operation that version 1 lacks: with tag 0 a
+//   client passes over it. protocol_violation for all else that no daemon sends: the client closes.
+Result<Reply> decode_reply(std::span<const std::byte> frame) noexcept;
+
+// Room for the text that an error needs so that its reader can act; most need none.
+class ErrorText {
+public:
+    // extension_unknown, operation_unknown and version_unsupported name their number; other errors
+    // of the frame get their explanation; those of the hot path are empty.
+    explicit ErrorText(const Error& error) noexcept;
+
+    [[nodiscard]] std::string_view view() const { return {text_.data(), size_}; }
+
+private:
+    std::array<char, 160> text_{};
+    std::size_t size_ = 0;
+};
+
+// Writes a reply with a list item by item into the memory that it is to be sent from, since the
+// daemon does not know beforehand how many items fit.
+//
+// Life: construct, add() until it says no or all is said, finish(). Requires memory of at least
+// table_head_size_max bytes; uses no more than reply_size_max of it.
+inline constexpr std::size_t table_head_size_max = 60;
+
+class TableWriter {
+public:
+    [[nodiscard]] std::uint32_t count() const { return count_; }
+
+protected:
+    TableWriter(std::span<std::byte> memory, std::size_t head_size) noexcept;
+
+    // False, and nothing written, when the frame is full.
+    template <class Item>
+    bool add(const Item& item) noexcept {
+        ByteWriter out(memory_.subspan(size_));
+        put_item(out, item);
+        if (out.overflowed()) return false;
+        size_ += out.size();
+        ++count_;
+        return true;
+    }
+
+    std::span<std::byte> memory_;
+    std::size_t size_;
+    std::uint32_t count_ = 0;
+};
+
+// Each finish() writes what stands before the items and returns the size of the whole frame.
+class ListReplyWriter : public TableWriter {
+public:
+    explicit ListReplyWriter(std::span<std::byte> memory) noexcept;
+    bool add(const LeaseRecord& lease) noexcept { return TableWriter::add(lease); }
+    std::size_t finish(std::uint16_t tag, bool more) noexcept;
+};
+
+class PoolsReplyWriter : public TableWriter {
+public:
+    explicit PoolsReplyWriter(std::span<std::byte> memory) noexcept;
+    bool add(const PoolEntry& pool) noexcept { return TableWriter::add(pool); }
+    std::size_t finish(std::uint16_t tag, bool more) noexcept;
+};
+
+class StatsReplyWriter : public TableWriter {
+public:
+    explicit StatsReplyWriter(std::span<std::byte> memory) noexcept;
+    bool add(const Stat& stat) noexcept { return TableWriter::add(stat); }
+    std::size_t finish(std::uint16_t tag) noexcept;
+};
+
+// The table in `hello` is not looked at: it is what was added.
+class HelloReplyWriter : public TableWriter {
+public:
+    explicit HelloReplyWriter(std::span<std::byte> memory) noexcept;
+    bool add(const PoolEntry& pool) noexcept { return TableWriter::add(pool); }
+    std::size_t finish(std::uint16_t tag, const HelloReply& hello, bool more) noexcept;
+};
+
+}  // namespace inod::proto

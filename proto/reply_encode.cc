@@ -1,0 +1,224 @@
+// From structs to frames: what the daemon does. The way back is in reply.cc.
+#include <algorithm>
+
+#include "lib/base/assert.h"
+#include "proto/reply.h"
+
+namespace inod::proto {
+
+void put_item(ByteWriter& out, const LeaseRecord& lease) {
+    out.put(lease.range.first);
+    out.put(lease.range.last);
+    out.put(lease.generation);
+    out.put(lease.uid);
+    out.put(lease.gid);
+    // The binding, and seven bytes of zero.
+    out.put(std::uint64_t{static_cast<std::uint8_t>(lease.binding)});
+}
+
+void put_item(ByteWriter& out, const PoolEntry& pool) {
+    out.put(pool.index);
+    out.put(static_cast<std::uint8_t>(pool.policy));
+    out.put(static_cast<std::uint8_t>(pool.durability));
+    out.put(pool.lease_count_max);
+    out.put(pool.range.first);
+    out.put(pool.range.last);
+    put_item(out, pool.name);
+}
+
+namespace {
+
+constexpr std::size_t list_head_size = frame_header_size + 4 + 4;
+constexpr std::size_t hello_head_size = frame_header_size + 2 + 2 + 4 + 8 + 8 + 16 + 4 + 4 + 4;
+static_assert(hello_head_size == table_head_size_max);
+
+void put_header(ByteWriter& out, std::size_t size, Operation operation, std::uint8_t flags,
+                Errc code, std::uint16_t tag) {
+    out.put(static_cast<std::uint16_t>(size));
+    out.put(static_cast<std::uint8_t>(operation));
+    out.put(static_cast<std::uint8_t>(flags | flag_reply));
+    out.put(static_cast<std::uint16_t>(code));
+    out.put(tag);
+}
+
+// What stands before the items of a list, of pools and of stats.
+void put_count(ByteWriter& out, std::uint32_t count, bool more) {
+    out.put(count);
+    out.put(std::uint32_t{more});
+}
+
+void put_hello(ByteWriter& out, const HelloReply& hello) {
+    out.put(hello.version);
+    out.put(std::uint16_t{0});
+    out.put(hello.request_size_max);
+    out.put(hello.features);
+    out.put(hello.token_epoch);
+    out.put_bytes(hello.holder_key);
+    out.put(hello.tags_max);
+}
+
+template <class Item>
+void put_table(ByteWriter& out, const Packed<Item>& items, bool more) {
+    put_count(out, items.count(), more);
+    out.put_bytes(items.bytes());
+}
+
+void put(ByteWriter&, const DoneReply&) {}
+void put(ByteWriter& out, const LeaseRecord& lease) {
+    put_item(out, lease);
+}
+void put(ByteWriter& out, const ListReply& list) {
+    put_table(out, list.leases, list.more);
+}
+void put(ByteWriter& out, const PoolsReply& table) {
+    put_table(out, table.pools, table.more);
+}
+void put(ByteWriter& out, const StatsReply& stats) {
+    put_table(out, stats.stats, false);
+}
+
+void put(ByteWriter& out, const LeaseReply& lease) {
+    out.put(lease.range.first);
+    out.put(lease.range.last);
+    out.put(lease.generation);
+}
+
+void put(ByteWriter& out, const LookupReply& lookup) {
+    out.put(lookup.generation);
+    out.put(lookup.uid);
+    out.put(lookup.gid);
+    out.put(lookup.below);
+    out.put(lookup.above);
+}
+
+void put(ByteWriter& out, const HelloReply& hello) {
+    put_hello(out, hello);
+    put(out, hello.table);
+}
+
+// At most error_text_size_max bytes of it, cut before a character and not inside one.
+std::string_view cut(std::string_view text) {
+    if (text.size() <= error_text_size_max) return text;
+    std::size_t size = error_text_size_max;
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0U) == 0x80U)
+        --size;
+    return text.substr(0, size);
+}
+
+void put(ByteWriter& out, const ErrorReply& error) {
+    out.put(error.error.detail);
+    put_item(out, cut(error.text));
+}
+
+// The bytes of each body, which is what put() writes.
+template <class Item>
+std::size_t table_size(const Packed<Item>& items) {
+    return 4 + 4 + items.bytes().size();
+}
+
+std::size_t size_of(const DoneReply&) {
+    return 0;
+}
+std::size_t size_of(const LeaseReply&) {
+    return 24;
+}
+std::size_t size_of(const LookupReply&) {
+    return 24;
+}
+std::size_t size_of(const LeaseRecord&) {
+    return lease_record_size;
+}
+std::size_t size_of(const ListReply& list) {
+    return table_size(list.leases);
+}
+std::size_t size_of(const PoolsReply& table) {
+    return table_size(table.pools);
+}
+std::size_t size_of(const StatsReply& stats) {
+    return table_size(stats.stats);
+}
+std::size_t size_of(const HelloReply& hello) {
+    return hello_head_size - list_head_size + table_size(hello.table.pools);
+}
+std::size_t size_of(const ErrorReply& error) {
+    return 8 + 2 + cut(error.text).size();
+}
+
+// Writes what stands before a table's items, into the memory in front of them.
+std::size_t finish_table(std::span<std::byte> memory, Operation operation, std::uint16_t tag,
+                         std::size_t size, std::uint32_t count, bool more) {
+    ByteWriter out(memory);
+    put_header(out, size, operation, 0, Errc::ok, tag);
+    put_count(out, count, more);
+    return size;
+}
+
+}  // namespace
+
+bool encode_reply(ByteWriter& out, const Reply& reply) noexcept {
+    const std::size_t size =
+        frame_header_size + std::visit([](const auto& b) { return size_of(b); }, reply.body);
+    if (size > std::min(out.room(), reply_size_max)) return false;
+
+    const auto* const error = std::get_if<ErrorReply>(&reply.body);
+    const bool long_form =
+        reply.operation == Operation::lookup && std::holds_alternative<LeaseRecord>(reply.body);
+    const std::size_t before = out.size();
+    put_header(out, size, reply.operation, long_form ? flag_long : std::uint8_t{0},
+               error != nullptr ? error->error.code : Errc::ok, reply.tag);
+    std::visit([&out](const auto& b) { put(out, b); }, reply.body);
+    INOD_ASSERT(out.size() == before + size);
+    return true;
+}
+
+std::size_t reply_size_limit(Operation operation) noexcept {
+    switch (operation) {
+        case Operation::release:
+        case Operation::ping:
+        case Operation::allocate:
+        case Operation::allocate_at: return frame_header_size + 24;
+        case Operation::lookup:
+        case Operation::next: return frame_header_size + lease_record_size;
+        default: return reply_size_max;
+    }
+}
+
+TableWriter::TableWriter(std::span<std::byte> memory, std::size_t head_size) noexcept
+    : memory_(memory.first(std::min(memory.size(), reply_size_max))), size_(head_size) {
+    INOD_ASSERT(memory.size() >= head_size);
+}
+
+ListReplyWriter::ListReplyWriter(std::span<std::byte> memory) noexcept
+    : TableWriter(memory, list_head_size) {}
+
+std::size_t ListReplyWriter::finish(std::uint16_t tag, bool more) noexcept {
+    return finish_table(memory_, Operation::list, tag, size_, count_, more);
+}
+
+PoolsReplyWriter::PoolsReplyWriter(std::span<std::byte> memory) noexcept
+    : TableWriter(memory, list_head_size) {}
+
+std::size_t PoolsReplyWriter::finish(std::uint16_t tag, bool more) noexcept {
+    return finish_table(memory_, Operation::pools, tag, size_, count_, more);
+}
+
+StatsReplyWriter::StatsReplyWriter(std::span<std::byte> memory) noexcept
+    : TableWriter(memory, list_head_size) {}
+
+std::size_t StatsReplyWriter::finish(std::uint16_t tag) noexcept {
+    return finish_table(memory_, Operation::stats, tag, size_, count_, false);
+}
+
+HelloReplyWriter::HelloReplyWriter(std::span<std::byte> memory) noexcept
+    : TableWriter(memory, hello_head_size) {}
+
+std::size_t HelloReplyWriter::finish(std::uint16_t tag, const HelloReply& hello,
+                                     bool more) noexcept {
+    ByteWriter out(memory_);
+    put_header(out, size_, Operation::hello, 0, Errc::ok, tag);
+    put_hello(out, hello);
+    put_count(out, count_, more);
+    return size_;
+}
+
+}  // namespace inod::proto

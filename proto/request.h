@@ -1,0 +1,136 @@
+// What a client asks: one struct per operation and form. The byte tables are in PROTOCOL.md.
+//
+// Neither direction allocates. Thread safety: plain functions and values.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "lib/base/bytes.h"
+#include "lib/base/range.h"
+#include "lib/base/result.h"
+#include "proto/frame.h"
+#include "proto/packed.h"
+
+namespace inod::proto {
+
+// "INOD" in the order of its bytes, at the start of a hello's body.
+inline constexpr std::uint32_t magic = 0x444f'4e49;
+
+// The secret by which a client that comes back takes its holder over; all zero for none.
+using HolderKey = std::array<std::byte, 16>;
+
+// Must be a connection's first frame, and only that.
+struct HelloRequest {
+    std::uint16_t version_min = version;
+    std::uint16_t version_max = version;
+    std::uint64_t features = 0;     // Bits that the client would like; version 1 has none.
+    std::uint64_t token_epoch = 0;  // 0 for none.
+    HolderKey holder_key{};
+    Packed<std::string_view> pools;  // What the reply's table shall list; none: all there are.
+
+    friend bool operator==(const HelloRequest&, const HelloRequest&) = default;
+};
+
+struct PingRequest {
+    friend bool operator==(const PingRequest&, const PingRequest&) = default;
+};
+
+// `count` IDs in a row, wherever the pool's policy says. At least 1.
+struct AllocateRequest {
+    std::uint64_t count = 1;
+
+    friend bool operator==(const AllocateRequest&, const AllocateRequest&) = default;
+};
+
+// Exactly these IDs.
+struct AllocateAtRequest {
+    Range range{};
+
+    friend bool operator==(const AllocateAtRequest&, const AllocateAtRequest&) = default;
+};
+
+// Any range whose IDs are all live, the asker's and of one generation. Travels in the short form
+// when it is one ID without a generation.
+struct ReleaseRequest {
+    Range range{};
+    std::uint64_t generation = 0;  // 0: none given, for which only a unique pool releases.
+
+    friend bool operator==(const ReleaseRequest&, const ReleaseRequest&) = default;
+};
+
+// Who holds this ID? Answered by a LookupReply.
+struct LookupRequest {
+    Id id = 0;
+
+    friend bool operator==(const LookupRequest&, const LookupRequest&) = default;
+};
+
+// The long form of lookup, answered by the whole LeaseRecord.
+struct LookupLeaseRequest {
+    Id id = 0;
+    std::uint64_t generation = 0;  // 0: any; otherwise another live one is a stale_generation.
+
+    friend bool operator==(const LookupLeaseRequest&, const LookupLeaseRequest&) = default;
+};
+
+// The lease at `id`, or the first above it.
+struct NextRequest {
+    Id id = 0;
+
+    friend bool operator==(const NextRequest&, const NextRequest&) = default;
+};
+
+// Leases at and above `from`, at most `limit` of them and as many as fit a frame.
+struct ListRequest {
+    Id from = 0;
+    std::uint32_t limit = 0;  // 0: as many as fit.
+
+    friend bool operator==(const ListRequest&, const ListRequest&) = default;
+};
+
+// The table of pools, from the one with index Request::pool on.
+struct PoolsRequest {
+    friend bool operator==(const PoolsRequest&, const PoolsRequest&) = default;
+};
+
+// The numbers of Request::pool, or for whole_daemon of the daemon.
+struct StatsRequest {
+    friend bool operator==(const StatsRequest&, const StatsRequest&) = default;
+};
+
+struct Request {
+    using Body = std::variant<HelloRequest, PingRequest, AllocateRequest, AllocateAtRequest,
+                              ReleaseRequest, LookupRequest, LookupLeaseRequest, NextRequest,
+                              ListRequest, PoolsRequest, StatsRequest>;
+
+    std::uint16_t pool = 0;  // The index from the pool table; 0 in a hello and a ping.
+    std::uint16_t tag = 0;   // 1 to 65535; none that is under way on this connection.
+    Body body;
+
+    friend bool operator==(const Request&, const Request&) = default;
+};
+
+Operation operation_of(const Request::Body& body) noexcept;
+
+// Appends the request's frame to `out`. False, and nothing written, if it does not fit there or is
+// longer than request_size_max, which only a hello with many pools can be.
+[[nodiscard]] bool encode_request(ByteWriter& out, const Request& request) noexcept;
+
+// Reads one whole frame, as FrameSplitter gives it. Any bytes are safe. A hello's pool names point
+// into `frame`.
+//
+// Errors, looked for in this order; the error reply goes to the tag in the frame's header.
+//   frame_malformed    Not one whole frame, or a hello without the magic. The session closes.
+//   frame_too_long     Above request_size_max. The session closes.
+//   operation_unknown  The detail is the operation. From here on, the connection goes on.
+//   body_malformed     Tag 0, flags or a pool that the operation has not, a body that does not fit.
+//   extension_unknown  A required extension: none is known in version 1. The detail is its type.
+//   count_zero, range_reversed
+Result<Request> decode_request(std::span<const std::byte> frame) noexcept;
+
+}  // namespace inod::proto

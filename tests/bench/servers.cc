@@ -1,0 +1,133 @@
+#include "tests/bench/servers.h"
+
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+#include <stdlib.h>
+
+#include "tests/bench/socket.h"
+
+namespace inod::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+// How long a server has until it listens.
+constexpr std::chrono::seconds start_patience{30};
+
+constexpr std::string_view config = R"({
+  "pools": [
+    {"name": "bench_block", "policy": "unique", "min": 1, "max": 18446744073709551615,
+     "durability": "block"},
+    {"name": "bench_lease", "policy": "unique", "min": 1, "max": 18446744073709551615,
+     "durability": "lease"}
+  ],
+  "log_level": "warn"
+}
+)";
+
+// What a server or a load has said, on one line.
+std::string said_in(const std::string& file) {
+    std::ifstream in(file);
+    std::string all;
+    for (std::string line; std::getline(in, line);)
+        all += (all.empty() ? "" : "; ") + line;
+    return all;
+}
+
+// Until somebody listens. The daemon listens before it has its state back; the load's hello waits
+// for the rest.
+Result<void, Failure> await_listener(const std::string& socket, const Process& process) {
+    const auto end = std::chrono::steady_clock::now() + start_patience;
+    while (std::chrono::steady_clock::now() < end) {
+        if (connect_to(socket)) return {};
+        if (process.has_ended()) return Failure{Errc::io_error, "it has ended"};
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return Failure{Errc::timed_out, "it does not listen"};
+}
+
+}  // namespace
+
+Programs Programs::in(const fs::path& folder) {
+    return {.echo_server = folder / "echo_server",
+            .load = folder / "load",
+            .inod = folder.parent_path().parent_path() / "daemon" / "inod"};
+}
+
+Result<Servers, Failure> Servers::start(const Programs& programs, const fs::path& below,
+                                        std::optional<int> core) {
+    std::string folder = (below / "inod-bench-XXXXXX").string();
+    if (::mkdtemp(folder.data()) == nullptr) return failed(folder);
+    Servers servers(programs, folder);
+    if (auto written = servers.write_config(); !written) return written.error();
+    const std::string echo = programs.echo_server.string();
+    const std::vector<std::pair<std::string, std::vector<std::string>>> commands = {
+        {"echo",   {echo}                                        },
+        {"commit", {echo, "--commit", servers.path("commit.log")}},
+        {"inod",
+         {programs.inod.string(), "--config", servers.path("inod.json"), "--state-dir",
+          servers.path("state")}                                 },
+    };
+    for (const auto& [name, argv] : commands) {
+        auto server = servers.start_one(name, argv, core);
+        if (!server) return server.error();
+        servers.servers_.push_back(std::move(*server));
+    }
+    return servers;
+}
+
+Servers::~Servers() {
+    if (folder_.empty()) return;  // moved from
+    servers_.clear();
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+}
+
+Result<void, Failure> Servers::write_config() const {
+    std::error_code error;
+    fs::create_directory(folder_ / "state", error);
+    std::ofstream out(folder_ / "inod.json");
+    out << config;
+    out.close();
+    if (error || !out) return Failure{Errc::io_error, "cannot write below " + folder_.string()};
+    return {};
+}
+
+Result<Servers::Server, Failure> Servers::start_one(const std::string& name,
+                                                    std::vector<std::string> argv,
+                                                    std::optional<int> core) const {
+    Server server{.socket = path(name + ".sock"), .errors = path(name + ".err"), .process = {}};
+    argv.insert(argv.end(), {"--socket", server.socket});
+    auto process = Process::start(argv, core, server.errors);
+    if (!process) return process.error();
+    if (await_listener(server.socket, *process)) server.process.push_back(std::move(*process));
+    return server;
+}
+
+Result<std::string, Failure> Servers::measure(const Row& row, bool floor, double seconds,
+                                              std::optional<int> core) {
+    const std::size_t index = !floor ? 2 : row.floor == Floor::echo ? 0 : 1;
+    const Server& server = servers_[index];
+    if (server.process.empty() || server.process.front().has_ended()) {
+        return Failure{Errc::io_error, "the server does not run: " + said_in(server.errors)};
+    }
+    const std::string errors = path("load.err");
+    fs::remove(errors);
+    auto load = Process::start(
+        {programs_.load.string(), "--mode", floor ? "echo" : "inod", "--socket", server.socket,
+         "--pool", std::string(row.pool), "--connections", std::to_string(row.connections),
+         "--depth", std::to_string(row.depth), "--seconds", std::to_string(seconds)},
+        core, errors);
+    if (!load) return load.error();
+    auto output = load->output();
+    if (load->wait() != 0) {
+        return Failure{Errc::io_error, said_in(errors) + " " + said_in(server.errors)};
+    }
+    return output;
+}
+
+}  // namespace inod::bench

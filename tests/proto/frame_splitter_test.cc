@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "proto/frame.h"
+#include "proto/request.h"
+#include "tests/proto/golden.h"
+
+namespace inod::proto {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+// Puts as much of `bytes` from `at` on as fits, at most `size`. Returns how much.
+std::size_t feed(FrameSplitter& splitter, const Bytes& bytes, std::size_t at, std::size_t size) {
+    const auto room = splitter.prepare();
+    const std::size_t fits = std::min({size, room.size(), bytes.size() - at});
+    std::memcpy(room.data(), bytes.data() + at, fits);
+    splitter.received(fits);
+    return fits;
+}
+
+// Frames of every request in the golden vectors, behind one another.
+std::vector<Bytes> some_frames() {
+    std::vector<Bytes> frames;
+    for (const std::string& name : golden_names()) {
+        if (name.find("_request") != std::string::npos) frames.push_back(golden(name));
+    }
+    Bytes longest(request_size_max, std::byte{0x5a});
+    longest[0] = std::byte{0x00};
+    longest[1] = std::byte{0x10};
+    frames.push_back(longest);
+    return frames;
+}
+
+TEST(FrameSplitter, FindsTheSameFramesWhereverTheStreamIsCut) {
+    const auto frames = some_frames();
+    std::mt19937_64 random(1);
+    for (int round = 0; round < 300; ++round) {
+        SCOPED_TRACE(round);
+        std::vector<const Bytes*> sent;
+        Bytes stream;
+        for (int i = 0; i < 60; ++i) {
+            sent.push_back(&frames.at(random() % frames.size()));
+            stream.insert(stream.end(), sent.back()->begin(), sent.back()->end());
+        }
+        // From room for a single frame to room for many, from byte by byte to all at once.
+        Bytes memory(request_size_max + random() % (2 * request_size_max));
+        FrameSplitter splitter(memory, request_size_max);
+        const std::size_t chunk_max = std::size_t{1} << (random() % 14);
+        std::size_t found = 0;
+        for (std::size_t at = 0; at < stream.size();) {
+            const std::size_t fed = feed(splitter, stream, at, 1 + random() % chunk_max);
+            ASSERT_GT(fed, 0U) << "no room, and no frame";
+            at += fed;
+            while (const auto frame = splitter.next()) {
+                ASSERT_LT(found, sent.size());
+                ASSERT_TRUE(std::ranges::equal(frame->bytes, *sent.at(found)));
+                EXPECT_EQ(frame->header, decode_header(*sent.at(found)));
+                ++found;
+            }
+        }
+        EXPECT_EQ(found, sent.size());
+        EXPECT_EQ(splitter.pending(), 0U);
+        EXPECT_EQ(splitter.error(), Errc::ok);
+    }
+}
+
+TEST(FrameSplitter, KeepsFramesThatNobodyTookYet) {
+    const Bytes ping = golden("ping_request");
+    Bytes memory(request_size_max);
+    FrameSplitter splitter(memory, request_size_max);
+    std::size_t fed = 0;
+    while (const std::size_t size = feed(splitter, ping, 0, ping.size()))
+        fed += size;
+    EXPECT_EQ(fed, request_size_max) << "a session that is not read from fills its memory";
+    EXPECT_TRUE(splitter.prepare().empty());
+    std::size_t frames = 0;
+    for (; splitter.next(); ++frames) {
+    }
+    EXPECT_EQ(frames, request_size_max / ping.size());
+    EXPECT_FALSE(splitter.prepare().empty());
+}
+
+TEST(FrameSplitter, SaysForGoodThatTheStreamIsOutOfStep) {
+    struct Case {
+        const char* name;
+        Errc want;
+    };
+    const Case cases[] = {
+        {"stream_size_small", Errc::frame_malformed},
+        {"stream_size_large", Errc::frame_too_long },
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        // A sound frame before it is still given out, one behind it no more.
+        Bytes stream = golden("ping_request");
+        const Bytes broken = golden(c.name);
+        stream.insert(stream.end(), broken.begin(), broken.end());
+        Bytes memory(request_size_max);
+        FrameSplitter splitter(memory, request_size_max);
+        feed(splitter, stream, 0, stream.size());
+        EXPECT_TRUE(splitter.next());
+        EXPECT_EQ(splitter.error(), Errc::ok);
+        EXPECT_FALSE(splitter.next());
+        EXPECT_EQ(splitter.error(), c.want);
+        const Bytes ping = golden("ping_request");
+        feed(splitter, ping, 0, ping.size());
+        EXPECT_FALSE(splitter.next());
+        EXPECT_EQ(splitter.error(), c.want);
+    }
+}
+
+TEST(FrameSplitter, ReadsTheLongestReply) {
+    Bytes longest(reply_size_max, std::byte{0xff});
+    Bytes memory(reply_size_max);
+    FrameSplitter splitter(memory, reply_size_max);
+    for (std::size_t at = 0; at < longest.size();)
+        at += feed(splitter, longest, at, 1000);
+    const auto frame = splitter.next();
+    ASSERT_TRUE(frame);
+    EXPECT_EQ(frame->bytes.size(), reply_size_max);
+}
+
+}  // namespace
+}  // namespace inod::proto
