@@ -1,0 +1,127 @@
+// An allocator on a disk in memory, life after life.
+#pragma once
+
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "lib/allocator/allocator.h"
+#include "tests/sim/mem_storage.h"
+
+namespace inod {
+
+inline PoolSpec unique_pool(std::string name, Range range = {1, id_max},
+                            Durability durability = Durability::lease) {
+    return {.name = std::move(name),
+            .policy = Policy::unique,
+            .range = range,
+            .durability = durability};
+}
+
+inline PoolSpec cyclic_pool(std::string name, Range range) {
+    return {.name = std::move(name), .policy = Policy::cyclic, .range = range};
+}
+
+inline Holder user(std::uint32_t uid) {
+    return {.uid = uid, .gid = uid};
+}
+
+inline JournalOptions small_journal() {
+    JournalOptions options;
+    options.segment_size = 64 * 1024;
+    options.group_size_max = 64 * 1024;
+    return options;
+}
+
+class Machine {
+public:
+    explicit Machine(std::vector<PoolSpec> pools) : specs(std::move(pools)) {}
+
+    // A new life. The one before, if it has not ended, ends with kill -9.
+    Result<Recovery, Failure> start() { return start_on(disk); }
+    Result<Recovery, Failure> start_on(Storage& storage) {
+        allocator.reset();
+        allocator = std::make_unique<Allocator>(
+            storage,
+            AllocatorOptions{.pools = specs, .journal = small_journal(), .memory_max = memory_max});
+        return allocator->recover();
+    }
+    // The power fails, and comes back.
+    void crash(std::uint64_t seed = 1) {
+        allocator.reset();
+        std::mt19937_64 random(seed);
+        disk.crash(random);
+    }
+
+    bool flush() {
+        if (!allocator->begin_flush()) return !allocator->journal().sealed();
+        if (!allocator->flush()) return false;
+        allocator->end_flush();
+        return true;
+    }
+
+    Answer<Lease> allocate(PoolIndex pool, std::uint64_t count = 1, std::uint32_t uid = 0) {
+        NoGuard nobody_else;
+        return allocator->allocate(nobody_else, pool, count, user(uid));
+    }
+    Answer<Lease> allocate_at(PoolIndex pool, Range range, std::uint32_t uid = 0) {
+        NoGuard nobody_else;
+        return allocator->allocate_at(nobody_else, pool, range, user(uid));
+    }
+    Answer<void> release(PoolIndex pool, Range range, std::uint64_t generation = 0,
+                         std::uint32_t uid = 0) {
+        return allocator->release(pool, range, generation, user(uid));
+    }
+    [[nodiscard]] Lsn durable() const { return allocator->journal().durable_lsn(); }
+
+    // Everything that answers can tell, as text: each pool's limits, where it stands, and each
+    // lease with its holder.
+    [[nodiscard]] std::string state() {
+        std::string text;
+        const auto number = [](std::optional<Id> id) { return id ? std::to_string(*id) : "-"; };
+        for (std::size_t i = 0; i < allocator->pool_index_end(); ++i) {
+            const auto index = static_cast<PoolIndex>(i);
+            const Pool* const pool = allocator->pool(index);
+            if (pool == nullptr) continue;
+            const SequenceState at = pool->sequence();
+            text += std::to_string(i) + " " + pool->spec().name + " to " +
+                    std::to_string(pool->spec().range.last) + ": cursor " + number(at.cursor) +
+                    " highest " + number(at.highest) + " mark " + number(at.mark) + " generation " +
+                    std::to_string(at.generation) + " swept " + number(at.swept);
+            if (at.claims) text += " claims to " + std::to_string(at.claims->last);
+            text += " IDs " + std::to_string(pool->live().id_count()) + "\n";
+            for (Id id = 0;;) {
+                const auto run = allocator->next(index, id).result;
+                if (!run) break;
+                text += "  " + std::to_string(run->range.first) + "-" +
+                        std::to_string(run->range.last) + "@" + std::to_string(run->generation) +
+                        " of " + std::to_string(run->holder.uid) + ":" +
+                        std::to_string(run->holder.gid) + "\n";
+                if (run->range.last == id_max) break;
+                id = run->range.last + 1;
+            }
+        }
+        return text;
+    }
+
+    std::vector<PoolSpec> specs;
+    std::uint64_t memory_max = std::uint64_t{64} << 20U;
+    sim::MemStorage disk;
+    std::unique_ptr<Allocator> allocator;
+};
+
+inline std::string said(const Result<Recovery, Failure>& recovery) {
+    return recovery ? "recovered"
+                    : std::string(name(recovery.error().code)) + ": " + recovery.error().message;
+}
+
+#define ASSERT_STARTS(machine)                  \
+    do {                                        \
+        const auto started = (machine).start(); \
+        ASSERT_EQ(said(started), "recovered");  \
+    } while (false)
+
+}  // namespace inod

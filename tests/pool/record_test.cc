@@ -1,0 +1,183 @@
+#include "lib/pool/record.h"
+
+#include <array>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace inod {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+constexpr PoolIndex pool_max = std::numeric_limits<PoolIndex>::max();
+constexpr HolderIndex holder_max = std::numeric_limits<HolderIndex>::max();
+constexpr std::uint32_t u32_max = std::numeric_limits<std::uint32_t>::max();
+
+// Every type, with its fields at both ends.
+std::vector<Record> samples() {
+    const Range whole = whole_space;
+    const Range last{id_max, id_max};
+    const Holder root{};
+    const Holder nobody{.uid = u32_max, .gid = u32_max};
+    const std::string longest(pool_name_size_max, 'z');
+    // clang-format off
+    return {
+        PoolDefined{0, "a", Policy::unique, Durability::lease, {0, 0}},
+        PoolDefined{pool_max, longest, Policy::cyclic, Durability::block, whole},
+        HolderDefined{0, root},
+        HolderDefined{holder_max, nobody},
+        Allocated{0, {0, 0}, 0, false},
+        Allocated{1, {1, 128}, 7, true},
+        Allocated{pool_max, whole, holder_max, true},
+        Claimed{0, {0, 0}, 0, false},
+        Claimed{pool_max, last, holder_max, true},
+        Released{0, {0, 0}},
+        Released{pool_max, whole},
+        MarkMoved{0, 0},
+        MarkMoved{pool_max, id_max},
+        UncleanStop{},
+        SequenceSaved{0, {{}, {}, {}, 0, {}, {}}},
+        SequenceSaved{1, {1, {}, 2, 0, {}, {}}},
+        SequenceSaved{pool_max, {id_max, id_max, id_max, id_max, id_max, whole}},
+        ClaimSaved{0, {0, 0}},
+        ClaimSaved{pool_max, last},
+        LiveSaved{0, {0, 0}, 0, false, 0},
+        LiveSaved{pool_max, last, holder_max, true, id_max},
+    };
+    // clang-format on
+}
+
+Bytes encoded(const Record& record) {
+    Bytes bytes(encoded_record_size_max);
+    ByteWriter out(bytes);
+    encode(record, out);
+    bytes.resize(out.size());
+    return bytes;
+}
+
+Bytes bytes_of(std::initializer_list<int> values) {
+    Bytes bytes;
+    for (const int value : values)
+        bytes.push_back(static_cast<std::byte>(value));
+    return bytes;
+}
+
+TEST(Record, EveryTypeComesBackAsItWas) {
+    std::array<int, std::variant_size_v<Record>> seen{};
+    for (const Record& record : samples()) {
+        SCOPED_TRACE("alternative " + std::to_string(record.index()));
+        const auto decoded = decode_record(encoded(record));
+        ASSERT_TRUE(decoded.has_value());
+        EXPECT_EQ(*decoded, record);
+        ++seen[record.index()];
+    }
+    for (const int count : seen)
+        EXPECT_GT(count, 0) << "a type is missing from samples()";
+}
+
+// What stands in journals already: it never changes.
+TEST(Record, BytesAreAsDocumented) {
+    struct Case {
+        Record record;
+        Bytes bytes;
+    };
+    // clang-format off
+    const Case cases[] = {
+        {PoolDefined{2, "ab", Policy::cyclic, Durability::lease, {2, 300}},
+         bytes_of({1, 1, 2, 2, 'a', 'b', 2, 1, 2, 0xaa, 2})},
+        {HolderDefined{1, {.uid = 1000, .gid = 5}}, bytes_of({2, 1, 1, 1, 0xe8, 7, 5})},
+        {Allocated{0, {128, 129}, 3, true}, bytes_of({3, 1, 0, 0x80, 1, 1, 3, 1})},
+        {Claimed{0, {5, 5}, 3, false}, bytes_of({4, 1, 0, 5, 0, 3, 0})},
+        {Released{1, {5, 9}}, bytes_of({5, 1, 1, 5, 4})},
+        {MarkMoved{1, 200}, bytes_of({6, 1, 1, 0xc8, 1})},
+        {UncleanStop{}, bytes_of({7, 1})},
+        {SequenceSaved{1, {4, 3, {}, 2, 1, Range{6, 8}}},
+         bytes_of({16, 1, 1, 1, 4, 1, 3, 0, 2, 1, 1, 1, 6, 2})},
+        {ClaimSaved{1, {5, 9}}, bytes_of({17, 1, 1, 5, 4})},
+        {LiveSaved{1, {5, 9}, 3, true, 2}, bytes_of({18, 1, 1, 5, 4, 3, 1, 2})},
+    };
+    // clang-format on
+    for (const Case& c : cases)
+        EXPECT_EQ(encoded(c.record), c.bytes) << "alternative " << c.record.index();
+}
+
+// The journal's checksum keeps damage away; what passes it all the same is refused or is another
+// record, whole and in its only encoding, and never more than that.
+void expect_refused_or_whole(const Bytes& bytes) {
+    const auto decoded = decode_record(bytes);
+    if (decoded) {
+        EXPECT_EQ(encoded(*decoded), bytes);
+    } else {
+        const Errc code = decoded.error().code;
+        EXPECT_TRUE(code == Errc::journal_damaged || code == Errc::record_unknown) << name(code);
+    }
+}
+
+TEST(Record, EveryTruncationIsRefused) {
+    for (const Record& record : samples()) {
+        const Bytes bytes = encoded(record);
+        for (std::size_t size = 0; size < bytes.size(); ++size) {
+            const auto decoded = decode_record(std::span(bytes).first(size));
+            ASSERT_FALSE(decoded.has_value()) << "type " << record.index() << " size " << size;
+            EXPECT_EQ(decoded.error().code, Errc::journal_damaged);
+        }
+        Bytes longer = bytes;
+        longer.push_back(std::byte{0});
+        EXPECT_FALSE(decode_record(longer).has_value()) << "a byte too many";
+    }
+}
+
+TEST(Record, EveryBitFlipIsRefusedOrAnotherRecord) {
+    for (const Record& record : samples()) {
+        Bytes bytes = encoded(record);
+        for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+            const std::byte mask{static_cast<unsigned char>(1U << bit % 8)};
+            bytes[bit / 8] ^= mask;
+            expect_refused_or_whole(bytes);
+            EXPECT_NE(bytes, encoded(record));
+            bytes[bit / 8] ^= mask;
+        }
+    }
+}
+
+TEST(Record, WhatIsNotTheOneEncodingIsRefused) {
+    struct Case {
+        const char* name;
+        Bytes bytes;
+        Error want;
+    };
+    const Error damaged = Errc::journal_damaged;
+    // clang-format off
+    const Case cases[] = {
+        {"nothing", {}, damaged},
+        {"type alone", bytes_of({7}), damaged},
+        {"type 0", bytes_of({0, 1}), {Errc::record_unknown, 0}},
+        {"type 8", bytes_of({8, 1}), {Errc::record_unknown, 8}},
+        {"type 255", bytes_of({255, 1}), {Errc::record_unknown, 255}},
+        {"version 0", bytes_of({7, 0}), {Errc::record_unknown, 7}},
+        {"version 2", bytes_of({7, 2}), {Errc::record_unknown, 7 + 512}},
+        {"pool 65536", bytes_of({6, 1, 0x80, 0x80, 4, 1}), damaged},
+        {"bool 2", bytes_of({3, 1, 0, 1, 0, 0, 2}), damaged},
+        {"range past the last ID",
+         bytes_of({5, 1, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 1}),
+         damaged},
+        {"varint longer than needed", bytes_of({6, 1, 0x80, 0, 1}), damaged},
+        {"varint above 64 bits",
+         bytes_of({6, 1, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2}),
+         damaged},
+        {"name longer than the record", bytes_of({1, 1, 0, 200, 1, 'a'}), damaged},
+        {"binding 256", bytes_of({2, 1, 0, 0x80, 2, 0, 0}), damaged},
+    };
+    // clang-format on
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        const auto decoded = decode_record(c.bytes);
+        ASSERT_FALSE(decoded.has_value());
+        EXPECT_EQ(decoded.error(), c.want) << name(decoded.error().code);
+    }
+}
+
+}  // namespace
+}  // namespace inod

@@ -1,0 +1,214 @@
+// Pools of the policy `unique`: ascending, no number a second time.
+#include "tests/pool/test_pool.h"
+
+namespace inod {
+namespace {
+
+TEST(UniquePool, AscendsAndNeverReuses) {
+    TestPool test(unique_spec({1, 100}));
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(1, 0));
+    EXPECT_EQ(Outcome(test.allocate(3)), Outcome(Range{2, 4}, 0));
+    ASSERT_TRUE(test.release({1, 4}));
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(5, 0));
+    EXPECT_EQ(Outcome(test.allocate_at(3)), Outcome(Error{Errc::id_burned, 3}));
+    EXPECT_SOUND(test.pool);
+}
+
+TEST(UniquePool, EndsAtMaxAndNeverWraps) {
+    struct Case {
+        const char* name;
+        Range range;
+    };
+    const Case cases[] = {
+        {"from 0",                   {0, 4}              },
+        {"in the middle",            {1000, 1004}        },
+        {"up to the last ID of all", {id_max - 4, id_max}},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        TestPool test(unique_spec(c.range));
+        for (Id offset = 0; offset < 4; ++offset)
+            EXPECT_EQ(Outcome(test.allocate()), Outcome(c.range.first + offset, 0));
+        EXPECT_EQ(Outcome(test.allocate(2)), Outcome(Errc::pool_exhausted)) << "one ID is left";
+        EXPECT_EQ(Outcome(test.allocate()), Outcome(c.range.last, 0));
+        for (int again = 0; again < 3; ++again)
+            EXPECT_EQ(Outcome(test.allocate()), Outcome(Errc::pool_exhausted));
+        ASSERT_TRUE(test.release(c.range));
+        EXPECT_EQ(Outcome(test.allocate()), Outcome(Errc::pool_exhausted)) << "all are used up";
+        EXPECT_EQ(Outcome(test.allocate_at(c.range.last)),
+                  Outcome(Error{Errc::id_burned, c.range.last}));
+        EXPECT_SOUND(test.pool);
+        EXPECT_EQ(test.pool.live().entry_count(), 0U);
+    }
+}
+
+TEST(UniquePool, HasAPoolOfOneId) {
+    for (const Id id : {Id{0}, Id{7}, id_max}) {
+        TestPool test(unique_spec({id, id}));
+        EXPECT_EQ(Outcome(test.allocate()), Outcome(id, 0));
+        EXPECT_EQ(Outcome(test.allocate()), Outcome(Errc::pool_exhausted));
+        test.unclean_stop();
+        EXPECT_EQ(Outcome(test.allocate()), Outcome(Errc::pool_exhausted));
+        EXPECT_SOUND(test.pool);
+    }
+}
+
+TEST(UniquePool, RefusesCounts) {
+    PoolSpec spec = unique_spec({1, 100});
+    spec.lease_count_max = 10;
+    TestPool test(spec);
+    EXPECT_EQ(Outcome(test.allocate(0)), Outcome(Errc::count_zero));
+    EXPECT_EQ(Outcome(test.allocate(11)), Outcome(Error{Errc::lease_too_large, 10}));
+    EXPECT_EQ(Outcome(test.allocate(id_max)), Outcome(Error{Errc::lease_too_large, 10}));
+    EXPECT_EQ(Outcome(test.allocate_at(Range{1, 11})), Outcome(Error{Errc::lease_too_large, 10}));
+    EXPECT_EQ(Outcome(test.allocate_at(whole_space)), Outcome(Error{Errc::lease_too_large, 10}));
+    EXPECT_EQ(Outcome(test.allocate(10)), Outcome(Range{1, 10}, 0));
+}
+
+TEST(UniquePool, MovesItsMarkAheadInStrides) {
+    constexpr std::uint64_t million = 1'000'000;
+    struct Case {
+        const char* name;
+        Range range;
+        Durability durability;
+        std::optional<Id> want;  // the mark recorded with the first ID
+    };
+    const Case cases[] = {
+        {"a huge pool",                     {1, id_max},          Durability::lease, 1 + 65'536  },
+        {"the same in blocks",              {1, id_max},          Durability::block, 1 + 65'536  },
+        {"from 0",                          {0, id_max},          Durability::lease, 65'536      },
+        {"a millionth of what is left",     {1, 1 + 7 * million}, Durability::lease, 1 + 7       },
+        {"a million left",                  {1, 1 + million},     Durability::lease, 2           },
+        {"under a million left",            {1, million},         Durability::lease, std::nullopt},
+        {"under a million left, in blocks", {1, million},         Durability::block, 1           },
+        {"the last ID",                     {id_max, id_max},     Durability::lease, std::nullopt},
+        {"the last ID, in blocks",          {id_max, id_max},     Durability::block, id_max      },
+        {"near the end",
+         {id_max - 2 * million, id_max},
+         Durability::lease,
+         id_max - 2 * million + 2                                                                },
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        TestPool test(unique_spec(c.range, c.durability));
+        const auto granted = test.allocate();
+        ASSERT_TRUE(granted.has_value());
+        EXPECT_EQ(granted->mark, c.want);
+    }
+}
+
+// Promise: what was handed out is never above the mark that was recorded with it or before it, and
+// the next stride is recorded while half of the present one is left.
+TEST(UniquePool, IsNeverAheadOfItsMark) {
+    TestPool test(unique_spec({1, id_max}, Durability::block));
+    std::optional<Id> mark;
+    std::uint64_t marks = 0;
+    for (std::uint64_t i = 0; i < 2'000; ++i) {
+        const auto granted = test.allocate(1 + i % 1'000);
+        ASSERT_TRUE(granted.has_value());
+        const Id last = granted->lease.range.last;
+        if (granted->mark) {
+            EXPECT_TRUE(!mark || *mark < *granted->mark);
+            EXPECT_TRUE(!mark || *mark - last < 65'536 / 2) << "moved before it was worth it";
+            mark = granted->mark;
+            ++marks;
+        }
+        ASSERT_TRUE(mark && last <= *mark);
+        ASSERT_GE(*mark - last, 65'536U / 2 - 1'000) << "moved late";
+    }
+    EXPECT_LT(marks, 60U);
+    EXPECT_GT(marks, 20U);
+}
+
+TEST(UniquePool, SkipsClaimsAheadOfIt) {
+    TestPool test(unique_spec({1, 20}));
+    EXPECT_EQ(Outcome(test.allocate_at(Range{3, 4}, 1)), Outcome(Range{3, 4}, 0));
+    EXPECT_EQ(Outcome(test.allocate_at(9, 1)), Outcome(9, 0));
+    EXPECT_EQ(Outcome(test.allocate_at(4, 1)), Outcome(Error{Errc::id_taken, 4}));
+    EXPECT_EQ(Outcome(test.allocate_at(Range{1, 5}, 2)), Outcome(Error{Errc::id_taken, 3}));
+    ASSERT_TRUE(test.release(9, 0, 1));
+    EXPECT_EQ(Outcome(test.allocate_at(9)), Outcome(Error{Errc::id_burned, 9})) << "was claimed";
+    EXPECT_EQ(Outcome(test.allocate_at(Range{8, 10})), Outcome(Error{Errc::id_burned, 9}));
+
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(1, 0));
+    EXPECT_EQ(Outcome(test.allocate(2)), Outcome(Range{5, 6}, 0)) << "2 alone is too few";
+    EXPECT_EQ(Outcome(test.allocate_at(2)), Outcome(Error{Errc::id_burned, 2})) << "passed over";
+    EXPECT_EQ(Outcome(test.allocate(2)), Outcome(Range{7, 8}, 0));
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(10, 0)) << "9 was claimed and released";
+    EXPECT_EQ(Outcome(test.allocate_at(Range{11, 11})), Outcome(11, 0)) << "at the cursor";
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(12, 0));
+    EXPECT_SOUND(test.pool);
+}
+
+TEST(UniquePool, CanBeClaimedToItsEnd) {
+    TestPool test(unique_spec({id_max - 9, id_max}));
+    EXPECT_EQ(Outcome(test.allocate_at(Range{id_max - 7, id_max})),
+              Outcome(Range{id_max - 7, id_max}, 0));
+    EXPECT_EQ(Outcome(test.allocate(3)), Outcome(Errc::pool_exhausted));
+    EXPECT_EQ(Outcome(test.allocate(2)), Outcome(Range{id_max - 9, id_max - 8}, 0));
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(Errc::pool_exhausted));
+    EXPECT_SOUND(test.pool);
+}
+
+TEST(UniquePool, ClaimsOnlyInsideIt) {
+    TestPool test(unique_spec({10, 20}));
+    EXPECT_EQ(Outcome(test.allocate_at(Range{12, 11})), Outcome(Error{Errc::range_reversed, 12}));
+    EXPECT_EQ(Outcome(test.allocate_at(Range{9, 10})), Outcome(Error{Errc::id_out_of_range, 9}));
+    EXPECT_EQ(Outcome(test.allocate_at(Range{20, 22})), Outcome(Error{Errc::id_out_of_range, 21}));
+    EXPECT_EQ(Outcome(test.allocate_at(Range{30, 31})), Outcome(Error{Errc::id_out_of_range, 30}));
+    EXPECT_EQ(Outcome(test.allocate_at(id_max)), Outcome(Error{Errc::id_out_of_range, id_max}));
+    EXPECT_EQ(Outcome(test.allocate_at(0)), Outcome(Error{Errc::id_out_of_range, 0}));
+}
+
+TEST(UniquePool, GoesOnAboveItsMarkAfterAnUncleanStop) {
+    for (const Durability durability : {Durability::lease, Durability::block}) {
+        SCOPED_TRACE(name(durability));
+        TestPool test(unique_spec({1, id_max}, durability));
+        ASSERT_TRUE(test.allocate(5));
+        ASSERT_TRUE(test.allocate_at(Range{30'000, 30'001}, 2)) << "below the mark";
+        ASSERT_TRUE(test.allocate_at(Range{70'000, 70'001}, 2)) << "above it";
+        const Id mark = *test.pool.sequence().mark;
+        test.unclean_stop();
+        EXPECT_SOUND(test.pool);
+
+        EXPECT_EQ(Outcome(test.allocate_at(mark)), Outcome(Error{Errc::id_burned, mark}));
+        EXPECT_EQ(Outcome(test.allocate()), Outcome(mark + 1, 0));
+        EXPECT_EQ(test.pool.lookup(mark, 0).error(), Error(Errc::released, mark)) << "burned";
+        EXPECT_EQ(test.pool.lookup(70'002, 0).error(), Error(Errc::never_allocated, 70'002));
+        EXPECT_EQ(Outcome(test.allocate(65'000)), Outcome(Range{70'002, 135'001}, 0));
+        // Claims are durable everywhere; other leases only where each has its record.
+        EXPECT_TRUE(test.pool.lookup(30'000, 0).has_value());
+        EXPECT_TRUE(test.pool.lookup(70'001, 0).has_value());
+        EXPECT_EQ(test.pool.lookup(1, 0).has_value(), durability == Durability::lease);
+        EXPECT_SOUND(test.pool);
+    }
+}
+
+TEST(UniquePool, AfterAnUncleanStopWithoutAStrideNothingIsBurned) {
+    TestPool test(unique_spec({1, 1'000}));
+    ASSERT_TRUE(test.allocate(5));
+    test.unclean_stop();
+    test.unclean_stop();
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(6, 0));
+
+    TestPool untouched(unique_spec({1, id_max}));
+    untouched.unclean_stop();
+    EXPECT_EQ(Outcome(untouched.allocate()), Outcome(1, 0));
+}
+
+TEST(UniquePool, GoesOnWhenItsMaxMovesUp) {
+    TestPool test(unique_spec({1, 3}));
+    ASSERT_TRUE(test.allocate(3));
+    ASSERT_TRUE(test.release({1, 2}));
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(Errc::pool_exhausted));
+    test.pool.widen(5);
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(4, 0));
+    EXPECT_EQ(Outcome(test.allocate(2)), Outcome(Errc::pool_exhausted));
+    test.pool.widen(id_max);
+    EXPECT_EQ(Outcome(test.allocate(2)), Outcome(Range{5, 6}, 0));
+    EXPECT_EQ(test.pool.spec().range, (Range{1, id_max}));
+    EXPECT_SOUND(test.pool);
+}
+
+}  // namespace
+}  // namespace inod
