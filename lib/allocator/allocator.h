@@ -34,7 +34,8 @@ struct AllocatorOptions {
 };
 
 // What a request came to, and the LSN that must become durable before anybody may hear of it: 0 if
-// it can be told at once, and above durable_lsn() otherwise. A refusal can have to wait too, since it tells what others have changed.
+// it can be told at once, and above durable_lsn() otherwise. A refusal can have to wait too, since
+// it tells what others have changed.
 template <class T>
 struct Answer {
     Result<T> result;
@@ -87,8 +88,8 @@ public:
     Result<void, Failure> make_space() { return journal_.make_space(); }
 
     // Writes a snapshot if the journal has grown so long that it is worth it. Requires that nothing
-    // is collected and no flush is under way. Errors: as Journal::snapshot(); all is over then if the
-    // journal is sealed, and otherwise it is to be tried again later.
+    // is collected and no flush is under way. Errors: as Journal::snapshot(); all is over then if
+    // the journal is sealed, and otherwise it is to be tried again later.
     Result<void, Failure> maintain();
 
     // Ends this life: makes what only memory knows durable and says in the journal that the stop
