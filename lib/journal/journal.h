@@ -16,7 +16,9 @@
 //
 // Thread safety: all calls belong under one lock, the allocator's, but flush(): that one blocks for
 // a write(2) and an fdatasync(2) and runs without the lock, on one thread at a time, between
-// begin_flush() and end_flush(). snapshot calls run under the lock and need no flush under way.
+// begin_flush() and end_flush(), or make_space() between two flushes. has_space(), sealed(),
+// disk_size(), log_size() and wants_snapshot() may be called at any time. snapshot() and close()
+// run under the lock and need no flush under way.
 #pragma once
 
 #include <array>
@@ -91,9 +93,9 @@ public:
     // segment and writes the start of this life into it, durably, before anything can be appended.
     //
     // Errors: journal_damaged, record_unknown (the frame's or segment's format), io_error,
-    // no_space;
-    //   the message names file, offset and LSN. Nothing on the disk was changed then, but for
-    //   io_error and no_space.
+    // no_space,
+    //   and those of `replay`; the message names file, offset and LSN. Nothing on the disk was
+    //   changed then, but for io_error and no_space. Nothing else may be called after an error.
     Result<Recovery, Failure> recover(Replay& replay);
 
     // True if `count` records of at most `size` bytes each still fit the group being collected.
@@ -120,8 +122,15 @@ public:
     [[nodiscard]] bool sealed() const noexcept;
 
     // False once the storage could not give the next spare segment: whoever would only make the
-    // journal grow is to be refused with no_space. True again when space came back.
+    // journal grow is to be refused with no_space. True again when space came back: flush() tries
+    // now and then, make_space() at once.
     [[nodiscard]] bool has_space() const noexcept;
+
+    // Tries again to make the next spare, if there is none; has_space() says whether it worked.
+    // Belongs on the thread that flushes, without the lock, between flushes, about once a second
+    // while has_space() is false: where nobody may append, no flush would notice the new space.
+    // Errors: io_error. The journal is sealed then.
+    Result<void, Failure> make_space();
 
     // True once the log since the last snapshot is so long that a snapshot is worth its cost.
     [[nodiscard]] bool wants_snapshot() const noexcept;
@@ -129,7 +138,8 @@ public:
     // Writes the whole state, as it is at last_lsn(), into fresh segments and recycles those that
     // it makes superfluous: `write` is called once and calls its argument for each record in turn.
     // Requires that nothing is collected and no flush is under way. Blocks for several syncs.
-    // Errors: io_error, no_space, or what the argument returned. The journal is sealed then.
+    // Errors: io_error, no_space, or what the argument returned. The journal is sealed then, unless
+    // space for a snapshot like the last one was missing before anything was begun: ask sealed().
     using Emit = std::function<Result<void, Failure>(std::span<const std::byte> record)>;
     Result<void, Failure> snapshot(const std::function<Result<void, Failure>(const Emit&)>& write);
 

@@ -308,4 +308,12 @@ void MemStorage::set_content(const std::string& name, std::vector<std::byte> byt
         names.insert_or_assign(name, body);
 }
 
+void MemStorage::flip(const std::string& name, std::uint64_t offset, std::byte mask) {
+    const std::lock_guard lock(disk_->mutex);
+    const auto found = disk_->names.find(name);
+    INOD_ASSERT(found != disk_->names.end() && offset < found->second->visible.size());
+    found->second->visible[offset] ^= mask;
+    if (offset < found->second->durable.size()) found->second->durable[offset] ^= mask;
+}
+
 }  // namespace inod::sim

@@ -58,6 +58,9 @@ public:
     [[nodiscard]] std::vector<std::byte> content(const std::string& name) const;
     void set_content(const std::string& name, std::vector<std::byte> bytes);
 
+    // Turns round the bits of `mask` in one byte, on the disk and for readers.
+    void flip(const std::string& name, std::uint64_t offset, std::byte mask);
+
     struct Disk;  // in mem_storage.cc
 
 private:
