@@ -79,19 +79,20 @@ public:
         Batch(const Batch&) = delete;
         Batch& operator=(const Batch&) = delete;
 
-        // Takes memory for at least `count` nodes, first from the budget, then from the system, and
-        // touches it. Fails with out_of_memory; what it had taken is then given back.
-        // Needs no lock on the reserve.
-        [[nodiscard]] Result<> take(std::uint64_t count);
+        // Takes the bytes of at least `count` nodes from the budget. Fails with out_of_memory.
+        // Quick, so that a request beyond the budget is refused before anything is touched.
+        [[nodiscard]] Result<> claim(std::uint64_t count) noexcept;
+        // Gets from the system what was claimed, and touches it. Fails with out_of_memory. May take
+        // long, and needs no lock on the reserve.
+        [[nodiscard]] Result<> fill() noexcept;
         // Puts it all into the reserve. Needs the lock.
         void add() noexcept;
 
     private:
-        void drop() noexcept;
-
         NodeReserve* reserve_;
         Slab* first_ = nullptr;
-        std::uint64_t slab_count_ = 0;
+        std::uint64_t claimed_count_ = 0;  // slabs in the budget
+        std::uint64_t filled_count_ = 0;   // slabs in the list
     };
 
 private:

@@ -147,9 +147,13 @@ public:
     void dump(std::ostream& out) const;
 
 private:
-    struct Summary;  // what a parent keeps of a node
-    struct Counts;   // what verify() counts
-    class Change;    // keeps surplus_ right while a node changes
+    struct Summary {  // what a parent keeps of a node
+        Id last;
+        std::uint64_t gap;
+        bool wide;
+    };
+    struct Counts;  // what verify() counts
+    class Change;   // keeps surplus_ right while a node changes
 
     // range_tree_find.cc: ways through the tree
     [[nodiscard]] Id last_id() const noexcept { return root_->last[root_->count - 1U]; }
@@ -159,31 +163,27 @@ private:
     static bool step_forward(Path& path) noexcept;
     static bool step_back(Path& path) noexcept;
     [[nodiscard]] static Id lower_bound(const Path& path, unsigned level) noexcept;
-    [[nodiscard]] static Id gap_first(const Path& path, unsigned index) noexcept;
 
     // range_tree_gap.cc
-    [[nodiscard]] std::optional<Id> gap_in_leaf_up(const Path& path, std::uint64_t count,
-                                                   Id low) const noexcept;
-    [[nodiscard]] std::optional<Id> gap_in_leaf_down(const Path& path, std::uint64_t count,
-                                                     Id high) const noexcept;
-    [[nodiscard]] std::optional<Id> gap_from(Path& path, std::uint64_t count,
-                                             Id low) const noexcept;
-    [[nodiscard]] std::optional<Id> gap_up_to(Path& path, std::uint64_t count,
-                                              Id high) const noexcept;
+    static std::optional<Range> gap_before(const Path& path, unsigned index) noexcept;
+    std::optional<Id> lowest_gap(std::uint64_t count, Id low) const noexcept;
+    std::optional<Id> highest_gap(std::uint64_t count, Id high) const noexcept;
 
     // range_tree_store.cc: more
+    void make_room(Path& path, Range range) noexcept;
+    bool join(Path& path, Range range, Value value) noexcept;
     void insert_entry(Path& path, Entry entry) noexcept;
-    void insert_slot(Path& path, unsigned level, unsigned index, TreeSlot slot,
+    void insert_slot(Path& path, unsigned level, unsigned index, const TreeSlot& slot,
                      bool at_end) noexcept;
-    void split(Path& path, unsigned level, unsigned index, TreeSlot slot, bool at_end) noexcept;
-    void grow() noexcept;
-    bool join_neighbours(Range range, Value value) noexcept;
+    void split(Path& path, unsigned level, unsigned index, const TreeSlot& slot,
+               bool at_end) noexcept;
+    void grow(Path& path) noexcept;
 
     // range_tree_erase.cc: less
-    bool erase_in_leaf(Path& path, Range range) noexcept;
+    void erase_in_leaf(Path& path, Range range) noexcept;
+    void make_hole(Path& path, Range hole) noexcept;
     void remove_entries(Node& leaf, unsigned from, unsigned to) noexcept;
     void settle(Path& path) noexcept;
-    void drop_empty(Path& path, unsigned& level) noexcept;
     bool merge_with_neighbour(Path& path, unsigned level) noexcept;
     void merge(Path& path, unsigned level, unsigned left_index) noexcept;
     void collapse_root() noexcept;
@@ -191,18 +191,20 @@ private:
     // range_tree.cc: keeping the books
     [[nodiscard]] std::uint64_t nodes_for_store(Range range) const noexcept;
     [[nodiscard]] std::uint64_t surplus_of(const Node& node) const noexcept;
-    [[nodiscard]] Summary summary_of(const Node& node, Id lower) const noexcept;
-    bool set_slot(Node& parent, unsigned index, const Summary& summary) noexcept;
-    void refresh(Path& path, unsigned level) noexcept;
-    void refresh_gap_before(Id id) noexcept;
-    void set_entry(Node& leaf, unsigned index, Range range) noexcept;
-    void count_entry(Range range) noexcept;
-    void uncount_entry(Range range) noexcept;
+    [[nodiscard]] static Summary summary_of(const Node& node, Id lower) noexcept;
+    bool set_summary(Node& parent, unsigned index, const Summary& summary) noexcept;
+    void set_range(Node& leaf, unsigned index, Range range) noexcept;
+    void refresh(const Path& path, unsigned level) noexcept;
+    void refresh_at(Id id) noexcept;
+    void set_root(Node* root) noexcept;
+    void count_in(Range range) noexcept;
+    void count_out(Range range) noexcept;
     [[nodiscard]] Node* new_node(unsigned level) noexcept;
 
     // range_tree_verify.cc
-    [[nodiscard]] std::optional<std::string> verify_node(const Node& node, Id& lower,
-                                                         Counts& counts) const;
+    [[nodiscard]] std::optional<std::string> verify_leaf(const Node& leaf, Counts& counts) const;
+    [[nodiscard]] std::optional<std::string> verify_inner(const Node& node, Counts& counts) const;
+    [[nodiscard]] std::optional<std::string> verify_node(const Node& node, Counts& counts) const;
     void dump_node(std::ostream& out, const Node& node, unsigned indent) const;
 
     NodeReserve reserve_;

@@ -43,7 +43,7 @@
 // What a store adds to U is in nodes_for_store().
 #pragma once
 
-#include <bit>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -86,6 +86,8 @@ struct alignas(NodeReserve::cache_line_size) TreeNode {
         return reinterpret_cast<TreeNode*>(payload[index]);
     }
 
+    static std::uint64_t word_of(TreeNode* child) { return reinterpret_cast<std::uint64_t>(child); }
+
     [[nodiscard]] bool is_wide(std::size_t index) const { return ((wide >> index) & 1U) != 0; }
     void set_wide(std::size_t index, bool is) {
         wide = (wide & ~(std::uint64_t{1} << index)) | (std::uint64_t{is} << index);
@@ -119,12 +121,27 @@ struct alignas(NodeReserve::cache_line_size) TreeNode {
 // behind all others would go.
 template <std::size_t capacity>
 struct TreePath {
-    // Every level but the lowest two multiplies what it takes to get there by two or more.
-    static constexpr unsigned height_max = 64;
+    // Far more than memory has room for: a root of capacity 3 splits when 2 more children came
+    // below it, and each of those took 2 more below itself.
+    static constexpr unsigned height_max = 48;
 
-    TreeNode<capacity>* node[height_max];
-    std::uint8_t index[height_max];
     unsigned height = 0;
+    std::uint8_t index[height_max];  // by level, 0 being the leaf's
+    TreeNode<capacity>* node[height_max];
+
+    TreePath() = default;
+    TreePath(const TreePath& other) { *this = other; }
+    TreePath& operator=(const TreePath& other) {
+        height = other.height;
+        std::copy_n(other.index, height, index);
+        std::copy_n(other.node, height, node);
+        return *this;
+    }
+    [[nodiscard]] TreeNode<capacity>& leaf() const { return *node[0]; }
+    void set(unsigned level, TreeNode<capacity>* at, std::size_t slot) {
+        node[level] = at;
+        index[level] = static_cast<std::uint8_t>(slot);
+    }
 };
 
 template <std::size_t capacity>

@@ -1,0 +1,194 @@
+// Changes and lookups, the edges by name: ID 0, ID 2^64 - 1, the whole space.
+#include <sstream>
+
+#include "tests/tree/support.h"
+
+namespace inod {
+namespace {
+
+constexpr Id top = id_max;
+
+struct Step {
+    enum Kind { store, merge, erase } kind;
+    Range range;
+    Value value = 0;
+};
+
+TEST(RangeTree, ChangesAsTold) {
+    struct Case {
+        const char* name;
+        std::vector<Step> steps;
+        std::vector<Entry> want;
+    };
+    using enum Step::Kind;
+    const Case cases[] = {
+        {"nothing",                       {},                                                              {}                            },
+        {"first ID of all",               {{store, {0, 0}, 7}},                                            {{{0, 0}, 7}}                 },
+        {"last ID of all",                {{store, {top, top}, 7}},                                        {{{top, top}, 7}}             },
+        {"both",                          {{store, {top, top}, 7}, {store, {0, 0}, 7}},                    {{{0, 0}, 7}, {{top, top}, 7}}},
+        {"erase first of all",            {{store, {0, 4}, 7}, {erase, {0, 0}}},                           {{{1, 4}, 7}}                 },
+        {"erase last of all",
+         {{store, {top - 4, top}, 7}, {erase, {top, top}}},
+         {{{top - 4, top - 1}, 7}}                                                                                                       },
+        {"erase the space",               {{store, {0, 4}, 7}, {store, {top, top}, 7}, {erase, {0, top}}}, {}                            },
+        {"erase where nothing is",
+         {{store, {5, 6}, 7}, {erase, {0, 4}}, {erase, {7, top}}},
+         {{{5, 6}, 7}}                                                                                                                   },
+        {"erase in an empty tree",        {{erase, {0, top}}},                                             {}                            },
+        {"hole",                          {{store, {0, 9}, 7}, {erase, {4, 5}}},                           {{{0, 3}, 7}, {{6, 9}, 7}}    },
+        {"hole of all but the ends",
+         {{store, {0, 9}, 7}, {erase, {1, 8}}},
+         {{{0, 0}, 7}, {{9, 9}, 7}}                                                                                                      },
+        {"across entries",
+         {{store, {0, 4}, 1}, {store, {5, 9}, 2}, {erase, {3, 6}}},
+         {{{0, 2}, 1}, {{7, 9}, 2}}                                                                                                      },
+        {"store stays apart from equals",
+         {{store, {0, 4}, 1}, {store, {5, 9}, 1}},
+         {{{0, 4}, 1}, {{5, 9}, 1}}                                                                                                      },
+        {"store over the middle",
+         {{store, {0, 9}, 1}, {store, {4, 5}, 1}},
+         {{{0, 3}, 1}, {{4, 5}, 1}, {{6, 9}, 1}}                                                                                         },
+        {"store over all",
+         {{store, {1, 2}, 1}, {store, {5, 5}, 2}, {store, {0, 9}, 3}},
+         {{{0, 9}, 3}}                                                                                                                   },
+        {"merge left",                    {{store, {0, 4}, 1}, {merge, {5, 9}, 1}},                        {{{0, 9}, 1}}                 },
+        {"merge right",                   {{store, {5, 9}, 1}, {merge, {0, 4}, 1}},                        {{{0, 9}, 1}}                 },
+        {"merge both",                    {{store, {0, 2}, 1}, {store, {4, 6}, 1}, {merge, {3, 3}, 1}},    {{{0, 6}, 1}}                 },
+        {"merge not: another value",
+         {{store, {0, 4}, 1}, {merge, {5, 9}, 2}},
+         {{{0, 4}, 1}, {{5, 9}, 2}}                                                                                                      },
+        {"merge not: a free ID between",
+         {{store, {0, 4}, 1}, {merge, {6, 9}, 1}},
+         {{{0, 4}, 1}, {{6, 9}, 1}}                                                                                                      },
+        {"merge at the last ID",
+         {{store, {top - 1, top - 1}, 1}, {merge, {top, top}, 1}},
+         {{{top - 1, top}, 1}}                                                                                                           },
+        {"merge not around the ends",
+         {{store, {top, top}, 1}, {merge, {0, 0}, 1}},
+         {{{0, 0}, 1}, {{top, top}, 1}}                                                                                                  },
+        {"merge over part of equals",     {{store, {0, 9}, 1}, {merge, {4, 5}, 1}},                        {{{0, 9}, 1}}                 },
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        OwnTree<3> own;
+        for (const Step& step : c.steps) {
+            if (step.kind == store) inod::store(own.tree, step.range, step.value);
+            if (step.kind == merge) store_merged(own.tree, step.range, step.value);
+            if (step.kind == erase) own.tree.erase(step.range);
+        }
+        EXPECT_EQ(entries_of(own.tree), c.want);
+        INOD_EXPECT_SOUND(own.tree);
+    }
+}
+
+TEST(RangeTree, LooksUpAtTheEdges) {
+    OwnTree<3> own;
+    auto& tree = own.tree;
+    EXPECT_EQ(tree.find(0), std::nullopt);
+    EXPECT_EQ(tree.next(0), std::nullopt);
+    EXPECT_EQ(tree.previous(top), std::nullopt);
+    const Entry low{
+        {0, 0},
+        1
+    };
+    const Entry middle{
+        {10, 20},
+        2
+    };
+    const Entry high{
+        {top, top},
+        3
+    };
+    for (const Entry& entry : {low, middle, high})
+        store(tree, entry.range, entry.value);
+
+    struct Case {
+        const char* name;
+        Id id;
+        std::optional<Entry> find;
+        std::optional<Entry> next;
+        std::optional<Entry> previous;
+    };
+    const Case cases[] = {
+        {"first of all",      0,       low,          low,    low   },
+        {"behind the first",  1,       std::nullopt, middle, low   },
+        {"before an entry",   9,       std::nullopt, middle, low   },
+        {"first of an entry", 10,      middle,       middle, middle},
+        {"last of an entry",  20,      middle,       middle, middle},
+        {"behind an entry",   21,      std::nullopt, high,   middle},
+        {"before the last",   top - 1, std::nullopt, high,   middle},
+        {"last of all",       top,     high,         high,   high  },
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        EXPECT_EQ(tree.find(c.id), c.find);
+        EXPECT_EQ(tree.next(c.id), c.next);
+        EXPECT_EQ(tree.previous(c.id), c.previous);
+    }
+}
+
+// One entry over the whole space is refused by every budget, since its releases could ask for 2^63
+// entries. Nothing wraps on the way to that answer.
+TEST(RangeTree, RefusesToPrepayTheWholeSpace) {
+    for (const std::uint64_t size_max : {budget_of_tests, id_max}) {
+        MemoryBudget budget(size_max);
+        RefusingMemory memory;
+        memory.refuses = true;
+        RangeTree tree(budget, memory);
+        NoGuard guard;
+        for (const Range range : {
+                 whole_space, Range{0, top - 1},
+                  Range{1, top    }
+        }) {
+            const auto result = tree.preallocate(guard, range);
+            ASSERT_FALSE(result.has_value()) << range;
+            EXPECT_EQ(result.error().code, Errc::out_of_memory);
+        }
+        EXPECT_EQ(budget.used(), 0U);
+        INOD_EXPECT_SOUND(tree);
+    }
+}
+
+TEST(RangeTree, AppendingLeavesFullNodes) {
+    OwnTree<10> own;
+    constexpr std::uint64_t count = 10'000;
+    for (Id id = 0; id < count; ++id)
+        store(own.tree, {id, id}, id + 1);
+    EXPECT_EQ(own.tree.entry_count(), count);
+    EXPECT_EQ(own.tree.node_count(), 1'000U + 100U + 10U + 1U);
+    EXPECT_EQ(own.tree.worst_case_nodes(), 0U);  // no release of single IDs needs anything
+    INOD_EXPECT_SOUND(own.tree);
+}
+
+TEST(RangeTree, GivesMemoryBack) {
+    OwnTree<10> own;
+    for (Id id = 0; id < 100'000; ++id)
+        store(own.tree, {2 * id, 2 * id}, 1);
+    const std::uint64_t full = own.tree.bytes();
+    EXPECT_EQ(own.budget.used(), full);
+    for (Id id = 0; id < 99'000; ++id)
+        own.tree.erase({2 * id, 2 * id});
+    INOD_EXPECT_SOUND(own.tree);
+    store(own.tree, {0, 0}, 1);  // preallocate() is where it goes back
+    EXPECT_LT(own.tree.bytes(), full / 10);
+    EXPECT_EQ(own.budget.used(), own.tree.bytes());
+    own.tree.clear();
+    EXPECT_EQ(own.tree.node_count(), 0U);
+    INOD_EXPECT_SOUND(own.tree);
+}
+
+TEST(RangeTree, DrawsItself) {
+    OwnTree<3> own;
+    for (Id id = 0; id < 4; ++id)
+        store(own.tree, {10 * id, 10 * id + id}, 1);
+    std::ostringstream out;
+    own.tree.dump(out);
+    EXPECT_NE(out.str().find("(to 22, gap 9) (to 33, gap 7)\n"
+                             "  [0=1 10-11=1 20-22=1]\n"
+                             "  [30-33=1]\n"),
+              std::string::npos)
+        << out.str();
+}
+
+}  // namespace
+}  // namespace inod

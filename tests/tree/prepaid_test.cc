@@ -1,0 +1,130 @@
+// Promise: a release cannot fail for want of memory.
+// Method: fill a tree, refuse every further byte from a random moment on, then release everything
+// that is live, in random order and random pieces. A node that is missing ends the process, in
+// NodeReserve::take(); the counts say that none was asked for elsewhere.
+#include <algorithm>
+#include <random>
+
+#include "tests/tree/support.h"
+
+namespace inod {
+namespace {
+
+using Random = std::mt19937_64;
+
+enum class Pieces { single_ids, random_ranges, every_second_first };
+
+// What to release so that in the end everything is: in random order.
+std::vector<Range> pieces_of(const std::vector<Entry>& entries, Pieces pieces, Random& random) {
+    std::vector<Range> result;
+    for (const Entry& entry : entries) {
+        for (Id id = entry.range.first;;) {
+            const std::uint64_t most = pieces == Pieces::random_ranges ? 7 : 1;
+            const Id last = id + std::min(entry.range.last - id, random() % most);
+            result.push_back({id, last});
+            if (last == entry.range.last) break;
+            id = last + 1;
+        }
+    }
+    if (pieces == Pieces::every_second_first) {
+        // What makes the most entries out of the fewest releases.
+        std::stable_partition(result.begin(), result.end(), [](Range r) { return r.first % 2; });
+    } else {
+        std::shuffle(result.begin(), result.end(), random);
+    }
+    return result;
+}
+
+// Stores until a random moment at which either the budget is full or memory refuses.
+template <std::size_t capacity>
+void fill(BasicRangeTree<capacity>& tree, RefusingMemory& memory, Random& random) {
+    const std::uint64_t width_max = std::uint64_t{1} << (random() % 9);
+    const std::uint64_t moment = random() % 2'000;
+    NoGuard guard;
+    for (std::uint64_t step = 0; step < 3'000; ++step) {
+        if (step == moment) memory.refuses = true;
+        const Id first = random() % 2 == 0 ? random() % 100'000 : id_max - random() % 100'000;
+        const std::uint64_t span = random() % width_max;
+        const Range range{first, first > id_max - span ? id_max : first + span};
+        if (!tree.preallocate(guard, range)) continue;
+        if (random() % 2 == 0) {
+            tree.store(range, 1 + random() % 3);
+        } else {
+            tree.store_merged(range, 1 + random() % 3);
+        }
+    }
+    INOD_ASSERT_SOUND(tree);
+}
+
+template <std::size_t capacity>
+void release_everything(std::uint64_t seed, Pieces pieces) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    MemoryBudget budget(100'000 + random() % 5'000'000);
+    RefusingMemory memory;
+    BasicRangeTree<capacity> tree(budget, memory);
+    fill(tree, memory, random);
+    memory.refuses = true;
+    const std::uint64_t asked = memory.asked;
+    const std::uint64_t used = budget.used();
+
+    std::uint64_t owed = tree.node_count() + tree.worst_case_nodes();
+    std::uint64_t step = 0;
+    for (const Range range : pieces_of(entries_of(tree), pieces, random)) {
+        tree.erase(range);
+        ASSERT_LE(tree.node_count() + tree.worst_case_nodes(), owed) << range;
+        owed = tree.node_count() + tree.worst_case_nodes();
+        if (++step % 5'000 == 0) {
+            INOD_ASSERT_SOUND(tree);
+        }
+    }
+    EXPECT_EQ(tree.entry_count(), 0U);
+    EXPECT_EQ(tree.id_count(), 0U);
+    EXPECT_EQ(tree.node_count(), 0U);
+    EXPECT_EQ(memory.asked, asked);
+    EXPECT_EQ(budget.used(), used);
+    INOD_ASSERT_SOUND(tree);
+}
+
+template <std::size_t capacity>
+void release_everything() {
+    for (std::uint64_t seed = 0; seed < 12; ++seed) {
+        for (const Pieces pieces :
+             {Pieces::single_ids, Pieces::random_ranges, Pieces::every_second_first}) {
+            release_everything<capacity>(seed, pieces);
+            if (::testing::Test::HasFatalFailure()) return;
+        }
+    }
+}
+
+TEST(Prepaid, ReleasesWithoutMemoryNodesOfThree) {
+    release_everything<3>();
+}
+TEST(Prepaid, ReleasesWithoutMemoryNodesOfFour) {
+    release_everything<4>();
+}
+TEST(Prepaid, ReleasesWithoutMemoryNodesThatShip) {
+    release_everything<10>();
+}
+
+// One wide lease among full leaves of single IDs, where each split has the furthest to go up.
+TEST(Prepaid, OneWideEntryAmongFullNodes) {
+    OwnTree<10> own;
+    for (Id id = 0; id < 10'000; ++id) {
+        const Id first = 1'000 * id;
+        store(own.tree, id == 5'000 ? Range{first, first + 900} : Range{first, first}, 1);
+    }
+    // Not a node for each full leaf: only those above the wide entry can split for nothing.
+    EXPECT_LE(own.tree.worst_case_nodes(), 450U / 4 + 2 * own.tree.height());
+    std::uint64_t owed = own.tree.node_count() + own.tree.worst_case_nodes();
+    for (Id id = 5'000'001; id < 5'000'900; id += 2) {
+        own.tree.erase({id, id});
+        ASSERT_LE(own.tree.node_count() + own.tree.worst_case_nodes(), owed);
+        owed = own.tree.node_count() + own.tree.worst_case_nodes();
+    }
+    EXPECT_EQ(own.tree.entry_count(), 10'450U);
+    INOD_EXPECT_SOUND(own.tree);
+}
+
+}  // namespace
+}  // namespace inod
