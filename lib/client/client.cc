@@ -1,0 +1,273 @@
+#include "lib/client/client.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "lib/client/pipeline.h"
+
+namespace inod {
+namespace {
+
+Deadline after(std::chrono::milliseconds timeout) {
+    // "For ever" shall not overflow the clock.
+    const std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
+    return std::chrono::steady_clock::now() + std::min(timeout, longest);
+}
+
+std::chrono::milliseconds left_until(Deadline deadline) {
+    return std::chrono::ceil<std::chrono::milliseconds>(deadline -
+                                                        std::chrono::steady_clock::now());
+}
+
+PoolInfo info_of(const proto::PoolEntry& entry) {
+    return {.index = entry.index,
+            .policy = entry.policy,
+            .durability = entry.durability,
+            .lease_count_max = entry.lease_count_max,
+            .range = entry.range,
+            .name = std::string(entry.name)};
+}
+
+}  // namespace
+
+Client::Client(ClientOptions options)
+    : options_(std::move(options)), pipeline_(std::make_unique<Pipeline>()) {}
+
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Result<Client, Failure> Client::connect(ClientOptions options) {
+    Client client(std::move(options));
+    if (auto opened = client.reconnect(); !opened) return opened.error();
+    return client;
+}
+
+Result<void, Failure> Client::reconnect() {
+    if (connected()) return {};
+    return open(after(options_.timeout));
+}
+
+Result<void, Failure> Client::open(Deadline deadline) {
+    auto socket = Socket::connect(options_.socket_path, left_until(deadline));
+    if (!socket) {
+        error_text_ = socket.error().message;
+        return socket.error();
+    }
+    pipeline_->attach(std::move(*socket));
+    // Even beside replies that nobody received yet a hello needs a tag.
+    pipeline_->limit(0);
+    auto greeted = greet(deadline);
+    if (!greeted) pipeline_->close();
+    return greeted;
+}
+
+Result<void, Failure> Client::greet(Deadline deadline) {
+    const auto failure = [this](const Error& error) {
+        return Failure{error.code, options_.socket_path + ": " + error_text_};
+    };
+    std::array<std::byte, proto::request_size_max> memory;
+    const auto names = proto::Packed<std::string_view>::pack(options_.pools, memory);
+    if (!names) return failure(failed(Errc::frame_too_long, "too many pools for one hello"));
+
+    const proto::HelloRequest hello{.pools = *names};
+    const auto reply = checked(pipeline_->call({.body = hello}, deadline));
+    if (!reply) {
+        // What the daemon said before it closed is the better reason.
+        const Error error = pipeline_->farewell().value_or(reply.error());
+        return failure(error);
+    }
+    const auto& answer = std::get<proto::HelloReply>(reply->body);
+    if (answer.version != proto::version) {
+        return failure(failed(Errc::protocol_violation, "the daemon chose an unknown version"));
+    }
+    pipeline_->limit(answer.tags_max);
+    std::vector<PoolInfo> table;
+    if (auto read = read_table(answer.table, table, deadline); !read) return failure(read.error());
+    table_ = std::move(table);
+    return {};
+}
+
+// Puts `first` and all the pages behind it into `table`.
+Result<> Client::read_table(const proto::PoolsReply& first, std::vector<PoolInfo>& table,
+                            Deadline deadline) {
+    proto::PoolsReply page = first;
+    for (;;) {
+        for (auto rest = page.pools; const auto entry = rest.take();) {
+            if (!table.empty() && entry->index <= table.back().index) {
+                pipeline_->violation("a pool table that goes back");
+                return failed(Errc::protocol_violation, pipeline_->loss_text());
+            }
+            table.push_back(info_of(*entry));
+        }
+        if (!page.more || table.back().index == 0xffff) return {};
+        const auto from = static_cast<std::uint16_t>(table.back().index + 1);
+        const auto reply =
+            checked(pipeline_->call({.pool = from, .body = proto::PoolsRequest{}}, deadline));
+        if (!reply) return reply.error();
+        page = std::get<proto::PoolsReply>(reply->body);
+    }
+}
+
+// One request and its reply, over a new connection if there is none. A request that surely was not
+// sent because the connection turned out to be gone is sent once more over a new one.
+Result<proto::Reply> Client::exchange(const proto::Request& request, Deadline deadline) {
+    for (bool again = connected();; again = false) {
+        if (!connected()) {
+            if (const auto opened = open(deadline); !opened) return Error(opened.error().code);
+        }
+        auto reply = checked(pipeline_->call(request, deadline));
+        if (reply || reply.error().code != Errc::not_connected || !again) return reply;
+    }
+}
+
+// Turns an error reply into an Error, and remembers its text.
+Result<proto::Reply> Client::checked(Result<proto::Reply> reply) {
+    if (!reply) {
+        const Error error = reply.error();
+        const bool lost = error.code == Errc::protocol_violation;
+        return failed(error, lost ? pipeline_->loss_text() : std::string_view());
+    }
+    if (const auto* const error = std::get_if<proto::ErrorReply>(&reply->body)) {
+        return failed(error->error, error->text);
+    }
+    return reply;
+}
+
+Error Client::failed(Error error, std::string_view text) {
+    error_text_ = text.empty() ? explanation(error.code) : text;
+    return error;
+}
+
+std::optional<std::uint16_t> Client::index_of(PoolRef pool) const {
+    if (const auto* const index = std::get_if<std::uint16_t>(&pool.pool_)) return *index;
+    const PoolInfo* const found = find_pool(std::get<std::string_view>(pool.pool_));
+    if (found == nullptr) return std::nullopt;
+    return found->index;
+}
+
+const PoolInfo* Client::find_pool(std::string_view name) const {
+    const auto found = std::find_if(table_.begin(), table_.end(),
+                                    [name](const PoolInfo& pool) { return pool.name == name; });
+    return found == table_.end() ? nullptr : &*found;
+}
+
+template <class Body>
+Result<Body> Client::ask(PoolRef pool, const proto::Request::Body& body) {
+    const Deadline deadline = after(options_.timeout);
+    // A name is looked for in the table of the connection that the request goes out on.
+    if (!connected()) {
+        if (const auto opened = open(deadline); !opened) return Error(opened.error().code);
+    }
+    const auto index = index_of(pool);
+    if (!index) {
+        const auto name = std::get<std::string_view>(pool.pool_);
+        return failed(Errc::pool_unknown, "no pool '" + std::string(name) + "' for this client");
+    }
+    const auto reply = exchange({.pool = *index, .tag = 0, .body = body}, deadline);
+    if (!reply) return reply.error();
+    if (const auto* const answer = std::get_if<Body>(&reply->body)) return *answer;
+    // The short form answered by the long one, or the reverse.
+    pipeline_->violation("a reply of a form that was not asked for");
+    return failed(Errc::protocol_violation, pipeline_->loss_text());
+}
+
+Result<> Client::ping() {
+    const auto done = ask<proto::DoneReply>(std::uint16_t{0}, proto::PingRequest{});
+    if (!done) return done.error();
+    return {};
+}
+
+Result<proto::LeaseReply> Client::allocate(PoolRef pool, std::uint64_t count) {
+    return ask<proto::LeaseReply>(pool, proto::AllocateRequest{.count = count});
+}
+
+Result<proto::LeaseReply> Client::allocate_at(PoolRef pool, Range range) {
+    return ask<proto::LeaseReply>(pool, proto::AllocateAtRequest{.range = range});
+}
+
+Result<> Client::release(PoolRef pool, Range range, std::uint64_t generation) {
+    const auto done = ask<proto::DoneReply>(
+        pool, proto::ReleaseRequest{.range = range, .generation = generation});
+    if (!done) return done.error();
+    return {};
+}
+
+Result<proto::LookupReply> Client::lookup(PoolRef pool, Id id) {
+    return ask<proto::LookupReply>(pool, proto::LookupRequest{.id = id});
+}
+
+Result<proto::LeaseRecord> Client::lookup_lease(PoolRef pool, Id id, std::uint64_t generation) {
+    return ask<proto::LeaseRecord>(pool,
+                                   proto::LookupLeaseRequest{.id = id, .generation = generation});
+}
+
+Result<proto::LeaseRecord> Client::next(PoolRef pool, Id id) {
+    return ask<proto::LeaseRecord>(pool, proto::NextRequest{.id = id});
+}
+
+Result<LeasePage> Client::list(PoolRef pool, Id from, std::uint32_t limit) {
+    const auto reply =
+        ask<proto::ListReply>(pool, proto::ListRequest{.from = from, .limit = limit});
+    if (!reply) return reply.error();
+    LeasePage page{.leases = {}, .more = reply->more};
+    page.leases.reserve(reply->leases.count());
+    for (auto rest = reply->leases; const auto lease = rest.take();)
+        page.leases.push_back(*lease);
+    return page;
+}
+
+Result<std::vector<PoolInfo>> Client::pools() {
+    const auto first = ask<proto::PoolsReply>(std::uint16_t{0}, proto::PoolsRequest{});
+    if (!first) return first.error();
+    std::vector<PoolInfo> table;
+    if (const auto read = read_table(*first, table, after(options_.timeout)); !read) {
+        return read.error();
+    }
+    return table;
+}
+
+Result<std::vector<proto::Stat>> Client::stats(PoolRef pool) {
+    const auto reply = ask<proto::StatsReply>(pool, proto::StatsRequest{});
+    if (!reply) return reply.error();
+    std::vector<proto::Stat> stats;
+    stats.reserve(reply->stats.count());
+    for (auto rest = reply->stats; const auto stat = rest.take();)
+        stats.push_back(*stat);
+    return stats;
+}
+
+Result<std::vector<proto::Stat>> Client::daemon_stats() {
+    return stats(proto::whole_daemon);
+}
+
+Result<std::uint16_t> Client::send(const proto::Request& request) {
+    const auto tag = pipeline_->send(request);
+    if (!tag) return failed(tag.error(), {});
+    return tag;
+}
+
+Result<> Client::flush(Deadline deadline) {
+    const auto flushed = pipeline_->flush(deadline);
+    if (!flushed) return failed(flushed.error(), pipeline_->loss_text());
+    return {};
+}
+
+Result<proto::Reply> Client::receive(Deadline deadline) {
+    auto reply = pipeline_->receive(deadline);
+    if (!reply) return checked(reply);
+    return reply;
+}
+
+std::size_t Client::under_way() const {
+    return pipeline_->under_way();
+}
+std::size_t Client::under_way_max() const {
+    return pipeline_->under_way_max();
+}
+bool Client::connected() const {
+    return pipeline_->connected();
+}
+
+}  // namespace inod

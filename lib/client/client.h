@@ -1,0 +1,159 @@
+// What a program links to get numbers from inod: a connection to the daemon's socket.
+//
+//     auto client = Client::connect({.pools = {"inode"}});
+//     if (!client) die(client.error().message);
+//     const auto lease = client->allocate("inode", 10);
+//     if (!lease) warn(name(lease.error().code), client->error_text());
+//
+// Blocking calls send one request and wait for its reply. For more at once there is the pipelined
+// interface: send() several, flush(), and receive() the replies in whatever order they come. The
+// two mix: a blocking call keeps what comes for others until receive() asks for it.
+//
+// When the connection breaks, what was sent and not answered is *in doubt*: the daemon may have
+// carried it out, or not, and only a look (lookup, list) tells. What surely was not sent fails with
+// not_connected. The next blocking call connects again by itself and is sent once more only if it
+// surely was not sent before; send() does not connect, reconnect() does.
+//
+// Thread safety: none. One Client per thread, or a lock around it. A Client does not survive a
+// fork(): parent and child would share the stream.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "lib/base/range.h"
+#include "lib/base/result.h"
+#include "lib/client/socket.h"
+#include "proto/reply.h"
+#include "proto/request.h"
+#include "proto/stats.h"
+
+namespace inod {
+
+class Pipeline;
+
+inline constexpr const char* default_socket_path = "/run/inod/inod.sock";
+
+struct ClientOptions {
+    std::string socket_path = default_socket_path;
+    std::vector<std::string> pools;            // Names of those needed; none: all that there are.
+    std::chrono::milliseconds timeout{5'000};  // Of connecting and of each blocking call.
+};
+
+// A pool as the daemon describes it.
+struct PoolInfo {
+    std::uint16_t index = 0;  // what stands for it in a request
+    proto::PoolPolicy policy = proto::PoolPolicy::unique;
+    proto::PoolDurability durability = proto::PoolDurability::lease;
+    std::uint32_t lease_count_max = 0;
+    Range range{};  // the pool's `min` and `max`
+    std::string name;
+
+    friend bool operator==(const PoolInfo&, const PoolInfo&) = default;
+};
+
+// A pool in a call: its name, or its index, which spares the search.
+class PoolRef {
+public:
+    PoolRef(std::uint16_t index) : pool_(index) {}        // NOLINT(google-explicit-constructor)
+    PoolRef(std::string_view name) : pool_(name) {}       // NOLINT(google-explicit-constructor)
+    PoolRef(const char* name) : pool_(name) {}            // NOLINT(google-explicit-constructor)
+    PoolRef(const std::string& name) : pool_(name) {}     // NOLINT(google-explicit-constructor)
+    PoolRef(const PoolInfo& pool) : pool_(pool.index) {}  // NOLINT(google-explicit-constructor)
+
+private:
+    friend class Client;
+
+    std::variant<std::uint16_t, std::string_view> pool_;
+};
+
+// A page of leases, ascending.
+struct LeasePage {
+    std::vector<proto::LeaseRecord> leases;
+    bool more = false;  // There are further ones above the last here.
+};
+
+class Client {
+public:
+    // Connects and says hello. Errors: not_connected, timed_out, protocol_violation, or what the
+    // daemon refused the hello with (pool_unknown, version_unsupported, too_many_connections ...).
+    // The message says it all, for people.
+    static Result<Client, Failure> connect(ClientOptions options);
+
+    Client(Client&&) noexcept;
+    Client& operator=(Client&&) noexcept;
+    ~Client();
+
+    // Blocking calls. Errors of each: what PROTOCOL.md lists for the operation; pool_unknown for a
+    // name that is not in pool_table(); not_connected, timed_out, in_doubt, protocol_violation as
+    // above. After timed_out the request may still be carried out.
+    Result<> ping();
+    Result<proto::LeaseReply> allocate(PoolRef pool, std::uint64_t count = 1);
+    Result<proto::LeaseReply> allocate_at(PoolRef pool, Range range);
+    // `generation` 0 means none, which only a unique pool accepts.
+    Result<> release(PoolRef pool, Range range, std::uint64_t generation = 0);
+    Result<proto::LookupReply> lookup(PoolRef pool, Id id);
+    // The whole run of IDs of that holder; `generation` 0 means any.
+    Result<proto::LeaseRecord> lookup_lease(PoolRef pool, Id id, std::uint64_t generation = 0);
+    Result<proto::LeaseRecord> next(PoolRef pool, Id id);
+    // One page: `limit` leases at most, 0 for as many as the daemon puts into one.
+    Result<LeasePage> list(PoolRef pool, Id from, std::uint32_t limit = 0);
+    // Asks the daemon for all pools that this client may use; pool_table() stays what it was.
+    Result<std::vector<PoolInfo>> pools();
+    Result<std::vector<proto::Stat>> stats(PoolRef pool);
+    Result<std::vector<proto::Stat>> daemon_stats();
+
+    // The pools that the hello asked for, by ascending index. New with each connection.
+    [[nodiscard]] const std::vector<PoolInfo>& pool_table() const { return table_; }
+    // The pool of that name in pool_table(), or null.
+    [[nodiscard]] const PoolInfo* find_pool(std::string_view name) const;
+
+    // The pipelined interface. Every request that send() took comes back once from receive(), as
+    // the daemon's reply or as an ErrorReply with in_doubt or not_connected.
+
+    // Queues `request`, whose tag is chosen here and returned. Errors, nothing queued then:
+    // not_connected; timed_out if under_way_max() requests are under way and unanswered.
+    Result<std::uint16_t> send(const proto::Request& request);
+    // Writes all that is queued. Errors: timed_out (the rest stays queued), not_connected.
+    Result<> flush(Deadline deadline);
+    // The next reply. Flushes first. Lists and texts in it are valid until the next call here.
+    // Errors: timed_out, at once if nothing is under way; protocol_violation, once, and then what
+    // was under way comes back as in doubt.
+    Result<proto::Reply> receive(Deadline deadline);
+    [[nodiscard]] std::size_t under_way() const;
+    [[nodiscard]] std::size_t under_way_max() const;
+
+    [[nodiscard]] bool connected() const;
+    // Connects anew if there is no connection. What was in doubt stays to be received.
+    Result<void, Failure> reconnect();
+
+    // About the last call that failed, a sentence for people: the daemon's own, if it sent one.
+    [[nodiscard]] const std::string& error_text() const { return error_text_; }
+
+private:
+    explicit Client(ClientOptions options);
+
+    Result<void, Failure> open(Deadline deadline);
+    Result<void, Failure> greet(Deadline deadline);
+    Result<> read_table(const proto::PoolsReply& first, std::vector<PoolInfo>& table,
+                        Deadline deadline);
+    Result<proto::Reply> exchange(const proto::Request& request, Deadline deadline);
+    Result<proto::Reply> checked(Result<proto::Reply> reply);
+    Error failed(Error error, std::string_view text);
+    [[nodiscard]] std::optional<std::uint16_t> index_of(PoolRef pool) const;
+    template <class Body>
+    Result<Body> ask(PoolRef pool, const proto::Request::Body& body);
+
+    ClientOptions options_;
+    std::unique_ptr<Pipeline> pipeline_;
+    std::vector<PoolInfo> table_;
+    std::string error_text_;
+};
+
+}  // namespace inod
