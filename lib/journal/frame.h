@@ -39,6 +39,7 @@ namespace inod {
 // lets recovery tell "nothing was begun here" from a torn frame; what counts is the rule of tail
 // and damage, see recovery.h.
 inline constexpr std::size_t frame_header_size = 4 + 4 + 8 + 8 + 1 + 1 + 2 + 4;
+inline constexpr std::size_t frame_type_offset = 24;
 inline constexpr std::size_t frame_alignment = 8;
 inline constexpr std::uint8_t frame_version = 1;
 inline constexpr std::size_t record_prefix_size = 2;
