@@ -59,11 +59,14 @@ void Session::on_read(const error_code& error, std::size_t size) {
     go_on();
 }
 
-void Session::decide() {
+// Decides what is there. True if it got any further.
+bool Session::decide() {
     auto guard = context_.flusher.lock();
+    const std::size_t pending = input_.pending();
     decide_frames(guard);
     context_.flusher.notify();
     if (outbox_.waits_for() != 0 || undecided_) context_.flusher.await(*this);
+    return input_.pending() < pending || !undecided_;
 }
 
 // Answers the frames that are there, as far as there is room for their replies and records.
@@ -91,22 +94,27 @@ void Session::on_durable() {
     go_on();
 }
 
-// Lets go what has become durable, and waits on if more is to.
-void Session::settle() {
-    if (outbox_.waits_for() == 0) return;
+// Lets go what has become durable, and waits on if more is to. False if there was no room for it.
+bool Session::settle() {
+    if (outbox_.waits_for() == 0) return true;
     const auto guard = context_.flusher.lock();
-    outbox_.settle(context_.allocator.journal().durable_lsn());
-    if (outbox_.waits_for() != 0) context_.flusher.await(*this);
+    const Lsn durable_lsn = context_.allocator.journal().durable_lsn();
+    outbox_.settle(durable_lsn);
+    if (outbox_.waits_for() == 0) return true;
+    context_.flusher.await(*this);
+    return outbox_.waits_for() > durable_lsn;
 }
 
-// Whatever can go on goes on: sending, deciding what waited for room, reading, closing.
+// Whatever can go on goes on: sending, deciding what waited for room, reading, closing. Each step
+// can make room for the one before it, so they are repeated until an event must come first:
+// on_durable(), or room in the socket.
 void Session::go_on() {
-    settle();
-    send();
-    while (undecided_ && outbox_.has_room() && socket_.is_open()) {
-        decide();
+    while (socket_.is_open()) {
+        const bool settled = settle();
         send();
-        if (undecided_ && outbox_.has_room()) return;  // the journal is full: on_durable() comes
+        if (writing_) break;
+        if (!settled) continue;  // everything was sent, so there is room now
+        if (!undecided_ || !decide()) break;
     }
     const bool done = refused_ || (read_all_ && !undecided_);
     if (done && outbox_.empty()) abort();

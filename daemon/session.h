@@ -62,9 +62,9 @@ public:
 private:
     void read();
     void on_read(const boost::system::error_code& error, std::size_t size);
-    void decide();
+    bool decide();
     void decide_frames(Flusher::Guard& guard);
-    void settle();
+    bool settle();
     void send();
     void await_writable();
     void go_on();

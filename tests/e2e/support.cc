@@ -1,0 +1,25 @@
+#include "tests/e2e/support.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace inod::e2e {
+
+std::vector<proto::LeaseRecord> list_all(Client& client, PoolRef pool, std::uint32_t limit) {
+    std::vector<proto::LeaseRecord> all;
+    for (Id from = 0;;) {
+        const LeasePage page = client.list(pool, from, limit).value();
+        all.insert(all.end(), page.leases.begin(), page.leases.end());
+        if (!page.more) return all;
+        from = page.leases.back().range.last + 1;
+    }
+}
+
+std::uint64_t value_of(const std::vector<proto::Stat>& stats, proto::StatId id) {
+    const auto found =
+        std::find_if(stats.begin(), stats.end(), [id](const auto& stat) { return stat.id == id; });
+    if (found == stats.end()) throw std::runtime_error("no stat " + std::string(name(id)));
+    return found->value;
+}
+
+}  // namespace inod::e2e
