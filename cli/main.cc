@@ -1,6 +1,7 @@
 // inoctl: numbers from the command line.
 #include <cstdio>
 #include <exception>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -71,12 +72,31 @@ private:
         return *ids;
     }
 
+    // CLI11 takes -1 for the largest number there is; we do not.
+    template <class Int>
+    static CLI::Option* add_number(CLI::App* verb, const char* option_name, const char* what,
+                                   Int& number) {
+        return verb
+            ->add_option_function<std::string>(
+                option_name,
+                [&number](const std::string& text) {
+                    const auto ids = inod::cli::parse_ids(text);
+                    if (!ids || ids->range.first != ids->range.last || ids->generation != 0 ||
+                        ids->range.first > std::numeric_limits<Int>::max()) {
+                        throw CLI::ValidationError("'" + text + "' is not a number from 0 to " +
+                                                   std::to_string(std::numeric_limits<Int>::max()));
+                    }
+                    number = static_cast<Int>(ids->range.first);
+                },
+                what)
+            ->default_str(std::to_string(number));
+    }
+
     void add_alloc() {
         CLI::App* const verb =
             add("alloc", "Lease numbers; prints ID or FIRST-LAST", inod::cli::alloc);
         add_pool(verb);
-        auto* const count =
-            verb->add_option("--count", options_.count, "How many in a row")->capture_default_str();
+        auto* const count = add_number(verb, "--count", "How many in a row", options_.count);
         verb->add_option_function<std::string>(
                 "--at",
                 [this](const std::string& text) { options_.at = ids_of(text, false, false); },
@@ -107,9 +127,8 @@ private:
         add_id(next, false);
         CLI::App* const list = add("list", "All leases of a pool", inod::cli::list);
         add_pool(list);
-        list->add_option("--from", options_.from, "The first ID")->capture_default_str();
-        list->add_option("--limit", options_.limit, "How many lines at most; 0 for all")
-            ->capture_default_str();
+        add_number(list, "--from", "The first ID", options_.from);
+        add_number(list, "--limit", "How many lines at most; 0 for all", options_.limit);
     }
 
     void add_id(CLI::App* verb, bool with_generation) {
@@ -131,9 +150,9 @@ private:
     }
 
     const std::map<std::string, Format> formats_{
-        {"pretty", Format::pretty},
-        {"short",  Format::short_},
-        {"off",    Format::off   }
+        {"pretty", Format::pretty  },
+        {"short",  Format::one_line},
+        {"off",    Format::off     }
     };
     CLI::App app_{"inoctl: numbers from inod, the number daemon"};
     Options options_;

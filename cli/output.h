@@ -11,7 +11,7 @@
 
 namespace inod::cli {
 
-enum class Format { off, pretty, short_ };
+enum class Format { off, pretty, one_line };
 
 // Keys stay in the order in which they are put in.
 using Json = nlohmann::ordered_json;

@@ -88,6 +88,8 @@ public:
 
     Client(Client&&) noexcept;
     Client& operator=(Client&&) noexcept;
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
     ~Client();
 
     // Blocking calls. Errors of each: what PROTOCOL.md lists for the operation; pool_unknown for a

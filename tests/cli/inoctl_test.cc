@@ -1,0 +1,173 @@
+// inoctl as shells and people meet it: what it prints, where, and with which status it ends.
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <sys/wait.h>
+
+#include "tests/e2e/daemon_process.h"
+
+namespace inod::e2e {
+namespace {
+
+const std::string pools = R"({
+  "pools": [
+    {"name": "inode", "policy": "unique", "min": 1, "max": 18446744073709551615},
+    {"name": "pid", "policy": "cyclic", "min": 2, "max": 20000},
+    {"name": "last", "policy": "unique", "min": 18446744073709551615, "max": 18446744073709551615}
+  ],
+  "journal": {"segment_size": 65536}
+})";
+
+std::string content_of(const std::string& file) {
+    std::ifstream in(file);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// What a run of inoctl came to.
+struct Outcome {
+    int status;
+    std::string out;
+    std::string err;
+};
+
+class Inoctl : public testing::Test {
+protected:
+    void SetUp() override { ASSERT_TRUE(daemon_.start()) << daemon_.log(); }
+
+    // `arguments` as a shell splits them.
+    Outcome run(const std::string& arguments) { return run_at(daemon_.socket(), arguments); }
+
+    Outcome run_at(const std::string& socket, const std::string& arguments) {
+        const std::string out = daemon_.folder() + "/out";
+        const std::string err = daemon_.folder() + "/err";
+        const std::string command = std::string(INOD_CTL_PROGRAM) + " --socket " + socket + " " +
+                                    arguments + " >" + out + " 2>" + err;
+        const int status = std::system(command.c_str());
+        EXPECT_TRUE(WIFEXITED(status)) << command;
+        return {WEXITSTATUS(status), content_of(out), content_of(err)};
+    }
+
+    void expect(const std::string& arguments, const std::string& out) {
+        SCOPED_TRACE(arguments);
+        const Outcome outcome = run(arguments);
+        EXPECT_EQ(outcome.status, 0);
+        EXPECT_EQ(outcome.out, out);
+        EXPECT_EQ(outcome.err, "");
+    }
+
+    // Refused: nothing on stdout, and the error's name first on stderr.
+    void expect_refused(const std::string& arguments, const std::string& error) {
+        SCOPED_TRACE(arguments);
+        const Outcome outcome = run(arguments);
+        EXPECT_EQ(outcome.status, 1);
+        EXPECT_EQ(outcome.out, "");
+        EXPECT_EQ(outcome.err.substr(0, outcome.err.find(": ", 8)), "inoctl: " + error);
+    }
+
+    nlohmann::json json(const std::string& arguments) {
+        const Outcome outcome = run(arguments);
+        EXPECT_EQ(outcome.status, 0) << outcome.err;
+        return nlohmann::json::parse(outcome.out);
+    }
+
+    const std::string holder_ = " uid=" + std::to_string(geteuid()) +
+                                " gid=" + std::to_string(getegid()) + " binding=persistent\n";
+    DaemonProcess daemon_{pools};
+};
+
+TEST_F(Inoctl, PrintsWhatWasHandedOut) {
+    expect("alloc inode", "1\n");
+    expect("alloc inode --count 10", "2-11\n");
+    expect("alloc inode --at 1000", "1000\n");
+    expect("alloc inode --at 2000-2009", "2000-2009\n");
+    expect("alloc pid", "2@1\n");
+    expect("alloc pid --count 3", "3-5@1\n");
+    expect("alloc last", "18446744073709551615\n");
+}
+
+TEST_F(Inoctl, LooksUpListsAndReleases) {
+    run("alloc inode --count 5");
+    run("alloc inode --at 100");
+    expect("lookup inode 3", "1-5" + holder_);
+    expect("next inode 6", "100" + holder_);
+    expect("release inode 2 4-5", "");
+    expect("list inode", "1" + holder_ + "3" + holder_ + "100" + holder_);
+    expect("list inode --from 2 --limit 1", "3" + holder_);
+    expect_refused("lookup inode 2", "released");
+    expect_refused("lookup inode 101", "never_allocated");
+    expect_refused("next inode 101", "no_more_leases");
+}
+
+TEST_F(Inoctl, NamesTheGenerationWhereThePoolWraps) {
+    run("alloc pid --count 2");
+    expect("lookup pid 2", "2-3@1" + holder_);
+    expect("lookup pid 2@1", "2-3@1" + holder_);
+    expect_refused("lookup pid 2@7", "stale_generation");
+    expect_refused("release pid 2", "generation_required");
+    expect_refused("release pid 2@7", "stale_generation");
+    expect("release pid 2-3@1", "");
+}
+
+// One that cannot be released does not keep the others.
+TEST_F(Inoctl, ReleasesWhatItCan) {
+    run("alloc inode --count 3");
+    expect_refused("release inode 1 9 3", "never_allocated");
+    expect("list inode", "2" + holder_);
+}
+
+TEST_F(Inoctl, RefusalsHaveTheErrorsNameFirst) {
+    run("alloc inode");
+    expect_refused("alloc nosuch", "pool_unknown");
+    expect_refused("alloc inode --count 0", "count_zero");
+    expect_refused("alloc inode --count 65537", "lease_too_large");
+    expect_refused("alloc inode --at 1", "id_taken");
+    expect_refused("alloc inode --at 9-3", "range_reversed");
+    expect_refused("alloc pid --at 1", "id_out_of_range");
+    run("alloc last");
+    expect_refused("alloc last", "pool_exhausted");
+}
+
+TEST_F(Inoctl, JsonKeepsEveryBit) {
+    EXPECT_EQ(json("--json=short alloc last").dump(),
+              R"({"count":1,"first":18446744073709551615,"generation":0,)"
+              R"("last":18446744073709551615,"pool":"last"})");
+    EXPECT_EQ(run("--json=short alloc pid --count 2").out,
+              "{\"pool\":\"pid\",\"first\":2,\"last\":3,\"count\":2,\"generation\":1}\n");
+    const auto listed = json("--json=pretty list last");
+    ASSERT_EQ(listed.size(), 1U);
+    EXPECT_EQ(listed[0]["uid"], geteuid());
+    EXPECT_EQ(listed[0]["binding"], "persistent");
+    EXPECT_EQ(json("--json=short pools").size(), 3U);
+    EXPECT_EQ(json("--json=short pools")[2]["max"], id_max);
+    EXPECT_EQ(json("--json=short stats pid")["live_ids"], 2);
+    EXPECT_EQ(json("--json=short stats")["run"], 1);
+    EXPECT_EQ(json("--json=short ping")["ok"], true);
+    EXPECT_EQ(json("--json=short release pid 2-3@1").size(), 1U);
+}
+
+TEST_F(Inoctl, WrongUsageEndsWithStatus2) {
+    for (const char* arguments :
+         {"", "nosuch", "alloc", "alloc inode --count x", "alloc inode --count -1",
+          "alloc inode --count 1 --at 1", "alloc inode --at 1@1", "release inode", "lookup inode",
+          "lookup inode 1-2", "lookup inode x", "next inode 1@1", "--json=nice ping"}) {
+        SCOPED_TRACE(arguments);
+        const Outcome outcome = run(arguments);
+        EXPECT_EQ(outcome.status, 2);
+        EXPECT_NE(outcome.err, "");
+    }
+}
+
+TEST_F(Inoctl, NoDaemonEndsWithStatus3) {
+    const Outcome none = run_at(daemon_.folder() + "/nobody", "ping");
+    EXPECT_EQ(none.status, 3);
+    EXPECT_EQ(none.err.substr(0, 23), "inoctl: not_connected: ");
+    daemon_.kill9();
+    EXPECT_EQ(run("alloc inode").status, 3);
+}
+
+}  // namespace
+}  // namespace inod::e2e
