@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <unistd.h>
@@ -115,8 +116,16 @@ Dispatcher::Next Dispatcher::answer_body(const Call& call) {
         refuse(call, denied, 0, {});
         return Next::go_on;
     }
-    std::visit([&](const auto& body) { answer_as(call, body); }, call.request.body);
-    return call.client.greeted ? Next::go_on : Next::close;  // a hello that was refused
+    return std::visit(
+        [&](const auto& body) {
+            if constexpr (std::is_same_v<decltype(body), const proto::HelloRequest&>) {
+                return answer_hello(call, body);
+            } else {
+                answer_as(call, body);
+                return Next::go_on;
+            }
+        },
+        call.request.body);
 }
 
 void Dispatcher::refuse_stream(Errc code, Outbox& outbox) {
@@ -161,27 +170,30 @@ bool Dispatcher::may_use(const Client& client, PoolIndex pool) const {
     return pool < client.may_use.size() && client.may_use[pool];
 }
 
-void Dispatcher::answer_as(const Call& call, const proto::HelloRequest& hello) {
+Dispatcher::Next Dispatcher::answer_hello(const Call& call, const proto::HelloRequest& hello) {
     if (call.client.greeted) {
         refuse(call, Errc::body_malformed, 0, "a connection has one hello, and had it");
-        return;
+        return Next::go_on;
     }
-    if (const auto sound = check_hello(hello, call.client); !sound) {
+    if (hello.version_min > proto::version || hello.version_max < proto::version) {
+        const Error error{Errc::version_unsupported, proto::version};
+        refuse(call, error, 0, proto::ErrorText(error).view());
+        return Next::close;
+    }
+    if (const auto sound = check_names(hello, call.client); !sound) {
         refuse(call, sound.error().code, 0, sound.error().message);
-        return;
+        return Next::go_on;  // with another hello
     }
     call.client.greeted = true;
     proto::HelloReplyWriter writer(call.outbox.space(0));
     const bool more = add_pools(writer, call.client, hello.pools, 0);
     call.outbox.add(writer.finish(call.request.tag, proto::HelloReply{}, more), 0);
+    return Next::go_on;
 }
 
-Result<void, Failure> Dispatcher::check_hello(const proto::HelloRequest& hello,
+// May the client use the pools that it names?
+Result<void, Failure> Dispatcher::check_names(const proto::HelloRequest& hello,
                                               const Client& client) const {
-    if (hello.version_min > proto::version || hello.version_max < proto::version) {
-        return Failure{Errc::version_unsupported,
-                       "this daemon speaks version " + std::to_string(proto::version)};
-    }
     for (auto names = hello.pools; const auto name = names.take();) {
         const Pool* const pool = allocator_.find_pool(*name);
         if (pool == nullptr) return Failure{Errc::pool_unknown, std::string(*name)};
