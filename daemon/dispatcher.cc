@@ -51,6 +51,15 @@ proto::PoolEntry entry_of(PoolIndex index, const PoolSpec& spec) {
             .name = spec.name};
 }
 
+// The highest ID handed out, or in a cyclic pool the last one, claims aside; 0 for none.
+Id last_handed_out(const Pool& pool) {
+    const SequenceState sequence = pool.sequence();
+    if (pool.spec().policy == Policy::unique) return sequence.highest.value_or(0);
+    const Range range = pool.spec().range;
+    if (!sequence.cursor) return range.last;
+    return *sequence.cursor == range.first ? 0 : *sequence.cursor - 1;
+}
+
 bool contains(proto::Packed<std::string_view> names, std::string_view wanted) {
     while (const auto name = names.take()) {
         if (*name == wanted) return true;
@@ -315,19 +324,17 @@ void Dispatcher::answer_as(const Call& call, const proto::StatsRequest& /*stats*
 void Dispatcher::add_pool_stats(proto::StatsReplyWriter& writer, PoolIndex index) const {
     using proto::StatId;
     const Pool& pool = *allocator_.pool(index);
-    const SequenceState sequence = pool.sequence();
-    const Id past_the_end = pool.spec().range.last;
     for (const proto::Stat& stat : {
-             proto::Stat{StatId::live_ids,      pool.live().id_count()                },
-             proto::Stat{StatId::live_runs,     pool.live().entry_count()             },
-             proto::Stat{StatId::cursor,        sequence.cursor.value_or(past_the_end)},
-             proto::Stat{StatId::generation,    sequence.generation                   },
-             proto::Stat{StatId::allocations,   pool.counters().allocations           },
-             proto::Stat{StatId::releases,      pool.counters().releases              },
-             proto::Stat{StatId::lookups,       allocator_.lookups(index)             },
-             proto::Stat{StatId::refusals,      allocator_.refusals(index)            },
-             proto::Stat{StatId::tree_nodes,    pool.live().node_count()              },
-             proto::Stat{StatId::reserve_nodes, pool.live().reserve_size()            },
+             proto::Stat{StatId::live_ids,      pool.live().id_count()     },
+             proto::Stat{StatId::live_runs,     pool.live().entry_count()  },
+             proto::Stat{StatId::cursor,        last_handed_out(pool)      },
+             proto::Stat{StatId::generation,    pool.sequence().generation },
+             proto::Stat{StatId::allocations,   pool.counters().allocations},
+             proto::Stat{StatId::releases,      pool.counters().releases   },
+             proto::Stat{StatId::lookups,       allocator_.lookups(index)  },
+             proto::Stat{StatId::refusals,      allocator_.refusals(index) },
+             proto::Stat{StatId::tree_nodes,    pool.live().node_count()   },
+             proto::Stat{StatId::reserve_nodes, pool.live().reserve_size() },
     }) {
         writer.add(stat);
     }
