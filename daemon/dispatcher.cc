@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <unistd.h>
@@ -48,6 +49,15 @@ proto::PoolEntry entry_of(PoolIndex index, const PoolSpec& spec) {
             .lease_count_max = spec.lease_count_max,
             .range = spec.range,
             .name = spec.name};
+}
+
+// The highest ID handed out, or in a cyclic pool the last one, claims aside; 0 for none.
+Id last_handed_out(const Pool& pool) {
+    const SequenceState sequence = pool.sequence();
+    if (pool.spec().policy == Policy::unique) return sequence.highest.value_or(0);
+    const Range range = pool.spec().range;
+    if (!sequence.cursor) return range.last;
+    return *sequence.cursor == range.first ? 0 : *sequence.cursor - 1;
 }
 
 bool contains(proto::Packed<std::string_view> names, std::string_view wanted) {
@@ -115,8 +125,16 @@ Dispatcher::Next Dispatcher::answer_body(const Call& call) {
         refuse(call, denied, 0, {});
         return Next::go_on;
     }
-    std::visit([&](const auto& body) { answer_as(call, body); }, call.request.body);
-    return call.client.greeted ? Next::go_on : Next::close;  // a hello that was refused
+    return std::visit(
+        [&](const auto& body) {
+            if constexpr (std::is_same_v<decltype(body), const proto::HelloRequest&>) {
+                return answer_hello(call, body);
+            } else {
+                answer_as(call, body);
+                return Next::go_on;
+            }
+        },
+        call.request.body);
 }
 
 void Dispatcher::refuse_stream(Errc code, Outbox& outbox) {
@@ -161,27 +179,30 @@ bool Dispatcher::may_use(const Client& client, PoolIndex pool) const {
     return pool < client.may_use.size() && client.may_use[pool];
 }
 
-void Dispatcher::answer_as(const Call& call, const proto::HelloRequest& hello) {
+Dispatcher::Next Dispatcher::answer_hello(const Call& call, const proto::HelloRequest& hello) {
     if (call.client.greeted) {
         refuse(call, Errc::body_malformed, 0, "a connection has one hello, and had it");
-        return;
+        return Next::go_on;
     }
-    if (const auto sound = check_hello(hello, call.client); !sound) {
+    if (hello.version_min > proto::version || hello.version_max < proto::version) {
+        const Error error{Errc::version_unsupported, proto::version};
+        refuse(call, error, 0, proto::ErrorText(error).view());
+        return Next::close;
+    }
+    if (const auto sound = check_names(hello, call.client); !sound) {
         refuse(call, sound.error().code, 0, sound.error().message);
-        return;
+        return Next::go_on;  // with another hello
     }
     call.client.greeted = true;
     proto::HelloReplyWriter writer(call.outbox.space(0));
     const bool more = add_pools(writer, call.client, hello.pools, 0);
     call.outbox.add(writer.finish(call.request.tag, proto::HelloReply{}, more), 0);
+    return Next::go_on;
 }
 
-Result<void, Failure> Dispatcher::check_hello(const proto::HelloRequest& hello,
+// May the client use the pools that it names?
+Result<void, Failure> Dispatcher::check_names(const proto::HelloRequest& hello,
                                               const Client& client) const {
-    if (hello.version_min > proto::version || hello.version_max < proto::version) {
-        return Failure{Errc::version_unsupported,
-                       "this daemon speaks version " + std::to_string(proto::version)};
-    }
     for (auto names = hello.pools; const auto name = names.take();) {
         const Pool* const pool = allocator_.find_pool(*name);
         if (pool == nullptr) return Failure{Errc::pool_unknown, std::string(*name)};
@@ -303,19 +324,17 @@ void Dispatcher::answer_as(const Call& call, const proto::StatsRequest& /*stats*
 void Dispatcher::add_pool_stats(proto::StatsReplyWriter& writer, PoolIndex index) const {
     using proto::StatId;
     const Pool& pool = *allocator_.pool(index);
-    const SequenceState sequence = pool.sequence();
-    const Id past_the_end = pool.spec().range.last;
     for (const proto::Stat& stat : {
-             proto::Stat{StatId::live_ids,      pool.live().id_count()                },
-             proto::Stat{StatId::live_runs,     pool.live().entry_count()             },
-             proto::Stat{StatId::cursor,        sequence.cursor.value_or(past_the_end)},
-             proto::Stat{StatId::generation,    sequence.generation                   },
-             proto::Stat{StatId::allocations,   pool.counters().allocations           },
-             proto::Stat{StatId::releases,      pool.counters().releases              },
-             proto::Stat{StatId::lookups,       allocator_.lookups(index)             },
-             proto::Stat{StatId::refusals,      allocator_.refusals(index)            },
-             proto::Stat{StatId::tree_nodes,    pool.live().node_count()              },
-             proto::Stat{StatId::reserve_nodes, pool.live().reserve_size()            },
+             proto::Stat{StatId::live_ids,      pool.live().id_count()     },
+             proto::Stat{StatId::live_runs,     pool.live().entry_count()  },
+             proto::Stat{StatId::cursor,        last_handed_out(pool)      },
+             proto::Stat{StatId::generation,    pool.sequence().generation },
+             proto::Stat{StatId::allocations,   pool.counters().allocations},
+             proto::Stat{StatId::releases,      pool.counters().releases   },
+             proto::Stat{StatId::lookups,       allocator_.lookups(index)  },
+             proto::Stat{StatId::refusals,      allocator_.refusals(index) },
+             proto::Stat{StatId::tree_nodes,    pool.live().node_count()   },
+             proto::Stat{StatId::reserve_nodes, pool.live().reserve_size() },
     }) {
         writer.add(stat);
     }

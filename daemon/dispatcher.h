@@ -62,7 +62,7 @@ private:
     };
 
     Next answer_body(const Call& call);
-    void answer_as(const Call& call, const proto::HelloRequest& hello);
+    Next answer_hello(const Call& call, const proto::HelloRequest& hello);
     void answer_as(const Call& call, const proto::PingRequest& ping);
     void answer_as(const Call& call, const proto::AllocateRequest& allocate);
     void answer_as(const Call& call, const proto::AllocateAtRequest& allocate);
@@ -79,7 +79,7 @@ private:
     void answer_held(const Call& call, const Answer<T>& answer, ToBody to_body);
     static void reply(const Call& call, const proto::Reply::Body& body, Lsn wait_for);
     static void refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text);
-    [[nodiscard]] Result<void, Failure> check_hello(const proto::HelloRequest& hello,
+    [[nodiscard]] Result<void, Failure> check_names(const proto::HelloRequest& hello,
                                                     const Client& client) const;
     [[nodiscard]] Errc check_access(const Call& call) const;
     [[nodiscard]] bool may_use(const Client& client, PoolIndex pool) const;

@@ -39,11 +39,14 @@ Result<sockaddr_un, Failure> address_of(const std::string& path) {
     return address;
 }
 
-// Does somebody answer at the path, although nobody holds its lock?
+// Does somebody answer at the path, although nobody holds its lock? Without waiting: a queue that
+// is full (EAGAIN: connect(2)) is somebody's.
 bool is_served(const sockaddr_un& address) {
-    const OwnedFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    return probe &&
-           connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    const OwnedFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!probe) return false;
+    return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) ==
+               0 ||
+           errno == EAGAIN;
 }
 
 Result<void, Failure> bind_to(int socket, const std::string& path, std::uint32_t mode) {

@@ -1,4 +1,5 @@
 // inod: reads its command line and configuration, then serves.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -64,6 +65,8 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? status(ExitStatus::ok) : status(ExitStatus::usage);
     }
+    // Whoever reads the log may be gone: then a line is lost, not the daemon.
+    std::signal(SIGPIPE, SIG_IGN);
     try {
         return run(options);
     } catch (const std::exception& error) {

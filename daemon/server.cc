@@ -204,6 +204,16 @@ Result<AllocatorOptions, Failure> options_of(const Config& config) {
     return options;
 }
 
+// What the journal says names the file; an administrator also needs its directory, and a remedy.
+Failure not_recovered(Failure failure, const Config& config) {
+    failure.message = "state directory " + config.state_dir + ": " + failure.message;
+    const bool has_remedy = failure.message.find("Restore") != std::string::npos;
+    if (failure.code == Errc::journal_damaged && !has_remedy) {
+        failure.message += ". Restore the state directory from a backup";
+    }
+    return failure;
+}
+
 // --- the whole life ----------------------------------------------------------------------------
 
 Result<bool, Failure> live(const Config& config) {
@@ -218,7 +228,7 @@ Result<bool, Failure> live(const Config& config) {
     if (!options) return options.error();
     Allocator allocator(**storage, std::move(*options));
     const auto recovery = allocator.recover();
-    if (!recovery) return recovery.error();
+    if (!recovery) return not_recovered(recovery.error(), config);
     log_recovery(*recovery, allocator, config);
     {
         Server server(config, allocator, std::move(*listener), recovery->run);

@@ -125,7 +125,7 @@ TEST(ConfigRefusal, NumbersThatDoNotFit) {
         {R"({"connections_max": 1048577})",
          "connections_max: 1048577 is not an integer from 1 to 1048576"                                                       },
         {R"({"journal": {"segment_size": 65535}})",
-         "journal.segment_size: 65535 is not an integer from 65536 to 1073741824"                                             },
+         "journal.segment_size: 65535 is not an integer from 65536 to 268435456"                                              },
         {R"({"journal": {"segment_size": 65537}})",
          "journal.segment_size: 65537 is not a multiple of 4096"                                                              },
         {R"({"socket_mode": "1777"})",

@@ -65,14 +65,6 @@ Bytes encoded(const proto::Request& request) {
     return memory;
 }
 
-Bytes words(std::initializer_list<std::uint64_t> values) {
-    Bytes memory(values.size() * sizeof(std::uint64_t));
-    ByteWriter out(memory);
-    for (const std::uint64_t value : values)
-        out.put(value);
-    return memory;
-}
-
 RawConnection::RawConnection(const std::string& socket_path)
     : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (!socket_) fail("socket");

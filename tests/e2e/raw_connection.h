@@ -36,8 +36,6 @@ struct Answer {
 Bytes frame(std::uint8_t operation, std::uint16_t pool, std::uint16_t tag, const Bytes& body = {},
             std::uint8_t flags = 0);
 Bytes encoded(const proto::Request& request);
-// Integers one behind the other, eight bytes each.
-Bytes words(std::initializer_list<std::uint64_t> values);
 
 class RawConnection {
 public:

@@ -1,0 +1,108 @@
+// SIGTERM ends the daemon with status 0 in bounded time, whatever its clients do.
+
+#include <csignal>
+
+#include <gtest/gtest.h>
+
+#include "tests/e2e/daemon_process.h"
+#include "tests/e2e/raw_connection.h"
+#include "tests/e2e/support.h"
+
+namespace inod::e2e {
+namespace {
+
+constexpr std::uint16_t inode = 0;
+
+class Stop : public testing::Test {
+protected:
+    void SetUp() override { ASSERT_TRUE(daemon_.start()) << daemon_.log(); }
+    void expect_clean_end() {
+        const auto begin = std::chrono::steady_clock::now();
+        EXPECT_EQ(daemon_.terminate(), (Exit{.status = 0})) << daemon_.log();
+        // It waits 5 s for those who do not read; the rest is for slow machines.
+        EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+        EXPECT_NE(daemon_.log().find("stopped"), std::string::npos) << daemon_.log();
+    }
+
+    DaemonProcess daemon_{three_pools};
+};
+
+TEST_F(Stop, WithoutClients) {
+    expect_clean_end();
+}
+
+TEST_F(Stop, BySigint) {
+    daemon_.signal(SIGINT);
+    EXPECT_EQ(daemon_.wait_for_end(), (Exit{.status = 0})) << daemon_.log();
+}
+
+TEST_F(Stop, TellsIdleClientsWhy) {
+    std::vector<RawConnection> connections;
+    for (int i = 0; i < 10; ++i) {
+        connections.emplace_back(daemon_.socket());
+        if (i > 0) connections.back().greet();
+    }
+    expect_clean_end();
+    for (RawConnection& connection : connections) {
+        const auto farewell = connection.receive();
+        ASSERT_TRUE(farewell.has_value());
+        EXPECT_EQ(farewell->code(), Errc::shutting_down);
+        EXPECT_EQ(farewell->header.tag, 0);
+        EXPECT_TRUE(connection.closed());
+    }
+}
+
+TEST_F(Stop, AnswersWhatItHasRead) {
+    RawConnection connection(daemon_.socket());
+    connection.greet();
+    std::uint16_t sent = 0;
+    for (std::uint16_t tag = 2; tag < 2'000; ++tag, ++sent) {
+        ASSERT_TRUE(connection.send({.pool = inode, .tag = tag, .body = proto::AllocateRequest{}}));
+    }
+    expect_clean_end();
+    // What was answered is there after the restart; what was not may be there as well.
+    std::vector<Id> answered;
+    while (const auto answer = connection.receive()) {
+        if (answer->header.tag == 0) continue;
+        ASSERT_EQ(answer->code(), Errc::ok);
+        answered.push_back(std::get<proto::LeaseReply>(answer->reply().body).range.first);
+    }
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    Client client = daemon_.connect();
+    for (const Id id : answered)
+        ASSERT_TRUE(client.lookup("inode", id).has_value()) << id;
+    EXPECT_LE(list_all(client, "inode").size(), 1U);
+}
+
+TEST_F(Stop, DoesNotWaitForOneWhoDoesNotRead) {
+    Client client = daemon_.connect();
+    ASSERT_TRUE(client.allocate("inode", 2'000).has_value());
+    RawConnection deaf(daemon_.socket());
+    deaf.greet();
+    const Bytes request = encoded({.pool = inode, .tag = 1, .body = proto::LookupRequest{.id = 1}});
+    Bytes requests;
+    for (int i = 0; i < 100'000; ++i)
+        requests.insert(requests.end(), request.begin(), request.end());
+    for (std::size_t sent = 0, more = 1; more > 0; sent += more)
+        more = deaf.send_some(std::span(requests).subspan(sent));
+    ASSERT_TRUE(client.ping().has_value());
+    expect_clean_end();
+}
+
+TEST_F(Stop, TwoSignalsAreOne) {
+    const RawConnection idle(daemon_.socket());
+    daemon_.signal(SIGTERM);
+    daemon_.signal(SIGTERM);
+    EXPECT_EQ(daemon_.wait_for_end(), (Exit{.status = 0})) << daemon_.log();
+}
+
+// Who reads the log may be gone when the daemon speaks.
+TEST(StopLog, WithoutAReaderOfTheLog) {
+    DaemonProcess daemon(three_pools, {.reads_no_log = true});
+    ASSERT_TRUE(daemon.start());
+    EXPECT_TRUE(daemon.connect().allocate("inode").has_value());
+    EXPECT_EQ(daemon.terminate(), (Exit{.status = 0}));
+}
+
+}  // namespace
+}  // namespace inod::e2e
