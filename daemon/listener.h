@@ -22,6 +22,8 @@ public:
     Listener(OwnedFd socket, OwnedFd lock, std::string path);
     Listener(Listener&& other) noexcept = default;
     Listener& operator=(Listener&&) = delete;
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
     ~Listener();
 
     // The socket itself, which the caller closes.
