@@ -27,12 +27,10 @@ public:
     DurabilityWaiter() = default;
     DurabilityWaiter(const DurabilityWaiter&) = delete;
     DurabilityWaiter& operator=(const DurabilityWaiter&) = delete;
+    virtual ~DurabilityWaiter() = default;
 
     // Another group is durable. Called on the io_context's thread, without the lock.
     virtual void on_durable() = 0;
-
-protected:
-    ~DurabilityWaiter() = default;
 };
 
 class Flusher {

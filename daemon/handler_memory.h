@@ -40,13 +40,12 @@ private:
 template <class T>
 class HandlerAllocator {
 public:
-    using value_type = T;
+    using value_type = T;  // NOLINT(readability-identifier-naming): the standard's name
 
     explicit HandlerAllocator(HandlerMemory& memory) noexcept : memory_(&memory) {}
     template <class U>
-    HandlerAllocator(
-        const HandlerAllocator<U>& other) noexcept  // NOLINT(google-explicit-constructor)
-        : memory_(other.memory_) {}
+    // NOLINTNEXTLINE(google-explicit-constructor): allocators of all types convert
+    HandlerAllocator(const HandlerAllocator<U>& other) noexcept : memory_(other.memory_) {}
 
     T* allocate(std::size_t count) { return static_cast<T*>(memory_->take(count * sizeof(T))); }
     void deallocate(T* memory, std::size_t /*count*/) noexcept { memory_->give(memory); }

@@ -46,7 +46,7 @@ public:
 
     // `open` and `context` outlive the session.
     Session(Socket socket, Client client, SessionContext& context, List& open);
-    ~Session();
+    ~Session() override;
 
     void start();
 

@@ -74,7 +74,7 @@ Answer<void> Allocator::release(PoolIndex index, Range range, std::uint64_t gene
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     if (journal_.sealed()) return refuse<void>(*served_pool, index, Errc::journal_sealed);
     // Somebody who never held anything is nobody's holder: an index that no tag has.
-    const HolderIndex nobody = static_cast<HolderIndex>(holders_.size());
+    const auto nobody = static_cast<HolderIndex>(holders_.size());
     const auto released =
         served_pool->pool.release(range, generation, holders_.find(holder).value_or(nobody));
     if (!released) return refuse<void>(*served_pool, index, released.error());

@@ -72,14 +72,14 @@ public:
     // Requests. All fail with pool_unknown for an index that no configured pool has; the rest as in
     // lib/pool/pool.h. allocate() and allocate_at() also fail with no_space, when the disk is full,
     // and all that change something with journal_sealed.
-    Answer<Lease> allocate(GuardRef guard, PoolIndex pool, std::uint64_t count,
+    Answer<Lease> allocate(GuardRef guard, PoolIndex index, std::uint64_t count,
                            const Holder& holder);
-    Answer<Lease> allocate_at(GuardRef guard, PoolIndex pool, Range range, const Holder& holder);
-    Answer<void> release(PoolIndex pool, Range range, std::uint64_t generation,
+    Answer<Lease> allocate_at(GuardRef guard, PoolIndex index, Range range, const Holder& holder);
+    Answer<void> release(PoolIndex index, Range range, std::uint64_t generation,
                          const Holder& holder) noexcept;
-    [[nodiscard]] Answer<Held> lookup(PoolIndex pool, Id id, std::uint64_t generation) noexcept;
+    [[nodiscard]] Answer<Held> lookup(PoolIndex index, Id id, std::uint64_t generation) noexcept;
     // Its answer tells of everything from `id` on, so it waits for all that was recorded so far.
-    [[nodiscard]] Answer<Held> next(PoolIndex pool, Id id) noexcept;
+    [[nodiscard]] Answer<Held> next(PoolIndex index, Id id) noexcept;
 
     // Group commit: see lib/journal/journal.h, to which these go through.
     bool begin_flush() noexcept { return journal_.begin_flush(); }

@@ -66,7 +66,7 @@ struct alignas(NodeReserve::cache_line_size) TreeNode {
 
     static constexpr unsigned half = (capacity + 2) / 2;  // h of the proof: ceil((C + 1) / 2)
     static constexpr unsigned rise = capacity - half;     // d of the proof
-    static_assert(rise >= 1 && 2 * rise <= capacity - 1);
+    static_assert(rise >= 1 && rise <= (capacity - 1) / 2);
 
     NodePlace place;
     std::uint16_t level;  // 0 for leaves
@@ -131,6 +131,7 @@ struct TreePath {
 
     TreePath() = default;
     TreePath(const TreePath& other) { *this = other; }
+    // NOLINTNEXTLINE(bugprone-unhandled-self-assignment): copies each part onto itself
     TreePath& operator=(const TreePath& other) {
         height = other.height;
         std::copy_n(other.index, height, index);
