@@ -1,11 +1,18 @@
 #include "daemon/flusher.h"
 
+#include <chrono>
 #include <utility>
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
 
 namespace inod::daemon {
+namespace {
+
+// How often to look whether a full disk has room again.
+constexpr std::chrono::seconds space_trial_pause{1};
+
+}  // namespace
 
 Flusher::Flusher(boost::asio::io_context& io, Allocator& allocator, OnFailure on_failure)
     : io_(io), allocator_(allocator), on_failure_(std::move(on_failure)) {
@@ -37,22 +44,35 @@ void Flusher::stop() {
 
 void Flusher::run() {
     Guard guard = lock();
-    for (;;) {
-        while (!stopping_ && !has_work()) {
-            idle_ = true;
-            work_.wait(guard);
-        }
-        idle_ = false;
+    Result<void, Failure> flushed;
+    while (flushed) {
+        flushed = await_work(guard);
+        if (!flushed) break;
         if (!has_work()) return;
-
-        auto flushed = flush_group(guard);
+        flushed = flush_group(guard);
         wake_waiters();
         if (flushed && allocator_.journal().wants_snapshot()) flushed = take_snapshot();
-        if (!flushed) {
-            boost::asio::post(io_, [this, failure = flushed.error()] { on_failure_(failure); });
-            return;
+    }
+    boost::asio::post(io_, [this, failure = flushed.error()] { on_failure_(failure); });
+}
+
+// Returns when there is something to sync, or the thread is to end. While the disk is full nobody
+// may record anything, so nobody else would notice that there is room again.
+Result<void, Failure> Flusher::await_work(Guard& guard) {
+    while (!stopping_ && !has_work()) {
+        idle_ = true;
+        if (allocator_.journal().has_space()) {
+            work_.wait(guard);
+        } else if (work_.wait_for(guard, space_trial_pause) == std::cv_status::timeout) {
+            idle_ = false;
+            guard.unlock();
+            auto made = allocator_.make_space();
+            guard.lock();
+            if (!made) return made;
         }
     }
+    idle_ = false;
+    return {};
 }
 
 bool Flusher::has_work() const noexcept {
@@ -80,7 +100,10 @@ Result<void, Failure> Flusher::take_snapshot() {
         ++groups_synced_;
         wake_waiters();
     }
-    return allocator_.maintain();
+    auto done = allocator_.maintain();
+    // Without space for it the log just grows on, as far as its spare segments go.
+    if (!done && !allocator_.journal().sealed()) return {};
+    return done;
 }
 
 void Flusher::wake_waiters() {

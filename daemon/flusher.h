@@ -68,6 +68,7 @@ private:
         boost::intrusive::list<DurabilityWaiter, boost::intrusive::constant_time_size<false>>;
 
     void run();
+    Result<void, Failure> await_work(Guard& guard);
     [[nodiscard]] bool has_work() const noexcept;
     Result<void, Failure> flush_group(Guard& guard);
     Result<void, Failure> take_snapshot();

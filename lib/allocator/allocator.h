@@ -5,7 +5,8 @@
 // Life: construct, recover() once, then requests and flushes in any order, close() at the end.
 //
 // Thread safety: all calls belong under one lock, the caller's, but flush(), which runs without it,
-// on one thread at a time, between begin_flush() and end_flush(). Calls with a GuardRef may drop
+// on one thread at a time, between begin_flush() and end_flush(), and make_space(), on that thread
+// between two flushes. Calls with a GuardRef may drop
 // and retake that lock.
 #pragma once
 
@@ -34,7 +35,8 @@ struct AllocatorOptions {
 };
 
 // What a request came to, and the LSN that must become durable before anybody may hear of it: 0 if
-// it can be told at once, and above durable_lsn() otherwise. A refusal can have to wait too, since it tells what others have changed.
+// it can be told at once, and above durable_lsn() otherwise. A refusal can have to wait too, since
+// it tells what others have changed.
 template <class T>
 struct Answer {
     Result<T> result;
@@ -84,6 +86,7 @@ public:
     bool begin_flush() noexcept { return journal_.begin_flush(); }
     Result<void, Failure> flush() { return journal_.flush(); }
     Lsn end_flush() noexcept { return journal_.end_flush(); }
+    Result<void, Failure> make_space() { return journal_.make_space(); }
 
     // Writes a snapshot if the journal has grown so long that it is worth it. Requires that nothing
     // is collected and no flush is under way. Errors: as Journal::snapshot(); all is over then.
