@@ -50,21 +50,31 @@ ExitStatus run(Command command, const Options& options) {
     if (!options.pool.empty()) client_options.pools = {options.pool};
     auto client = Client::connect(std::move(client_options));
     if (!client) {
-        complain(std::string(name(client.error().code)) + ": " + client.error().message);
-        return status_of(client.error().code);
+        const ExitStatus status = status_of(client.error().code);
+        const std::string subject = options.pool.empty() ? "" : " (pool '" + options.pool + "')";
+        complain(status == ExitStatus::refused
+                     ? describe(client.error().code, {}) + subject
+                     : std::string(name(client.error().code)) + ": " + client.error().message);
+        return status;
     }
-    return command(*client, options);
+    const ExitStatus status = command(*client, options);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    complain("cannot write to standard output; what was asked for is done all the same");
+    return ExitStatus::unheard;
 }
 
 ExitStatus alloc(Client& client, const Options& options) {
     const auto lease = options.at ? client.allocate_at(options.pool, options.at->range)
                                   : client.allocate(options.pool, options.count);
     if (!lease) return fail(client, lease.error());
+    const std::string leased = text_of(lease->range, lease->generation);
     if (options.format == Format::off) {
-        print_line(text_of(lease->range, lease->generation));
+        print_line(leased);
     } else {
         print(json_of(options.pool, *lease), options.format);
     }
+    // Whoever cannot be told what was leased can still release it.
+    if (std::fflush(stdout) != 0) complain("leased in pool '" + options.pool + "': " + leased);
     return ExitStatus::ok;
 }
 
@@ -72,9 +82,11 @@ ExitStatus alloc(Client& client, const Options& options) {
 ExitStatus release(Client& client, const Options& options) {
     ExitStatus status = ExitStatus::ok;
     Json released = Json::array();
+    std::string names;
     for (const IdsArgument& ids : options.ids) {
         const auto done = client.release(options.pool, ids.range, ids.generation);
         if (done) {
+            names += " " + text_of(ids.range, ids.generation);
             released.push_back(json_of(
                 options.pool, proto::LeaseReply{.range = ids.range, .generation = ids.generation}));
             continue;
@@ -82,6 +94,7 @@ ExitStatus release(Client& client, const Options& options) {
         status = fail(client, done.error());
         if (status == ExitStatus::no_daemon) break;
     }
+    if (status != ExitStatus::ok && !names.empty()) complain("released all the same:" + names);
     if (options.format != Format::off) print(released, options.format);
     return status;
 }

@@ -18,6 +18,7 @@ enum class ExitStatus {
     refused = 1,    // The daemon said no; stderr has the error's name first.
     usage = 2,      // The command line makes no sense.
     no_daemon = 3,  // Nobody answers at the socket, or not any more.
+    unheard = 4,    // It was done, but what came of it could not be printed.
 };
 
 // The command line. What a verb does not take is left as it is.

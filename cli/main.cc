@@ -26,15 +26,23 @@ public:
         app_.fallthrough();
         app_.add_option("--socket", options_.socket, "The daemon's socket")
             ->envname("INOD_SOCKET")
+            ->check(not_empty_)
             ->capture_default_str();
         app_.add_option("--json", options_.format, "Print JSON: pretty, short (one line) or off")
             ->transform(CLI::CheckedTransformer(formats_))
-            ->default_str("off");
+            ->option_text("off|pretty|short (off)");
+        app_.failure_message([](const CLI::App* app, const CLI::Error& error) {
+            const auto unknown = app->remaining();
+            const std::string what =
+                unknown.empty() ? error.what() : "unknown: '" + unknown.front() + "'";
+            return "inoctl: " + what + "; inoctl --help says what there is\n";
+        });
         app_.footer(
             "An ID is a number from 0 to 18446744073709551615; a range is FIRST-LAST; @GENERATION\n"
             "behind either tells one turn of a wrapping pool from another.\n"
             "Ends with status 0, 1 if the daemon refuses, 2 for a wrong command line, 3 if no\n"
-            "daemon answers.");
+            "daemon answers, 4 if the answer could not be printed. Errors are text on stderr, the\n"
+            "error's name first, with --json as well.");
         add_alloc();
         add_release();
         add_queries();
@@ -105,7 +113,9 @@ private:
     }
 
     void add_release() {
-        CLI::App* const verb = add("release", "Give numbers back", inod::cli::release);
+        CLI::App* const verb =
+            add("release", "Give numbers back; each by itself, whatever becomes of the others",
+                inod::cli::release);
         add_pool(verb);
         verb->add_option_function<std::vector<std::string>>(
                 "IDS",
@@ -149,6 +159,9 @@ private:
         add("ping", "Does the daemon answer?", inod::cli::ping);
     }
 
+    const CLI::Validator not_empty_{
+        [](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); },
+        ""};
     const std::map<std::string, Format> formats_{
         {"pretty", Format::pretty  },
         {"short",  Format::one_line},

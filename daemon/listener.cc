@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include <fcntl.h>
@@ -26,6 +27,20 @@ Result<OwnedFd, Failure> lock_file(const std::string& path, const std::string& i
     if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
     if (errno != EWOULDBLOCK) return failure("flock", path);
     return Failure{Errc::state_in_use, in_use};
+}
+
+// A directory with files and without a lock of ours belongs to something else: a mistyped path.
+Result<void, Failure> check_ours(const std::string& directory) {
+    std::error_code error;
+    std::filesystem::directory_iterator entries(directory, error);
+    if (error) {
+        return Failure{Errc::io_error, "state directory " + directory + ": " + error.message()};
+    }
+    const bool is_empty = entries == std::filesystem::directory_iterator();
+    if (is_empty || std::filesystem::exists(directory + "/lock", error)) return {};
+    return Failure{Errc::state_in_use, "state directory " + directory + ": holds " +
+                                           entries->path().filename().string() +
+                                           " and no journal; use one that is empty or inod's own"};
 }
 
 Result<sockaddr_un, Failure> address_of(const std::string& path) {
@@ -82,15 +97,26 @@ Listener::~Listener() {
 }
 
 Result<OwnedFd, Failure> lock_state(const std::string& directory) {
-    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return failure("mkdir", directory);
-    return lock_file(directory + "/lock",
-                     "state directory " + directory + ": another inod runs on it");
+    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+        Failure no_directory = failure("mkdir", directory);
+        no_directory.message += "; the directory above the state directory must be there";
+        return no_directory;
+    }
+    if (auto ours = check_ours(directory); !ours) return ours.error();
+    auto lock = lock_file(directory + "/lock",
+                          "state directory " + directory + ": another inod runs on it");
+    if (!lock && lock.error().code == Errc::io_error) {
+        return Failure{Errc::io_error, lock.error().message + "; the state directory must be " +
+                                           "writable by UID " + std::to_string(geteuid())};
+    }
+    return lock;
 }
 
 Result<Listener, Failure> listen_at(const std::string& path, std::uint32_t mode) {
     if (sd_listen_fds(1) > 0) {
         return Listener(OwnedFd(SD_LISTEN_FDS_START), OwnedFd(), {});
     }
+    if (const auto address = address_of(path); !address) return address.error();
     auto lock = lock_file(path + ".lock", "socket " + path + ": another inod serves it");
     if (!lock) return lock.error();
     OwnedFd made(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

@@ -12,7 +12,7 @@ namespace inod::daemon {
 
 // Makes `directory` (mode 0700) if it is not there, and takes the lock on its file "lock", which
 // lasts until the descriptor is closed, also by kill -9.
-// Errors: state_in_use, io_error.
+// Errors: state_in_use, also for a directory with files of somebody else; io_error.
 Result<OwnedFd, Failure> lock_state(const std::string& directory);
 
 // The listening socket. A socket file that it made is removed when it ends.

@@ -37,8 +37,8 @@ int run(const Options& options) {
     if (!options.state_dir.empty()) config->state_dir = options.state_dir;
     if (!options.socket.empty()) config->socket = options.socket;
     if (options.check_config) {
-        std::printf("%s: %zu pools, no errors\n", options.config_file.c_str(),
-                    config->pools.size());
+        std::printf("%s: no errors, %zu %s\n", options.config_file.c_str(), config->pools.size(),
+                    config->pools.size() == 1 ? "pool" : "pools");
         return status(ExitStatus::ok);
     }
     inod::daemon::set_up_log(config->log_level);
@@ -53,8 +53,17 @@ int main(int argc, char** argv) {
     app.add_option("--config", options.config_file,
                    "Configuration; drop-ins are in inod.d beside it")
         ->capture_default_str();
-    app.add_option("--state-dir", options.state_dir, "Where the journal is, in place of state_dir");
-    app.add_option("--socket", options.socket, "Where clients connect, in place of socket");
+    // An empty one is a script's unset variable, and would pick the system's own journal.
+    const CLI::Validator not_empty(
+        [](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); },
+        "");
+    app.add_option("--state-dir", options.state_dir, "Where the journal is, in place of state_dir")
+        ->check(not_empty);
+    app.add_option("--socket", options.socket, "Where clients connect, in place of socket")
+        ->check(not_empty);
+    app.failure_message([](const CLI::App* /*app*/, const CLI::Error& error) {
+        return "inod: " + std::string(error.what()) + "; inod --help says what there is\n";
+    });
     app.add_flag("--check-config", options.check_config, "Check the configuration and end");
     app.set_version_flag("--version", "inod " INOD_VERSION);
     app.footer(

@@ -5,7 +5,8 @@
 // Life: construct, recover() once, then requests and flushes in any order, close() at the end.
 //
 // Thread safety: all calls belong under one lock, the caller's, but flush(), which runs without it,
-// on one thread at a time, between begin_flush() and end_flush(). Calls with a GuardRef may drop
+// on one thread at a time, between begin_flush() and end_flush(), and make_space(), on that thread
+// between two flushes. Calls with a GuardRef may drop
 // and retake that lock.
 #pragma once
 
