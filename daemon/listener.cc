@@ -29,17 +29,21 @@ Result<OwnedFd, Failure> lock_file(const std::string& path, const std::string& i
     return Failure{Errc::state_in_use, in_use};
 }
 
-// A directory with files and without a lock of ours belongs to something else: a mistyped path.
+// A directory with files of which none is ours belongs to something else: a mistyped path.
 Result<void, Failure> check_ours(const std::string& directory) {
     std::error_code error;
-    std::filesystem::directory_iterator entries(directory, error);
+    std::string foreign;
+    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error)) {
+        const std::string file_name = entry->path().filename().string();
+        if (file_name == "lock" || file_name.starts_with("segment-")) return {};
+        foreign = file_name;
+    }
     if (error) {
         return Failure{Errc::io_error, "state directory " + directory + ": " + error.message()};
     }
-    const bool is_empty = entries == std::filesystem::directory_iterator();
-    if (is_empty || std::filesystem::exists(directory + "/lock", error)) return {};
-    return Failure{Errc::state_in_use, "state directory " + directory + ": holds " +
-                                           entries->path().filename().string() +
+    if (foreign.empty()) return {};
+    return Failure{Errc::state_in_use, "state directory " + directory + ": holds " + foreign +
                                            " and no journal; use one that is empty or inod's own"};
 }
 
