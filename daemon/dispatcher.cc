@@ -205,7 +205,11 @@ Result<void, Failure> Dispatcher::check_names(const proto::HelloRequest& hello,
                                               const Client& client) const {
     for (auto names = hello.pools; const auto name = names.take();) {
         const Pool* const pool = allocator_.find_pool(*name);
-        if (pool == nullptr) return Failure{Errc::pool_unknown, std::string(*name)};
+        if (pool == nullptr) {
+            return Failure{Errc::pool_unknown, is_pool_name(*name)
+                                                   ? std::string(*name)
+                                                   : "a name that no pool can have"};
+        }
         if (!may_use(client, allocator_.index_of(*pool))) {
             return Failure{Errc::access_denied, std::string(*name)};
         }

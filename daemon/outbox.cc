@@ -42,6 +42,10 @@ void Outbox::Buffer::drop(std::size_t size) noexcept {
     if (begin_ == end_) begin_ = end_ = 0;
 }
 
+std::size_t Outbox::memory_size() noexcept {
+    return sizeof(Outbox) + 2 * buffer_size + watermarks_max * sizeof(Watermark);
+}
+
 Outbox::Outbox() : watermarks_(new Watermark[watermarks_max]) {}
 
 bool Outbox::has_room() const noexcept {

@@ -23,6 +23,9 @@ class Outbox {
 public:
     Outbox();
 
+    // Bytes that an outbox takes.
+    static std::size_t memory_size() noexcept;
+
     // Is there room for a reply of the largest size?
     [[nodiscard]] bool has_room() const noexcept;
 

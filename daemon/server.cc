@@ -22,6 +22,8 @@
 #include "daemon/memory_limit.h"
 #include "daemon/session.h"
 #include "lib/allocator/allocator.h"
+#include "lib/base/assert.h"
+#include "lib/base/bytes.h"
 #include "lib/base/posix_storage.h"
 
 namespace inod::daemon {
@@ -37,6 +39,25 @@ constexpr std::chrono::seconds stop_patience{5};
 // How long to wait before another accept(2) after one that failed for lack of descriptors or
 // memory.
 constexpr std::chrono::milliseconds accept_pause{100};
+
+// Tells a client why it gets no session. It has sent nothing that would have to be read first, and
+// the frame fits any socket's buffer.
+void send_refusal(Protocol::socket& socket, Errc code) {
+    std::array<std::byte, 256> memory;
+    ByteWriter out(memory);
+    const Error error{code};
+    const proto::ErrorText text(error);
+    const bool fits = proto::encode_reply(
+        out, {
+                 .operation = proto::Operation::none,
+                 .tag = 0,
+                 .body = proto::ErrorReply{.error = error, .text = text.view()}
+    });
+    INOD_ASSERT(fits);
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.write_some(asio::buffer(out.written().data(), out.size()), ignored);
+}
 
 class Server {
 public:
@@ -65,6 +86,7 @@ private:
     SessionContext context_;
     Session::List sessions_;
     bool stopping_ = false;
+    bool accept_failing_ = false;
     bool journal_failed_ = false;
 };
 
@@ -113,12 +135,16 @@ void Server::accept() {
 void Server::on_accept(const error_code& error, Protocol::socket socket) {
     if (stopping_) return;
     if (!error) {
+        accept_failing_ = false;
         open_session(std::move(socket));
         accept();
         return;
     }
-    spdlog::warn("accept failed, trying again: error='{}' connections={}", error.message(),
-                 context_.session_count);
+    if (!accept_failing_) {
+        spdlog::warn("accept failed, trying again until it works: error='{}' connections={}",
+                     error.message(), context_.session_count);
+    }
+    accept_failing_ = true;
     timer_.expires_after(accept_pause);
     timer_.async_wait([this](const error_code& cancelled) {
         if (!cancelled && !stopping_) accept();
@@ -129,6 +155,11 @@ void Server::open_session(Protocol::socket socket) {
     auto peer = peer_of(socket.native_handle());
     if (!peer) {
         spdlog::warn("connection closed: {}", peer.error().message);
+        return;
+    }
+    if (!allocator_.memory().take(Session::memory_size())) {
+        spdlog::warn("connection refused: out of memory, connections={}", context_.session_count);
+        send_refusal(socket, Errc::out_of_memory);
         return;
     }
     const auto session = std::make_shared<Session>(

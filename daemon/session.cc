@@ -26,6 +26,7 @@ Session::~Session() {
         const auto guard = context_.flusher.lock();
         DurabilityWaiter::unlink();
     }
+    context_.allocator.memory().give(memory_size());
     if (--context_.session_count == 0) context_.on_last_end();
 }
 

@@ -48,6 +48,10 @@ public:
     Session(Socket socket, Client client, SessionContext& context, List& open);
     ~Session() override;
 
+    // Bytes of the memory budget that a session takes; it gives them back at its end. Whoever makes
+    // one takes them first.
+    static std::size_t memory_size() noexcept { return sizeof(Session) + Outbox::memory_size(); }
+
     void start();
 
     // Sends what is owed for all that was read, then closes. With an error, the peer is told by a

@@ -108,6 +108,8 @@ public:
 
     [[nodiscard]] const Journal& journal() const { return journal_; }
     [[nodiscard]] const MemoryBudget& memory() const { return budget_; }
+    // For what its owner keeps for clients besides.
+    [[nodiscard]] MemoryBudget& memory() { return budget_; }
     [[nodiscard]] std::uint64_t lookups(PoolIndex pool) const { return pools_[pool]->lookups; }
     [[nodiscard]] std::uint64_t refusals(PoolIndex pool) const { return pools_[pool]->refusals; }
 

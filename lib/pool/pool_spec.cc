@@ -9,21 +9,21 @@ bool is_letter_or_digit(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-bool is_name(std::string_view name) {
-    return !name.empty() && name.size() <= pool_name_size_max && is_letter_or_digit(name.front()) &&
-           std::all_of(name.begin(), name.end(), [](char c) {
-               return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-';
-           });
-}
-
 Failure invalid(std::string message) {
     return {Errc::config_invalid, std::move(message)};
 }
 
 }  // namespace
 
+bool is_pool_name(std::string_view name) noexcept {
+    return !name.empty() && name.size() <= pool_name_size_max && is_letter_or_digit(name.front()) &&
+           std::all_of(name.begin(), name.end(), [](char c) {
+               return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-';
+           });
+}
+
 Result<void, Failure> validate(const PoolSpec& spec) {
-    if (!is_name(spec.name)) {
+    if (!is_pool_name(spec.name)) {
         return invalid("name: '" + spec.name +
                        "' must be 1 to 64 of a-z A-Z 0-9 . _ - and begin with a letter or digit");
     }

@@ -34,6 +34,9 @@ struct PoolSpec {
     friend bool operator==(const PoolSpec&, const PoolSpec&) = default;
 };
 
+// Can a pool have this name?
+bool is_pool_name(std::string_view name) noexcept;
+
 // Can the daemon run this pool? Fails with config_invalid; the message names the key and the reason
 // and is meant to stand behind the pool's place in a configuration.
 Result<void, Failure> validate(const PoolSpec& spec);

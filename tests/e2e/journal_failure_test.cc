@@ -56,7 +56,7 @@ Outcome allocate_until_refused(Client& client) {
     return outcome;
 }
 
-class JournalFailure : public testing::TestWithParam<std::tuple<const char*, int>> {
+class JournalFailure : public testing::TestWithParam<std::tuple<std::string, int>> {
 protected:
     void SetUp() override {
         if (!has_strace()) GTEST_SKIP() << "strace is not installed: see tools/setup --test";

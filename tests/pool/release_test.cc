@@ -207,7 +207,7 @@ TEST(Lookup, RunsGoOverClaimsInAPoolOfBlocks) {
                                                   {8, 9},
                                                   0, 4
     }));
-    EXPECT_EQ(test.pool.next(5), test.pool.lookup(5, 0));
+    EXPECT_EQ(test.pool.next(5).value(), test.pool.lookup(5, 0).value());
     EXPECT_EQ(runs_of(test.pool).size(), 2U);
 }
 
