@@ -137,17 +137,18 @@ Dispatcher::Next Dispatcher::answer_body(const Call& call) {
         call.request.body);
 }
 
-void Dispatcher::refuse_stream(Errc code, Outbox& outbox) {
+void Dispatcher::encode_refusal(Errc code, ByteWriter& out) {
     const Error error{code};
     const proto::ErrorText text(error);
-    ByteWriter out(outbox.space(0));
-    const bool fits = proto::encode_reply(
-        out, {
-                 .operation = proto::Operation::none,
-                 .tag = 0,
-                 .body = proto::ErrorReply{.error = error, .text = text.view()}
-    });
+    const proto::ErrorReply body{.error = error, .text = text.view()};
+    const bool fits =
+        proto::encode_reply(out, {.operation = proto::Operation::none, .tag = 0, .body = body});
     INOD_ASSERT(fits);
+}
+
+void Dispatcher::refuse_stream(Errc code, Outbox& outbox) {
+    ByteWriter out(outbox.space(0));
+    encode_refusal(code, out);
     outbox.add(out.size(), 0);
 }
 

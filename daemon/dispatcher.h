@@ -4,17 +4,16 @@
 // Thread safety: all calls under the flusher's lock.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <vector>
 
 #include "config/config.h"
 #include "daemon/access.h"
 #include "daemon/outbox.h"
 #include "lib/allocator/allocator.h"
+#include "lib/base/bytes.h"
 #include "proto/reply.h"
 #include "proto/request.h"
 
@@ -48,7 +47,9 @@ public:
     // outbox.has_room() and allocator.has_room().
     Next answer(const proto::Frame& frame, Client& client, Outbox& outbox, GuardRef guard);
 
-    // Puts an error frame that belongs to no request into `outbox`.
+    // Writes an error frame that belongs to no request. Requires room for 256 bytes.
+    static void encode_refusal(Errc code, ByteWriter& out);
+    // The same into `outbox`, which has_room().
     static void refuse_stream(Errc code, Outbox& outbox);
 
 private:

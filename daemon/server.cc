@@ -1,5 +1,6 @@
 #include "daemon/server.h"
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -22,7 +23,6 @@
 #include "daemon/memory_limit.h"
 #include "daemon/session.h"
 #include "lib/allocator/allocator.h"
-#include "lib/base/assert.h"
 #include "lib/base/bytes.h"
 #include "lib/base/posix_storage.h"
 
@@ -45,15 +45,7 @@ constexpr std::chrono::milliseconds accept_pause{100};
 void send_refusal(Protocol::socket& socket, Errc code) {
     std::array<std::byte, 256> memory;
     ByteWriter out(memory);
-    const Error error{code};
-    const proto::ErrorText text(error);
-    const bool fits = proto::encode_reply(
-        out, {
-                 .operation = proto::Operation::none,
-                 .tag = 0,
-                 .body = proto::ErrorReply{.error = error, .text = text.view()}
-    });
-    INOD_ASSERT(fits);
+    Dispatcher::encode_refusal(code, out);
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(out.written().data(), out.size()), ignored);

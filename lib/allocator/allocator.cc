@@ -34,10 +34,9 @@ Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t
                                   const Holder& holder) {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
-    if (auto can = check_can_grow(); !can) return refuse<Lease>(*served_pool, index, can.error());
-    const auto entered = enter(holder);
-    if (!entered) return refuse<Lease>(*served_pool, index, entered.error());
-    const auto granted = served_pool->pool.allocate(guard, count, *entered);
+    const auto admitted = admit(holder);
+    if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
+    const auto granted = served_pool->pool.allocate(guard, count, *admitted);
     if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
 
     const Range range = granted->lease.range;
@@ -48,7 +47,7 @@ Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t
     return {granted->lease, change(index, range,
                                    Allocated{.pool = index,
                                              .range = range,
-                                             .holder = *entered,
+                                             .holder = *admitted,
                                              .raised_generation = granted->raised_generation})};
 }
 
@@ -56,15 +55,14 @@ Answer<Lease> Allocator::allocate_at(GuardRef guard, PoolIndex index, Range rang
                                      const Holder& holder) {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
-    if (auto can = check_can_grow(); !can) return refuse<Lease>(*served_pool, index, can.error());
-    const auto entered = enter(holder);
-    if (!entered) return refuse<Lease>(*served_pool, index, entered.error());
-    const auto granted = served_pool->pool.allocate_at(guard, range, *entered);
+    const auto admitted = admit(holder);
+    if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
+    const auto granted = served_pool->pool.allocate_at(guard, range, *admitted);
     if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
     return {granted->lease, change(index, range,
                                    Claimed{.pool = index,
                                            .range = range,
-                                           .holder = *entered,
+                                           .holder = *admitted,
                                            .raised_generation = granted->raised_generation})};
 }
 
@@ -115,13 +113,10 @@ Allocator::ServedPool* Allocator::served(PoolIndex index) noexcept {
     return pools_[index].get();
 }
 
-Result<> Allocator::check_can_grow() const noexcept {
+// The index of a holder who is to get more. May anybody?
+Result<HolderIndex> Allocator::admit(const Holder& holder) {
     if (journal_.sealed()) return Errc::journal_sealed;
     if (!journal_.has_space()) return Errc::no_space;
-    return {};
-}
-
-Result<HolderIndex> Allocator::enter(const Holder& holder) {
     if (const auto known = holders_.find(holder)) return *known;
     const auto added = holders_.add(holder);
     if (added) append(HolderDefined{.index = *added, .holder = holder});

@@ -136,8 +136,7 @@ private:
 
     ServedPool* served(PoolIndex index) noexcept;
     [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
-    Result<HolderIndex> enter(const Holder& holder);
-    [[nodiscard]] Result<> check_can_grow() const noexcept;
+    Result<HolderIndex> admit(const Holder& holder);
     void record_mark(ServedPool& served, PoolIndex index, Id mark) noexcept;
     [[nodiscard]] Lsn mark_lsn(ServedPool& served, Id id) const noexcept;
     [[nodiscard]] Lsn last_change(ServedPool& served, PoolIndex index, Id id) const noexcept;

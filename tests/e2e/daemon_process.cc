@@ -120,6 +120,8 @@ void DaemonProcess::exec(const std::vector<std::string>& command, int log) const
                            .rlim_max = *launch_.address_space_size};
         if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(126);
     }
+    // Opened before we become somebody else, who may not be able to reach a checkout under /root.
+    const OwnedFd program(launch_.uid ? open(INOD_PROGRAM, O_PATH | O_CLOEXEC) : -1);
     if (launch_.uid) {
         const uid_t uid = *launch_.uid;
         if (setgroups(0, nullptr) != 0 || setresgid(uid, uid, uid) != 0 ||
@@ -131,7 +133,11 @@ void DaemonProcess::exec(const std::vector<std::string>& command, int log) const
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     auto words = command;
     const auto pointers = c_strings(words);
-    execvp(pointers.front(), pointers.data());
+    if (program) {
+        fexecve(program.get(), pointers.data(), environ);
+    } else {
+        execvp(pointers.front(), pointers.data());
+    }
     dprintf(STDERR_FILENO, "exec %s: %s\n", pointers.front(), std::strerror(errno));
     _exit(127);
 }

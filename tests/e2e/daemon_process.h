@@ -56,7 +56,7 @@ struct Launch {
     std::vector<std::string> wrapper{};    // a command that execs inod: a tracer
     std::vector<std::string> arguments{};  // behind our own
     std::vector<std::pair<std::string, std::string>> environment{};
-    std::optional<uid_t> uid{};                         // another user, without other groups
+    std::optional<uid_t> uid{};                         // another user; excludes a wrapper
     std::optional<std::uint64_t> address_space_size{};  // RLIMIT_AS in bytes
     bool reads_no_log = false;                          // stderr is a pipe that nobody reads
 };

@@ -56,6 +56,11 @@ Outcome allocate_until_refused(Client& client) {
     return outcome;
 }
 
+// "fdatasync_3": the third one fails.
+std::string name_of(const testing::TestParamInfo<std::tuple<std::string, int>>& info) {
+    return std::get<0>(info.param) + "_" + std::to_string(std::get<1>(info.param));
+}
+
 class JournalFailure : public testing::TestWithParam<std::tuple<std::string, int>> {
 protected:
     void SetUp() override {
@@ -100,10 +105,12 @@ TEST_P(JournalFailure, EndsTheDaemonAndLosesNothing) {
 // Few syncs in, the start itself fails; later ones hit allocations, and the switch of segments.
 INSTANTIATE_TEST_SUITE_P(Sync, JournalFailure,
                          testing::Combine(testing::Values("fdatasync"),
-                                          testing::Values(1, 2, 3, 5, 10, 100, 800)));
+                                          testing::Values(1, 2, 3, 5, 10, 100, 800)),
+                         name_of);
 INSTANTIATE_TEST_SUITE_P(Write, JournalFailure,
                          testing::Combine(testing::Values("pwrite64"),
-                                          testing::Values(3, 30, 300)));
+                                          testing::Values(3, 30, 300)),
+                         name_of);
 
 }  // namespace
 }  // namespace inod::e2e
