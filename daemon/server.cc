@@ -4,6 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -62,6 +63,7 @@ private:
     void accept();
     void on_accept(const error_code& error, Protocol::socket socket);
     void open_session(Protocol::socket socket);
+    std::shared_ptr<Session> make_session(Protocol::socket socket, Peer peer);
     void begin_stop(Errc reason);
     void abort_sessions();
     void on_journal_failure(const Failure& failure);
@@ -115,7 +117,10 @@ bool Server::run() {
     io_.run();
     abort_sessions();
     flusher_.stop();
-    return !journal_failed_ && !allocator_.journal().sealed();
+    if (!allocator_.journal().sealed()) return true;
+    if (!journal_failed_)
+        spdlog::critical("journal: a write failed during the stop; check the disk");
+    return false;
 }
 
 void Server::accept() {
@@ -128,7 +133,12 @@ void Server::on_accept(const error_code& error, Protocol::socket socket) {
     if (stopping_) return;
     if (!error) {
         accept_failing_ = false;
-        open_session(std::move(socket));
+        try {
+            open_session(std::move(socket));
+        } catch (const std::bad_alloc&) {
+            spdlog::warn("connection refused: the system has no memory, connections={}",
+                         context_.session_count);
+        }
         accept();
         return;
     }
@@ -143,6 +153,17 @@ void Server::on_accept(const error_code& error, Protocol::socket socket) {
     });
 }
 
+// What was taken from the memory budget is the session's from here on, or given back.
+std::shared_ptr<Session> Server::make_session(Protocol::socket socket, Peer peer) {
+    try {
+        return std::make_shared<Session>(std::move(socket), dispatcher_.welcome(std::move(peer)),
+                                         context_, sessions_);
+    } catch (...) {
+        allocator_.memory().give(Session::memory_size());
+        throw;
+    }
+}
+
 void Server::open_session(Protocol::socket socket) {
     auto peer = peer_of(socket.native_handle());
     if (!peer) {
@@ -154,8 +175,7 @@ void Server::open_session(Protocol::socket socket) {
         send_refusal(socket, Errc::out_of_memory);
         return;
     }
-    const auto session = std::make_shared<Session>(
-        std::move(socket), dispatcher_.welcome(std::move(*peer)), context_, sessions_);
+    const auto session = make_session(std::move(socket), std::move(*peer));
     session->start();
     if (context_.session_count > config_.connections_max) {
         session->finish(Errc::too_many_connections);

@@ -15,16 +15,17 @@ thread_local std::size_t allocation_count = 0;
 
 }  // namespace
 
-// Counts this program's allocations, by thread.
-void* operator new(std::size_t size) {
+// Counts this program's allocations, by thread. Not inlined: the compiler would take malloc() and
+// operator delete for a mismatch.
+[[gnu::noinline]] void* operator new(std::size_t size) {
     ++allocation_count;
     if (void* const memory = std::malloc(size)) return memory;  // NOLINT
     throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
     std::free(memory);  // NOLINT
 }
-void operator delete(void* memory, std::size_t /*size*/) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*size*/) noexcept {
     std::free(memory);  // NOLINT
 }
 
