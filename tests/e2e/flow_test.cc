@@ -1,6 +1,7 @@
 // Connections under strain: clients that do not read, that ask for more than fits, that close in
 // the middle. Each is answered in full or ended, and nobody else notices.
 
+#include <chrono>
 #include <filesystem>
 #include <set>
 
@@ -244,6 +245,33 @@ TEST(FlowLimit, RefusesOneConnectionTooManyAndServesTheOthers) {
         ASSERT_EQ(again.error().code, Errc::too_many_connections);
     }
     FAIL() << "the place of a client that left stays taken";
+}
+
+// Connections take memory too: past the budget a new one is told so, and one that ends makes room.
+TEST(Memory, ConnectionsCountAgainstTheBudget) {
+    DaemonProcess daemon(R"({"pools": [{"name": "inode", "policy": "unique", "min": 1,
+                             "max": 1000}], "memory_max": 2097152})");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    const auto connect = [&] {
+        return Client::connect({.socket_path = daemon.socket(), .pools = {}});
+    };
+    std::vector<Client> clients;
+    auto client = connect();
+    for (; client; client = connect()) {
+        clients.push_back(std::move(*client));
+        ASSERT_LT(clients.size(), 100U) << "the budget is for far fewer";
+    }
+    EXPECT_EQ(client.error().code, Errc::out_of_memory) << client.error().message;
+    ASSERT_GT(clients.size(), 2U);
+    for (Client& other : clients)
+        EXPECT_TRUE(other.ping());
+    clients.pop_back();
+    // The daemon sees the end when it comes to it; until then it says no.
+    const Deadline deadline = soon();
+    do {
+        client = connect();
+    } while (!client && std::chrono::steady_clock::now() < deadline);
+    EXPECT_TRUE(client.has_value());
 }
 
 }  // namespace

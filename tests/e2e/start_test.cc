@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -111,6 +112,23 @@ TEST(Start, RefusesAStateDirectoryThatItMayNotUse) {
     fs::create_directory(daemon.state_dir());
     fs::permissions(daemon.state_dir(), fs::perms::owner_all);
     expect_refused(daemon, {daemon.state_dir(), "Permission denied"});
+}
+
+// A mistyped path: the files of somebody else are no state directory, and stay alone.
+TEST(Start, RefusesADirectoryOfSomebodyElse) {
+    DaemonProcess daemon(three_pools);
+    fs::create_directory(daemon.state_dir());
+    std::ofstream(daemon.state_dir() + "/thesis.txt") << "all my work";
+    expect_refused(daemon, {daemon.state_dir(), "thesis.txt", "no journal"});
+    EXPECT_EQ(std::distance(fs::directory_iterator(daemon.state_dir()), {}), 1);
+}
+
+TEST(Start, TakesARestoredStateDirectoryThatLacksItsLock) {
+    DaemonProcess daemon(three_pools);
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    EXPECT_EQ(daemon.terminate(), (Exit{.status = 0}));
+    ASSERT_TRUE(fs::remove(daemon.state_dir() + "/lock"));
+    EXPECT_TRUE(daemon.start()) << daemon.log();
 }
 
 TEST(Start, MakesAStateDirectoryThatNobodyElseMayRead) {
