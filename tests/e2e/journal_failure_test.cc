@@ -108,8 +108,7 @@ INSTANTIATE_TEST_SUITE_P(Sync, JournalFailure,
                                           testing::Values(1, 2, 3, 5, 10, 100, 800)),
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Write, JournalFailure,
-                         testing::Combine(testing::Values("pwrite64"),
-                                          testing::Values(3, 30, 300)),
+                         testing::Combine(testing::Values("pwrite64"), testing::Values(3, 30, 300)),
                          name_of);
 
 }  // namespace
