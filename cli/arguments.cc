@@ -27,10 +27,7 @@ std::optional<IdsArgument> parse_ids(std::string_view text) {
     const auto first = parse_number(text.substr(0, dash));
     const auto last = dash == std::string_view::npos ? first : parse_number(text.substr(dash + 1));
     if (!first || !last) return std::nullopt;
-    return IdsArgument{
-        .range = {*first, *last},
-          .generation = generation
-    };
+    return IdsArgument{.range = {*first, *last}, .generation = generation};
 }
 
 std::string text_of(Range range, std::uint64_t generation) {

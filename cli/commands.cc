@@ -164,11 +164,7 @@ ExitStatus ping(Client& client, const Options& options) {
     if (options.format == Format::off) {
         print_line("ok");
     } else {
-        print(
-            Json{
-                {"ok", true}
-        },
-            options.format);
+        print(Json{{"ok", true}}, options.format);
     }
     return ExitStatus::ok;
 }

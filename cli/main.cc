@@ -163,10 +163,7 @@ private:
         [](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); },
         ""};
     const std::map<std::string, Format> formats_{
-        {"pretty", Format::pretty  },
-        {"short",  Format::one_line},
-        {"off",    Format::off     }
-    };
+        {"pretty", Format::pretty}, {"short", Format::one_line}, {"off", Format::off}};
     CLI::App app_{"inoctl: numbers from inod, the number daemon"};
     Options options_;
     Command command_ = nullptr;

@@ -51,13 +51,11 @@ std::string detail_text(const Error& error) {
 }  // namespace
 
 Json json_of(const std::string& pool, const proto::LeaseReply& lease) {
-    return {
-        {"pool",       pool               },
-        {"first",      lease.range.first  },
-        {"last",       lease.range.last   },
-        {"count",      lease.range.count()},
-        {"generation", lease.generation   }
-    };
+    return {{"pool", pool},
+            {"first", lease.range.first},
+            {"last", lease.range.last},
+            {"count", lease.range.count()},
+            {"generation", lease.generation}};
 }
 
 Json json_of(const std::string& pool, const proto::LeaseRecord& lease) {
@@ -70,15 +68,13 @@ Json json_of(const std::string& pool, const proto::LeaseRecord& lease) {
 }
 
 Json json_of(const PoolInfo& pool) {
-    return {
-        {"pool",            pool.name            },
-        {"index",           pool.index           },
-        {"policy",          name(pool.policy)    },
-        {"durability",      name(pool.durability)},
-        {"min",             pool.range.first     },
-        {"max",             pool.range.last      },
-        {"lease_count_max", pool.lease_count_max }
-    };
+    return {{"pool", pool.name},
+            {"index", pool.index},
+            {"policy", name(pool.policy)},
+            {"durability", name(pool.durability)},
+            {"min", pool.range.first},
+            {"max", pool.range.last},
+            {"lease_count_max", pool.lease_count_max}};
 }
 
 Json json_of(const std::vector<proto::Stat>& stats) {
@@ -98,8 +94,7 @@ std::string text_of(const proto::LeaseRecord& lease) {
 
 std::string text_of(const std::vector<PoolInfo>& pools) {
     std::vector<std::array<std::string, 6>> rows{
-        {"POOL", "POLICY", "DURABILITY", "MIN", "MAX", "LEASE_COUNT_MAX"}
-    };
+        {"POOL", "POLICY", "DURABILITY", "MIN", "MAX", "LEASE_COUNT_MAX"}};
     for (const PoolInfo& pool : pools) {
         rows.push_back({pool.name, std::string(name(pool.policy)),
                         std::string(name(pool.durability)), std::to_string(pool.range.first),

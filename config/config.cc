@@ -69,7 +69,12 @@ Done decode_path(const JsonValue& value, const Place& place, std::string& out) {
     return {};
 }
 
-Done decode_socket(const JsonValue& value, const Place& place, std::string& out) {
+Done decode_state_dir(const JsonValue& value, const Place& place, Draft& draft) {
+    return decode_path(value, place, draft.config.state_dir);
+}
+
+Done decode_socket(const JsonValue& value, const Place& place, Draft& draft) {
+    std::string& out = draft.config.socket;
     if (auto path = decode_path(value, place, out); !path) return path;
     if (out.size() <= socket_path_size_max) return {};
     return place.refuse(quote(out) + " has " + std::to_string(out.size()) +
@@ -128,31 +133,34 @@ Done decode_grants(const JsonValue& value, const Place& place, PoolDraft& pool) 
     return {};
 }
 
+template <std::optional<Id> PoolDraft::*bound>
+Done decode_bound(const JsonValue& value, const Place& place, PoolDraft& pool) {
+    return decode_integer(value, place, Id{0}, id_max, pool.*bound);
+}
+
 constexpr Key<PoolDraft> pool_keys[] = {
     {"name",
-     [](const JsonValue& value,                                                                                         const Place& place, PoolDraft& pool) -> Done {
+     [](const JsonValue& value, const Place& place, PoolDraft& pool) -> Done {
          auto word = string_of(value, place);
          if (!word) return word.error();
          pool.name = *std::move(word);
          return {};
      }},
     {"policy",
-     [](const JsonValue& value,                                                                                                          const Place& place, PoolDraft& pool) {
+     [](const JsonValue& value, const Place& place, PoolDraft& pool) {
          return decode_word(value, place, {Policy::unique, Policy::cyclic}, pool.policy);
      }},
-    {"min",                                                          [](const JsonValue& value,const Place& place,
-     PoolDraft& pool) { return decode_integer(value, place, Id{0}, id_max, pool.min); }},
-    {"max",                                                                                  [](const JsonValue& value,                                                                                                           const Place& place,
-     PoolDraft& pool) { return decode_integer(value, place, Id{0}, id_max, pool.max); }},
+    {"min", decode_bound<&PoolDraft::min>},
+    {"max", decode_bound<&PoolDraft::max>},
     {"durability",
-     [](const JsonValue& value,                                const Place& place, PoolDraft& pool) {
+     [](const JsonValue& value, const Place& place, PoolDraft& pool) {
          return decode_word(value, place, {Durability::lease, Durability::block}, pool.durability);
      }},
     {"lease_count_max",
      [](const JsonValue& value, const Place& place, PoolDraft& pool) {
          return decode_integer(value, place, 1U, 0xFFFF'FFFFU, pool.lease_count_max);
      }},
-    {"grants", decode_grants                             },
+    {"grants", decode_grants},
 };
 
 template <class T>
@@ -214,40 +222,41 @@ constexpr Key<Draft> journal_keys[] = {
     {"segment_size", decode_segment_size},
 };
 
+Done decode_journal(const JsonValue& value, const Place& place, Draft& draft) {
+    return decode_object(value, place, journal_keys, draft);
+}
+
 constexpr Key<Draft> config_table[] = {
-  // Where an editor finds the schema; it says nothing to the daemon.
+    // Where an editor finds the schema; it says nothing to the daemon.
     {"$schema",
-     [](const JsonValue& value,                                                   const Place& place, Draft& /*draft*/) -> Done {
+     [](const JsonValue& value, const Place& place, Draft& /*draft*/) -> Done {
          auto word = string_of(value, place);
          if (!word) return word.error();
          return {};
      }},
-    {"pools",             decode_pools                                          },
-    {"state_dir", [](const JsonValue& value, const Place& place,
-     Draft& draft) { return decode_path(value, place, draft.config.state_dir); }             },
-    {"socket", [](const JsonValue& value,  const Place& place,
-     Draft& draft) { return decode_socket(value, place, draft.config.socket); }   },
+    {"pools", decode_pools},
+    {"state_dir", decode_state_dir},
+    {"socket", decode_socket},
     {"socket_mode",
-     [](const JsonValue& value,                                                  const Place& place,                    Draft& draft) {
+     [](const JsonValue& value, const Place& place, Draft& draft) {
          return decode_mode(value, place, draft.config.socket_mode);
-     }         },
+     }},
     {"memory_max",
-     [](const JsonValue& value,                                                  const Place& place,                   Draft& draft) {
+     [](const JsonValue& value, const Place& place, Draft& draft) {
          return decode_integer(value, place, std::uint64_t{0}, ~std::uint64_t{0},
                                draft.config.memory_max);
-     }   },
+     }},
     {"connections_max",
-     [](const JsonValue& value,                                                  const Place& place,                   Draft& draft) {
+     [](const JsonValue& value, const Place& place, Draft& draft) {
          return decode_integer(value, place, 1U, connections_limit, draft.config.connections_max);
-     }    },
-    {"journal", [](const JsonValue& value,  const Place& place,
-     Draft& draft) { return decode_object(value, place, journal_keys, draft); }           },
+     }},
+    {"journal", decode_journal},
     {"log_level",
-     [](const JsonValue& value,                                                  const Place& place,                    Draft& draft) {
+     [](const JsonValue& value, const Place& place, Draft& draft) {
          return decode_word(value, place,
                             {LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error},
                             draft.config.log_level);
-     }   },
+     }},
 };
 
 // The latest file to describe a pool is the one to look at first; the earlier ones stand behind.

@@ -31,8 +31,7 @@ Result<Peer, Failure> peer_of(int socket) {
         }
     }
     return Peer{
-        .uid = credentials.uid, .gid = credentials.gid, .groups = {groups.begin(), groups.end()}
-    };
+        .uid = credentials.uid, .gid = credentials.gid, .groups = {groups.begin(), groups.end()}};
 }
 
 bool may_use(const Peer& peer, const std::vector<Grant>& grants, std::uint32_t own_uid) {

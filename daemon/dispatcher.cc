@@ -176,7 +176,7 @@ Errc Dispatcher::check_access(const Call& call) const {
     return allocator_.pool(call.request.pool) != nullptr ? Errc::access_denied : Errc::pool_unknown;
 }
 
-bool Dispatcher::may_use(const Client& client, PoolIndex pool) const {
+bool Dispatcher::may_use(const Client& client, PoolIndex pool) {
     return pool < client.may_use.size() && client.may_use[pool];
 }
 
@@ -330,17 +330,17 @@ void Dispatcher::add_pool_stats(proto::StatsReplyWriter& writer, PoolIndex index
     using proto::StatId;
     const Pool& pool = *allocator_.pool(index);
     for (const proto::Stat& stat : {
-             proto::Stat{StatId::live_ids,      pool.live().id_count()     },
-             proto::Stat{StatId::live_runs,     pool.live().entry_count()  },
-             proto::Stat{StatId::cursor,        last_handed_out(pool)      },
-             proto::Stat{StatId::generation,    pool.sequence().generation },
-             proto::Stat{StatId::allocations,   pool.counters().allocations},
-             proto::Stat{StatId::releases,      pool.counters().releases   },
-             proto::Stat{StatId::lookups,       allocator_.lookups(index)  },
-             proto::Stat{StatId::refusals,      allocator_.refusals(index) },
-             proto::Stat{StatId::tree_nodes,    pool.live().node_count()   },
-             proto::Stat{StatId::reserve_nodes, pool.live().reserve_size() },
-    }) {
+             proto::Stat{StatId::live_ids, pool.live().id_count()},
+             proto::Stat{StatId::live_runs, pool.live().entry_count()},
+             proto::Stat{StatId::cursor, last_handed_out(pool)},
+             proto::Stat{StatId::generation, pool.sequence().generation},
+             proto::Stat{StatId::allocations, pool.counters().allocations},
+             proto::Stat{StatId::releases, pool.counters().releases},
+             proto::Stat{StatId::lookups, allocator_.lookups(index)},
+             proto::Stat{StatId::refusals, allocator_.refusals(index)},
+             proto::Stat{StatId::tree_nodes, pool.live().node_count()},
+             proto::Stat{StatId::reserve_nodes, pool.live().reserve_size()},
+         }) {
         writer.add(stat);
     }
 }
@@ -353,17 +353,17 @@ void Dispatcher::add_daemon_stats(proto::StatsReplyWriter& writer) const {
     const DaemonNumbers numbers = numbers_();
     const auto uptime = duration_cast<seconds>(std::chrono::steady_clock::now() - started_);
     for (const proto::Stat& stat : {
-             proto::Stat{StatId::memory_used,         allocator_.memory().used()                },
-             proto::Stat{StatId::memory_max,          memory_max_                               },
-             proto::Stat{StatId::connections,         numbers.connections                       },
-             proto::Stat{StatId::journal_last_lsn,    journal.last_lsn()                        },
-             proto::Stat{StatId::journal_durable_lsn, journal.durable_lsn()                     },
-             proto::Stat{StatId::disk_size,           journal.disk_size()                       },
-             proto::Stat{StatId::log_size,            journal.log_size()                        },
-             proto::Stat{StatId::groups_synced,       numbers.groups_synced                     },
-             proto::Stat{StatId::uptime_s,            static_cast<std::uint64_t>(uptime.count())},
-             proto::Stat{StatId::run,                 numbers.run                               },
-    }) {
+             proto::Stat{StatId::memory_used, allocator_.memory().used()},
+             proto::Stat{StatId::memory_max, memory_max_},
+             proto::Stat{StatId::connections, numbers.connections},
+             proto::Stat{StatId::journal_last_lsn, journal.last_lsn()},
+             proto::Stat{StatId::journal_durable_lsn, journal.durable_lsn()},
+             proto::Stat{StatId::disk_size, journal.disk_size()},
+             proto::Stat{StatId::log_size, journal.log_size()},
+             proto::Stat{StatId::groups_synced, numbers.groups_synced},
+             proto::Stat{StatId::uptime_s, static_cast<std::uint64_t>(uptime.count())},
+             proto::Stat{StatId::run, numbers.run},
+         }) {
         writer.add(stat);
     }
 }

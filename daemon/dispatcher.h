@@ -64,7 +64,7 @@ private:
 
     Next answer_body(const Call& call);
     Next answer_hello(const Call& call, const proto::HelloRequest& hello);
-    void answer_as(const Call& call, const proto::PingRequest& ping);
+    static void answer_as(const Call& call, const proto::PingRequest& ping);
     void answer_as(const Call& call, const proto::AllocateRequest& allocate);
     void answer_as(const Call& call, const proto::AllocateAtRequest& allocate);
     void answer_as(const Call& call, const proto::ReleaseRequest& release);
@@ -75,7 +75,7 @@ private:
     void answer_as(const Call& call, const proto::PoolsRequest& pools);
     void answer_as(const Call& call, const proto::StatsRequest& stats);
 
-    void answer_lease(const Call& call, const Answer<Lease>& answer);
+    static void answer_lease(const Call& call, const Answer<Lease>& answer);
     template <class T, class ToBody>
     void answer_held(const Call& call, const Answer<T>& answer, ToBody to_body);
     static void reply(const Call& call, const proto::Reply::Body& body, Lsn wait_for);
@@ -83,7 +83,7 @@ private:
     [[nodiscard]] Result<void, Failure> check_names(const proto::HelloRequest& hello,
                                                     const Client& client) const;
     [[nodiscard]] Errc check_access(const Call& call) const;
-    [[nodiscard]] bool may_use(const Client& client, PoolIndex pool) const;
+    [[nodiscard]] static bool may_use(const Client& client, PoolIndex pool);
     template <class Writer>
     bool add_pools(Writer& writer, const Client& client,
                    const proto::Packed<std::string_view>& names, PoolIndex from) const;

@@ -224,7 +224,7 @@ ErrorText::ErrorText(const Error& error) noexcept {
     if (what.empty()) return;
     add(what);
     std::array<char, 20> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), error.detail).ptr;
+    char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), error.detail).ptr;
     add({digits.data(), static_cast<std::size_t>(end - digits.data())});
 }
 

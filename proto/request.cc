@@ -115,10 +115,7 @@ BodyResult get_hello(ByteReader& in) {
 BodyResult get_release(ByteReader& in, bool long_form) {
     if (!long_form) {
         const Id id = in.get<Id>();
-        return ReleaseRequest{
-            .range = {id, id},
-              .generation = 0
-        };
+        return ReleaseRequest{.range = {id, id}, .generation = 0};
     }
     const Range range = get_range(in);
     return ReleaseRequest{.range = range, .generation = in.get<std::uint64_t>()};

@@ -50,7 +50,7 @@ private:
         return holder < allocator_.holders_.size();
     }
 
-    Result<void, Failure> define_again(Pool& pool, const PoolDefined& record);
+    static Result<void, Failure> define_again(Pool& pool, const PoolDefined& record);
 
     Allocator& allocator_;
 };

@@ -271,9 +271,7 @@ void Pipeline::give_up() {
         if (tagged.state == State::passed_over) settle(tag);
         if (tagged.state != State::waited_for) continue;
         const Errc code = is_unsent.at(tag) ? Errc::not_connected : Errc::in_doubt;
-        keep({
-            tagged.operation, tag, proto::ErrorReply{Error(code), loss_text_}
-        });
+        keep({tagged.operation, tag, proto::ErrorReply{Error(code), loss_text_}});
     }
     unsent_.clear();
     output_.clear();

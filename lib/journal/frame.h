@@ -45,9 +45,9 @@ inline constexpr std::uint8_t frame_version = 1;
 inline constexpr std::size_t record_prefix_size = 2;
 // Half of what the smallest segment holds, so that a frame fits any fresh segment and little is
 // left over at the end of a segment.
-inline constexpr std::size_t frame_payload_max = 28 * 1024;
+inline constexpr std::size_t frame_payload_max = std::size_t{28} * 1024;
 // No version of the format has a longer payload: bounds what the search for sound frames looks at.
-inline constexpr std::size_t frame_payload_limit = 64 * 1024;
+inline constexpr std::size_t frame_payload_limit = std::size_t{64} * 1024;
 
 enum class FrameType : std::uint8_t {
     log = 1,

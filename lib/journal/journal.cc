@@ -24,7 +24,7 @@ constexpr std::uint64_t log_to_snapshot_min = 2;
 // many: each trial writes until the disk is full.
 constexpr std::uint64_t flushes_between_trials_max = 1024;
 
-constexpr std::size_t group_size_min = 64 * 1024;
+constexpr std::size_t group_size_min = std::size_t{64} * 1024;
 
 }  // namespace
 

@@ -27,8 +27,8 @@ struct Prefix {
 
 constexpr std::array prefixes{
     Prefix{SegmentKind::segment, "segment-"},
-    Prefix{SegmentKind::spare,   "spare-"  },
-    Prefix{SegmentKind::fresh,   "new-"    },
+    Prefix{SegmentKind::spare, "spare-"},
+    Prefix{SegmentKind::fresh, "new-"},
 };
 
 Failure damaged(const char* message) {

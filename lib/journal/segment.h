@@ -48,7 +48,7 @@ namespace inod {
 inline constexpr std::size_t segment_header_size = 512;
 inline constexpr std::uint64_t frames_offset = 4096;
 inline constexpr std::uint16_t segment_version = 1;
-inline constexpr std::uint64_t segment_size_min = 64 * 1024;
+inline constexpr std::uint64_t segment_size_min = std::uint64_t{64} * 1024;
 // Recovery reads a segment in one piece.
 inline constexpr std::uint64_t segment_size_max = std::uint64_t{256} << 20U;
 

@@ -50,7 +50,7 @@ Result<void, Failure> SegmentSet::make_spare() {
 // With zeros and not by fallocate(2): blocks that were written once can be written again without
 // the file system's own journal taking part, which makes fdatasync cheaper.
 Result<void, Failure> SegmentSet::fill_with_zeros(File& file) {
-    constexpr std::size_t chunk_size = 64 * 1024;
+    constexpr std::size_t chunk_size = std::size_t{64} * 1024;
     static constexpr std::array<std::byte, chunk_size> zeros{};
     for (std::uint64_t offset = 0; offset < segment_size_; offset += chunk_size) {
         const std::size_t size = std::min<std::uint64_t>(chunk_size, segment_size_ - offset);

@@ -166,6 +166,10 @@ private:
 
     // range_tree_gap.cc
     static std::optional<Range> gap_before(const Path& path, unsigned index) noexcept;
+    static std::optional<Id> lowest_gap_of_leaf(const Path& path, unsigned index,
+                                                std::uint64_t count, Id low) noexcept;
+    static std::optional<Id> highest_gap_of_leaf(const Path& path, unsigned left,
+                                                 std::uint64_t count, Id high) noexcept;
     std::optional<Id> lowest_gap(std::uint64_t count, Id low) const noexcept;
     std::optional<Id> highest_gap(std::uint64_t count, Id high) const noexcept;
 

@@ -18,10 +18,7 @@ std::optional<Entry> BasicRangeTree<capacity>::next(Id id) const noexcept {
     while (!node->is_leaf())
         node = node->child(node->search(id));
     const unsigned index = node->search(id);
-    return Entry{
-        {node->first(index), node->last[index]},
-        node->payload[index]
-    };
+    return Entry{{node->first(index), node->last[index]}, node->payload[index]};
 }
 
 template <std::size_t capacity>
@@ -54,10 +51,7 @@ template <std::size_t capacity>
 Entry BasicRangeTree<capacity>::entry_at(const Path& path) noexcept {
     const Node& leaf = path.leaf();
     const unsigned index = path.index[0];
-    return {
-        {leaf.first(index), leaf.last[index]},
-        leaf.payload[index]
-    };
+    return {{leaf.first(index), leaf.last[index]}, leaf.payload[index]};
 }
 
 // To the first entry that ends at or after `id`. Without one: false, and the path leads to the

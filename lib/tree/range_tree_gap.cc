@@ -48,6 +48,36 @@ std::optional<Range> BasicRangeTree<capacity>::gap_before(const Path& path,
     return Range{first, leaf.first(index) - 1};
 }
 
+// The first of `count` free IDs in a row at or after `low`, each before an entry of the path's leaf
+// from `index` on.
+template <std::size_t capacity>
+std::optional<Id> BasicRangeTree<capacity>::lowest_gap_of_leaf(const Path& path, unsigned index,
+                                                               std::uint64_t count,
+                                                               Id low) noexcept {
+    for (; index < path.leaf().count; ++index) {
+        const std::optional<Range> gap = gap_before(path, index);
+        if (!gap || gap->last < low) continue;
+        const Id first = std::max(gap->first, low);
+        if (gap->last - first >= count - 1) return first;
+    }
+    return std::nullopt;
+}
+
+// The last of `count` free IDs in a row at or before `high`, each before one of the first `left`
+// entries of the path's leaf.
+template <std::size_t capacity>
+std::optional<Id> BasicRangeTree<capacity>::highest_gap_of_leaf(const Path& path, unsigned left,
+                                                                std::uint64_t count,
+                                                                Id high) noexcept {
+    for (; left > 0; --left) {
+        const std::optional<Range> gap = gap_before(path, left - 1);
+        if (!gap || gap->first > high) continue;
+        const Id last = std::min(gap->last, high);
+        if (last - gap->first >= count - 1) return last;
+    }
+    return std::nullopt;
+}
+
 // The first ID of the lowest run of `count` free IDs at or after `low`, which ends before an entry.
 // Requires low <= last_id().
 template <std::size_t capacity>
@@ -61,12 +91,7 @@ std::optional<Id> BasicRangeTree<capacity>::lowest_gap(std::uint64_t count, Id l
         const Node& node = *path.node[level];
         unsigned index = path.index[level];
         if (level == 0) {
-            for (; index < node.count; ++index) {
-                const std::optional<Range> gap = gap_before(path, index);
-                if (!gap || gap->last < low) continue;
-                const Id first = std::max(gap->first, low);
-                if (gap->last - first >= count - 1) return first;
-            }
+            if (const auto first = lowest_gap_of_leaf(path, index, count, low)) return first;
         } else {
             if (rising) ++index;
             while (index < node.count && node.gap(index) < count)
@@ -98,12 +123,8 @@ std::optional<Id> BasicRangeTree<capacity>::highest_gap(std::uint64_t count,
         // One more than the index, so that none left is 0.
         unsigned left = path.index[level] + (rising ? 0U : 1U);
         if (level == 0) {
-            for (; left > 0; --left) {
-                const std::optional<Range> gap = gap_before(path, left - 1);
-                if (!gap || gap->first > high) continue;
-                const Id last = std::min(gap->last, high);
-                if (last - gap->first >= count - 1) return last;
-            }
+            if (const auto last = highest_gap_of_leaf(path, left, count, high)) return last;
+            left = 0;
         } else {
             while (left > 0 && node.gap(left - 1) < count)
                 --left;

@@ -39,17 +39,19 @@ std::optional<std::string> BasicRangeTree<capacity>::verify() const {
         if (!root_->is_leaf() && root_->count < 2) return "an inner root has only one child";
         if (auto wrong = verify_node(*root_, counts)) return wrong;
     }
+    // clang-format off
     const struct {
         const char* what;
         std::uint64_t got;
         std::uint64_t want;
     } numbers[] = {
         {"entry_count",     entry_count_,      counts.entries},
-        {"id_count",        id_count_,         counts.ids    },
-        {"number of holes", holes_,            counts.holes  },
+        {"id_count",        id_count_,         counts.ids},
+        {"number of holes", holes_,            counts.holes},
         {"surplus",         surplus_,          counts.surplus},
-        {"nodes in use",    reserve_.in_use(), counts.nodes  },
+        {"nodes in use",    reserve_.in_use(), counts.nodes},
     };
+    // clang-format on
     for (const auto& number : numbers) {
         if (number.got != number.want) return failure(number.what, number.got, number.want);
     }

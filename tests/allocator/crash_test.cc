@@ -15,7 +15,8 @@ namespace {
 struct Key {
     PoolIndex pool;
     Id id;
-    friend auto operator<=>(const Key&, const Key&) = default;
+    // clang-tidy 14 takes the 0 inside for a null pointer.
+    friend auto operator<=>(const Key&, const Key&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct Known {
@@ -31,33 +32,16 @@ public:
     // Handed out: nobody may ever have had it. Whether the world hears of it is another matter.
     void hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, bool claimed, Lsn lsn) {
         for (Id id = lease.range.first;; ++id) {
-            ASSERT_FALSE(seen_.contains({
-                {pool, id},
-                lease.generation
-            }))
-                << "repeats: " << id;
-            ASSERT_TRUE(this_life_
-                            .insert({
-                                {pool, id},
-                                lease.generation
-            })
-                            .second);
-            unheard_.push_back({
-                lsn, {pool,     id   },
-                 { lease.generation, uid, claimed, false},
-                 false
-            });
+            ASSERT_FALSE(seen_.contains({{pool, id}, lease.generation})) << "repeats: " << id;
+            ASSERT_TRUE(this_life_.insert({{pool, id}, lease.generation}).second);
+            unheard_.push_back({lsn, {pool, id}, {lease.generation, uid, claimed, false}, false});
             if (id == lease.range.last) break;
         }
     }
     void release(PoolIndex pool, Id id, std::uint64_t generation, Lsn lsn) {
         const auto found = live_.find({pool, id});
         if (found != live_.end()) found->second.releasing = true;
-        unheard_.push_back({
-            lsn, {pool,   id  },
-             { generation, 0, false, true},
-             true
-        });
+        unheard_.push_back({lsn, {pool, id}, {generation, 0, false, true}, true});
     }
     // All up to this LSN is durable, so the world hears of it.
     void acknowledge(Lsn durable) {
@@ -96,8 +80,8 @@ public:
         this_life_.clear();
         unheard_.clear();
         std::map<Key, Known> now;
-        for (PoolIndex pool = 0; pool < machine.specs.size(); ++pool)
-            visit(machine, pool, now);
+        for (std::size_t pool = 0; pool < machine.specs.size(); ++pool)
+            visit(machine, static_cast<PoolIndex>(pool), now);
         live_ = std::move(now);
     }
 
@@ -215,7 +199,7 @@ private:
 
 // So much log that one of the next lives takes a snapshot, and crashes in it.
 void lengthen_log(Machine& machine) {
-    const std::uint64_t enough = 4 * small_journal().segment_size - 6 * 1024;
+    const std::uint64_t enough = 4 * small_journal().segment_size - std::uint64_t{6} * 1024;
     for (Id id = 1; machine.allocator->journal().log_size() < enough; ++id) {
         ASSERT_LT(id, 100'000U);
         if (!machine.allocator->has_room()) {

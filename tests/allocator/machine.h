@@ -31,8 +31,8 @@ inline Holder user(std::uint32_t uid) {
 
 inline JournalOptions small_journal() {
     JournalOptions options;
-    options.segment_size = 64 * 1024;
-    options.group_size_max = 64 * 1024;
+    options.segment_size = std::size_t{64} * 1024;
+    options.group_size_max = std::size_t{64} * 1024;
     return options;
 }
 

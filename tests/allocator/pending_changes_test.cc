@@ -22,6 +22,7 @@ TEST(PendingChanges, WaitsForAnIdsOwnLastChange) {
         Lsn durable;
         Lsn want;
     };
+    // clang-format off
     const Case cases[] = {
         {0, 1,          0, 2},
         {0, 1,          1, 2},
@@ -42,6 +43,7 @@ TEST(PendingChanges, WaitsForAnIdsOwnLastChange) {
         {0, id_max,     7, 0},
         {0, id_max - 1, 0, 0},
     };
+    // clang-format on
     for (const Case& c : cases) {
         EXPECT_EQ(pending.last_change(c.pool, c.id, c.durable), c.want)
             << "pool " << c.pool << " ID " << c.id << " durable " << c.durable;

@@ -57,10 +57,7 @@ TEST(Pools, WidenedGoOnAndStayWideWhenLeftOut) {
     ASSERT_TRUE(machine.flush());
     machine.specs = {cyclic_pool("pid", {1, 6})};
     ASSERT_STARTS(machine);
-    EXPECT_EQ(*machine.allocate(0, 2).result, (Lease{
-                                                  {4, 5},
-                                                  2
-    }));
+    EXPECT_EQ(*machine.allocate(0, 2).result, (Lease{{4, 5}, 2}));
     ASSERT_TRUE(machine.flush());
 
     machine.specs = {unique_pool("other")};
@@ -85,12 +82,12 @@ TEST(Pools, MayNotBecomeAnother) {
         const char* word;
     };
     const Case cases[] = {
-        {"policy",     cyclic_pool("inode", {1, 200}),                  "policy was unique and is now cyclic"},
-        {"durability", unique_pool("inode", {1, 200},                   Durability::block),                    "durability was lease"},
-        {"min up",            unique_pool("inode",                        {2, 200}),                    "were 1 to 100 and are now 2 to 200"                        },
-        {"min down",            unique_pool("inode",                      {0, 200}),                  "only max may change"},
-        {"max below the first one",            unique_pool("inode",       {1, 99}),   "only rise"                         },
-        {"max below the widened one",            unique_pool("inode",     {1, 150}), "were 1 to 200"},
+        {"policy", cyclic_pool("inode", {1, 200}), "policy was unique and is now cyclic"},
+        {"durability", unique_pool("inode", {1, 200}, Durability::block), "durability was lease"},
+        {"min up", unique_pool("inode", {2, 200}), "were 1 to 100 and are now 2 to 200"},
+        {"min down", unique_pool("inode", {0, 200}), "only max may change"},
+        {"max below the first one", unique_pool("inode", {1, 99}), "only rise"},
+        {"max below the widened one", unique_pool("inode", {1, 150}), "were 1 to 200"},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

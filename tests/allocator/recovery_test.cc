@@ -116,26 +116,17 @@ TEST(Recovery, AnUncleanStopRaisesGenerationsOnceAndPassesMarks) {
     Machine machine({unique_pool("inode"), cyclic_pool("pid", {1, 9})});
     ASSERT_STARTS(machine);
     EXPECT_EQ(machine.allocate(0).result->range.first, 1U);
-    EXPECT_EQ(*machine.allocate(1).result, (Lease{
-                                               {1, 1},
-                                               1
-    }));
+    EXPECT_EQ(*machine.allocate(1).result, (Lease{{1, 1}, 1}));
     ASSERT_TRUE(machine.flush());
     machine.crash();
     ASSERT_STARTS(machine);
     EXPECT_EQ(machine.allocate(0).result->range.first, 65'538U);
-    EXPECT_EQ(*machine.allocate(1).result, (Lease{
-                                               {2, 2},
-                                               2
-    }));
+    EXPECT_EQ(*machine.allocate(1).result, (Lease{{2, 2}, 2}));
     ASSERT_TRUE(machine.flush());
     ASSERT_TRUE(machine.allocator->close());
     ASSERT_STARTS(machine);
     EXPECT_EQ(machine.allocate(0).result->range.first, 65'539U);
-    EXPECT_EQ(*machine.allocate(1).result, (Lease{
-                                               {3, 3},
-                                               2
-    }));
+    EXPECT_EQ(*machine.allocate(1).result, (Lease{{3, 3}, 2}));
 }
 
 TEST(Recovery, PastTheMemoryBudgetIsRefused) {
@@ -177,14 +168,9 @@ void write_journal(Storage& disk, const std::vector<Bytes>& records) {
 }
 
 TEST(Recovery, RefusesRecordsThatCannotBe) {
-    const Bytes pool = encoded(PoolDefined{
-        0, "pid", Policy::cyclic, Durability::lease, {1, 99}
-    });
+    const Bytes pool = encoded(PoolDefined{0, "pid", Policy::cyclic, Durability::lease, {1, 99}});
     const Bytes holder = encoded(HolderDefined{0, {}});
-    const Bytes lease = encoded(Allocated{
-        0, {1, 5},
-         0, false
-    });
+    const Bytes lease = encoded(Allocated{0, {1, 5}, 0, false});
     const auto defined = [](PoolIndex index, const char* name, Policy policy, Range range) {
         return encoded(PoolDefined{index, name, policy, Durability::lease, range});
     };

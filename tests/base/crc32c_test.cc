@@ -28,11 +28,11 @@ TEST(Crc32c, GivesThePublishedValues) {
     };
     const auto digits = bytes_of("123456789");
     const Case cases[] = {
-        {"nothing",   {},                             0            },
-        {"digits",    {digits.begin(), digits.end()}, 0xE3069283   },
-        {"32 zeros",  std::vector<std::byte>(32,      std::byte{0}), 0x8A9136AA},
-        {"32 ones",           std::vector<std::byte>(32,                                 std::byte{0xff}),           0x62A8AB43},
-        {"ascending", ascending,                               0x46DD794E                       },
+        {"nothing", {}, 0},
+        {"digits", {digits.begin(), digits.end()}, 0xE3069283},
+        {"32 zeros", std::vector<std::byte>(32, std::byte{0}), 0x8A9136AA},
+        {"32 ones", std::vector<std::byte>(32, std::byte{0xff}), 0x62A8AB43},
+        {"ascending", ascending, 0x46DD794E},
         {"descending", descending, 0x113FDB5C},
     };
     for (const Case& c : cases) {

@@ -91,15 +91,15 @@ TEST_F(PosixStorageTest, FailuresNameTheCallThePathAndTheReason) {
         std::string want;
     };
     const Case cases[] = {
-        {"open nothing",   storage_->open("a").error(),
-         "openat(" + path_ + "/a): No such file or directory"                                  },
-        {"create twice",   storage_->create("there").error(),
-         "openat(" + path_ + "/there): File exists"                                            },
-        {"rename nothing", storage_->rename("a",              "b").error(),
+        {"open nothing", storage_->open("a").error(),
+         "openat(" + path_ + "/a): No such file or directory"},
+        {"create twice", storage_->create("there").error(),
+         "openat(" + path_ + "/there): File exists"},
+        {"rename nothing", storage_->rename("a", "b").error(),
          "renameat(" + path_ + "/a): No such file or directory"},
-        {"remove nothing",                storage_->remove("a").error(),
-         "unlinkat(" + path_ + "/a): No such file or directory"                      },
-        {"no directory",                PosixStorage::open_directory(path_ + "/none").error(),
+        {"remove nothing", storage_->remove("a").error(),
+         "unlinkat(" + path_ + "/a): No such file or directory"},
+        {"no directory", PosixStorage::open_directory(path_ + "/none").error(),
          "open(" + path_ + "/none): No such file or directory"},
     };
     for (const Case& c : cases) {

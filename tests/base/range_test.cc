@@ -19,15 +19,17 @@ TEST(Range, RangeOfNeverPassesTheLastId) {
         std::uint64_t count;
         std::optional<Range> want;
     };
+    // clang-format off
     const Case cases[] = {
-  // name              first       count   want
-        {"one",               5,      1,      Range{5, 5}          },
-        {"none",              5,      0,      std::nullopt         },
+        // name             first   count   want
+        {"one",               5,      1,      Range{5, 5}},
+        {"none",              5,      0,      std::nullopt},
         {"last ID of all",    id_max, 1,      Range{id_max, id_max}},
-        {"one past the end",  id_max, 2,      std::nullopt         },
-        {"all but the first", 1,      id_max, Range{1, id_max}     },
-        {"would wrap",        2,      id_max, std::nullopt         },
+        {"one past the end",  id_max, 2,      std::nullopt},
+        {"all but the first", 1,      id_max, Range{1, id_max}},
+        {"would wrap",        2,      id_max, std::nullopt},
     };
+    // clang-format on
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
         EXPECT_EQ(range_of(c.first, c.count), c.want);

@@ -98,12 +98,12 @@ TEST(BenchHistogram, QuantilesAreWithinABucketOfTheValues) {
         std::uint64_t value;  // the exact answer
     };
     const Case cases[] = {
-        {"one value",       7,           7,           0.99, 7          },
-        {"small ones",      1,           60,          0.5,  30         },
-        {"the last of all", 1,           100'000,     1,    100'000    },
-        {"the median",      1,           100'000,     0.5,  50'000     },
-        {"p99",             1,           100'000,     0.99, 99'000     },
-        {"minutes",         60000000000, 60000000000, 0.5,  60000000000},
+        {"one value", 7, 7, 0.99, 7},
+        {"small ones", 1, 60, 0.5, 30},
+        {"the last of all", 1, 100'000, 1, 100'000},
+        {"the median", 1, 100'000, 0.5, 50'000},
+        {"p99", 1, 100'000, 0.99, 99'000},
+        {"minutes", 60000000000, 60000000000, 0.5, 60000000000},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -121,19 +121,21 @@ TEST(BenchHistogram, QuantilesAreWithinABucketOfTheValues) {
     EXPECT_EQ(Histogram().quantile(0.5), 0U);
 }
 
-Outcome outcome_of(std::vector<double> inod, std::vector<double> against,
+Outcome outcome_of(const std::vector<double>& inod, const std::vector<double>& against,
                    std::optional<double> goal) {
     Outcome outcome{
         .row = row_with("p", Floor::echo, 1, 1), .inod = {}, .against = {}, .trouble = {}};
     outcome.row.goal = goal;
-    for (const double rate : inod)
+    for (const double rate : inod) {
         outcome.inod.push_back({.requests_per_second = rate,
                                 .allocations_per_second = rate / 2,
                                 .p50_us = 1,
                                 .p99_us = 2});
-    for (const double rate : against)
+    }
+    for (const double rate : against) {
         outcome.against.push_back(
             {.requests_per_second = rate, .allocations_per_second = 0, .p50_us = 1, .p99_us = 2});
+    }
     return outcome;
 }
 
@@ -144,13 +146,13 @@ TEST(BenchReport, SaysWhichGoalsAreReached) {
         bool want;
     };
     const Case cases[] = {
-        {"above",            outcome_of({60},        {100},          0.5),          true },
-        {"exactly",          outcome_of({50},        {100},          0.5),          true },
-        {"below",            outcome_of({49},        {100},          0.5),          false},
-        {"medians decide",   outcome_of({1, 51, 52}, {90, 100, 500}, 0.5),          true },
-        {"without a goal",   outcome_of({1},         {100},          std::nullopt), true },
-        {"could not run",    outcome_of({},          {},             0.5),          false},
-        {"not run, no goal", outcome_of({},          {},             std::nullopt), false},
+        {"above", outcome_of({60}, {100}, 0.5), true},
+        {"exactly", outcome_of({50}, {100}, 0.5), true},
+        {"below", outcome_of({49}, {100}, 0.5), false},
+        {"medians decide", outcome_of({1, 51, 52}, {90, 100, 500}, 0.5), true},
+        {"without a goal", outcome_of({1}, {100}, std::nullopt), true},
+        {"could not run", outcome_of({}, {}, 0.5), false},
+        {"not run, no goal", outcome_of({}, {}, std::nullopt), false},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

@@ -85,9 +85,7 @@ void InodDialogue::put(Kind kind, std::uint16_t tag, std::uint64_t now_ns, ByteW
         const Id oldest = held_[first_held_];
         first_held_ = (first_held_ + 1) % held_.size();
         --held_count_;
-        request.body = proto::ReleaseRequest{
-            .range = {oldest, oldest}
-        };
+        request.body = proto::ReleaseRequest{.range = {oldest, oldest}};
     }
     const bool fits = proto::encode_request(out, request);
     INOD_ASSERT(fits);
@@ -182,8 +180,8 @@ Result<void, Failure> InodDialogue::ask_in_bulk(Kind kind, std::size_t count) {
         ByteWriter out(memory);
         std::uint64_t left = std::min(count, bulk_max);
         count -= left;
-        for (std::uint16_t tag = 1; tag <= left; ++tag)
-            put(kind, tag, 0, out);
+        for (std::uint64_t tag = 1; tag <= left; ++tag)
+            put(kind, static_cast<std::uint16_t>(tag), 0, out);
         if (auto sent = send_all(socket_, out.written()); !sent) return sent;
         while (left > 0) {
             const auto size = receive_some(socket_, room());

@@ -204,15 +204,15 @@ nlohmann::ordered_json Load::report() const {
         return static_cast<double>(count) / seconds;
     };
     return {
-        {"mode",                   options_.mode                                               },
-        {"connections",            options_.connections                                        },
-        {"depth",                  options_.depth                                              },
-        {"seconds",                seconds                                                     },
-        {"requests",               measured_.requests                                          },
-        {"requests_per_second",    per_second(measured_.requests)                              },
-        {"allocations_per_second", per_second(measured_.allocations)                           },
-        {"p50_us",                 static_cast<double>(measured_.latency.quantile(0.5)) * 1e-3 },
-        {"p99_us",                 static_cast<double>(measured_.latency.quantile(0.99)) * 1e-3},
+        {"mode", options_.mode},
+        {"connections", options_.connections},
+        {"depth", options_.depth},
+        {"seconds", seconds},
+        {"requests", measured_.requests},
+        {"requests_per_second", per_second(measured_.requests)},
+        {"allocations_per_second", per_second(measured_.allocations)},
+        {"p50_us", static_cast<double>(measured_.latency.quantile(0.5)) * 1e-3},
+        {"p99_us", static_cast<double>(measured_.latency.quantile(0.99)) * 1e-3},
     };
 }
 

@@ -33,6 +33,7 @@ constexpr int not_executable = 127;
         if (file < 0 || ::dup2(file, STDERR_FILENO) < 0) ::_exit(not_executable);
     }
     std::vector<char*> arguments;
+    arguments.reserve(argv.size() + 1);
     for (const std::string& argument : argv)
         arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);

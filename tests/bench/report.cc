@@ -17,6 +17,7 @@ struct Spread {
 // Of one number of the samples. Requires at least one.
 Spread spread_of(const std::vector<Sample>& samples, double Sample::*number) {
     std::vector<double> values;
+    values.reserve(samples.size());
     for (const Sample& sample : samples)
         values.push_back(sample.*number);
     std::sort(values.begin(), values.end());
@@ -29,11 +30,7 @@ Spread spread_of(const std::vector<Sample>& samples, double Sample::*number) {
 nlohmann::ordered_json json_of(const std::vector<Sample>& samples) {
     if (samples.empty()) return nullptr;
     const Spread rate = spread_of(samples, &Sample::requests_per_second);
-    return {
-        {"median", rate.median},
-        {"min",    rate.min   },
-        {"max",    rate.max   }
-    };
+    return {{"median", rate.median}, {"min", rate.min}, {"max", rate.max}};
 }
 
 std::string rate_text(const std::vector<Sample>& samples) {

@@ -1,12 +1,11 @@
 #include "tests/bench/servers.h"
 
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <thread>
 #include <utility>
-
-#include <stdlib.h>
 
 #include "tests/bench/socket.h"
 
@@ -66,11 +65,11 @@ Result<Servers, Failure> Servers::start(const Programs& programs, const fs::path
     if (auto written = servers.write_config(); !written) return written.error();
     const std::string echo = programs.echo_server.string();
     const std::vector<std::pair<std::string, std::vector<std::string>>> commands = {
-        {"echo",   {echo}                                        },
+        {"echo", {echo}},
         {"commit", {echo, "--commit", servers.path("commit.log")}},
         {"inod",
          {programs.inod.string(), "--config", servers.path("inod.json"), "--state-dir",
-          servers.path("state")}                                 },
+          servers.path("state")}},
     };
     for (const auto& [name, argv] : commands) {
         auto server = servers.start_one(name, argv, core);

@@ -16,14 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using proto::Operation;
 
-Client connected_to(const FakeDaemon& daemon) {
-    return Client::connect({.socket_path = daemon.path(), .pools = {}, .timeout = 10s}).value();
-}
-
-const proto::LeaseRecord some_lease{
-    {1000, 1999},
-    9, 1000, 100, proto::Binding::persistent
-};
+const proto::LeaseRecord some_lease{{1000, 1999}, 9, 1000, 100, proto::Binding::persistent};
 
 TEST(Blocking, EachCallAsksAndAnswers) {
     FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
@@ -36,9 +29,7 @@ TEST(Blocking, EachCallAsksAndAnswers) {
             proto::Reply::Body answer;
         };
         std::array<std::byte, 256> memory{};
-        const std::vector<proto::Stat> stats{
-            {proto::StatId::connections, 3}
-        };
+        const std::vector<proto::Stat> stats{{proto::StatId::connections, 3}};
         proto::ListReply list{.more = true, .leases = {}};
         list.leases =
             proto::Packed<proto::LeaseRecord>::pack(std::vector{some_lease}, memory).value();
@@ -46,22 +37,22 @@ TEST(Blocking, EachCallAsksAndAnswers) {
         const proto::StatsReply numbers{
             proto::Packed<proto::Stat>::pack(stats, stats_memory).value()};
         const Step steps[] = {
-            {{0, 0, proto::PingRequest{}},                    Operation::ping,    proto::DoneReply{}},
+            {{0, 0, proto::PingRequest{}}, Operation::ping, proto::DoneReply{}},
             {{0, 0, proto::AllocateRequest{10}},
              Operation::allocate,
-             proto::LeaseReply{{1, 10}, 0}                                                          },
+             proto::LeaseReply{{1, 10}, 0}},
             {{7, 0, proto::AllocateAtRequest{{5, 6}}},
              Operation::allocate_at,
-             proto::LeaseReply{{5, 6}, 3}                                                           },
-            {{7, 0, proto::ReleaseRequest{{5, 6}, 3}},        Operation::release, proto::DoneReply{}},
+             proto::LeaseReply{{5, 6}, 3}},
+            {{7, 0, proto::ReleaseRequest{{5, 6}, 3}}, Operation::release, proto::DoneReply{}},
             {{0, 0, proto::LookupRequest{id_max}},
              Operation::lookup,
-             proto::LookupReply{0, 1, 2, 3, 4}                                                      },
-            {{7, 0, proto::LookupLeaseRequest{1500, 9}},      Operation::lookup,  some_lease        },
-            {{7, 0, proto::NextRequest{0}},                   Operation::next,    some_lease        },
-            {{7, 0, proto::ListRequest{0, 1}},                Operation::list,    list              },
-            {{7, 0, proto::StatsRequest{}},                   Operation::stats,   numbers           },
-            {{proto::whole_daemon, 0, proto::StatsRequest{}}, Operation::stats,   numbers           },
+             proto::LookupReply{0, 1, 2, 3, 4}},
+            {{7, 0, proto::LookupLeaseRequest{1500, 9}}, Operation::lookup, some_lease},
+            {{7, 0, proto::NextRequest{0}}, Operation::next, some_lease},
+            {{7, 0, proto::ListRequest{0, 1}}, Operation::list, list},
+            {{7, 0, proto::StatsRequest{}}, Operation::stats, numbers},
+            {{proto::whole_daemon, 0, proto::StatsRequest{}}, Operation::stats, numbers},
         };
         for (const Step& step : steps) {
             SCOPED_TRACE(name(step.operation));
@@ -74,17 +65,8 @@ TEST(Blocking, EachCallAsksAndAnswers) {
     });
     Client client = connected_to(daemon);
     EXPECT_TRUE(client.ping());
-    EXPECT_EQ(client.allocate("inode", 10).value(), (proto::LeaseReply{
-                                                        {1, 10},
-                                                        0
-    }));
-    EXPECT_EQ(client
-                  .allocate_at("pid",
-                               {
-                                   5, 6
-    })
-                  .value(),
-              (proto::LeaseReply{{5, 6}, 3}));
+    EXPECT_EQ(client.allocate("inode", 10).value(), (proto::LeaseReply{{1, 10}, 0}));
+    EXPECT_EQ(client.allocate_at("pid", {5, 6}).value(), (proto::LeaseReply{{5, 6}, 3}));
     EXPECT_TRUE(client.release(std::uint16_t{7}, {5, 6}, 3));
     EXPECT_EQ(client.lookup("inode", id_max).value(), (proto::LookupReply{0, 1, 2, 3, 4}));
     EXPECT_EQ(client.lookup_lease("pid", 1500, 9).value(), some_lease);
@@ -92,9 +74,7 @@ TEST(Blocking, EachCallAsksAndAnswers) {
     const LeasePage page = client.list("pid", 0, 1).value();
     EXPECT_TRUE(page.more);
     EXPECT_EQ(page.leases, std::vector{some_lease});
-    const std::vector<proto::Stat> stats{
-        {proto::StatId::connections, 3}
-    };
+    const std::vector<proto::Stat> stats{{proto::StatId::connections, 3}};
     EXPECT_EQ(client.stats("pid").value(), stats);
     EXPECT_EQ(client.daemon_stats().value(), stats);
 }
@@ -104,9 +84,7 @@ TEST(Blocking, ARefusalHasItsCodeDetailAndText) {
         FakePeer peer(accept());
         peer.greet();
         const Error stale(Errc::stale_generation, 12);
-        peer.send({
-            Operation::release, peer.read().tag, proto::ErrorReply{stale, ""}
-        });
+        peer.send({Operation::release, peer.read().tag, proto::ErrorReply{stale, ""}});
         const proto::ErrorReply busy{Errc::pool_exhausted, "pool 'inode' is used up"};
         peer.send({Operation::allocate, peer.read().tag, busy});
     });
@@ -133,9 +111,8 @@ TEST(Blocking, ARepliesBytesMayComeOneByOne) {
         FakePeer peer(accept());
         peer.greet();
         for (int i = 0; i < 3; ++i) {
-            const auto bytes = bytes_of({
-                Operation::allocate, peer.read().tag, proto::LeaseReply{{42, 42}, 0}
-            });
+            const auto bytes =
+                bytes_of({Operation::allocate, peer.read().tag, proto::LeaseReply{{42, 42}, 0}});
             for (std::size_t at = 0; at < bytes.size(); ++at)
                 peer.send_bytes(std::span(bytes).subspan(at, 1));
         }
@@ -152,12 +129,8 @@ TEST(Blocking, AReplyThatComesTooLateIsPassedOver) {
         const std::uint16_t late = peer.read().tag;
         const std::uint16_t second = peer.read().tag;
         EXPECT_NE(late, second);
-        peer.send({
-            Operation::allocate, late, proto::LeaseReply{{1, 1}, 0}
-        });
-        peer.send({
-            Operation::allocate, second, proto::LeaseReply{{2, 2}, 0}
-        });
+        peer.send({Operation::allocate, late, proto::LeaseReply{{1, 1}, 0}});
+        peer.send({Operation::allocate, second, proto::LeaseReply{{2, 2}, 0}});
     });
     Client client =
         Client::connect({.socket_path = daemon.path(), .pools = {}, .timeout = 300ms}).value();
@@ -177,9 +150,7 @@ TEST(Blocking, ARequestWhoseConnectionBreaksIsInDoubtAndTheNextConnectsAgain) {
         }
         FakePeer peer(accept());
         peer.greet();
-        peer.send({
-            Operation::allocate, peer.read().tag, proto::LeaseReply{{2, 2}, 0}
-        });
+        peer.send({Operation::allocate, peer.read().tag, proto::LeaseReply{{2, 2}, 0}});
     });
     Client client = connected_to(daemon);
     EXPECT_EQ(client.allocate("inode").error(), Error(Errc::in_doubt));
@@ -193,9 +164,7 @@ TEST(Blocking, WhatTheDaemonSaysBeforeItClosesIsTold) {
         FakePeer peer(accept());
         peer.greet();
         peer.read();
-        peer.send({
-            Operation::none, 0, proto::ErrorReply{Errc::shutting_down, "good night"}
-        });
+        peer.send({Operation::none, 0, proto::ErrorReply{Errc::shutting_down, "good night"}});
     });
     Client client = connected_to(daemon);
     EXPECT_EQ(client.allocate("inode").error(), Error(Errc::in_doubt));
@@ -212,9 +181,7 @@ TEST(Blocking, ARequestThatSurelyWasNotSentIsSentOverANewConnection) {
         closed.set_value();
         FakePeer peer(accept());
         peer.greet();
-        peer.send({
-            Operation::allocate, peer.read().tag, proto::LeaseReply{{2, 2}, 0}
-        });
+        peer.send({Operation::allocate, peer.read().tag, proto::LeaseReply{{2, 2}, 0}});
     });
     Client client = connected_to(daemon);
     closed.get_future().wait();
@@ -229,9 +196,7 @@ TEST(Blocking, WhatIsNoReplyIsAViolation) {
         Bytes (*answer)(std::uint16_t tag);
     };
     const auto lease = [](std::uint16_t tag) {
-        return bytes_of({
-            Operation::allocate, tag, proto::LeaseReply{{1, 1}, 0}
-        });
+        return bytes_of({Operation::allocate, tag, proto::LeaseReply{{1, 1}, 0}});
     };
     static const auto change = [lease](std::uint16_t tag, std::size_t at, int value) {
         Bytes bytes = lease(tag);
@@ -240,13 +205,13 @@ TEST(Blocking, WhatIsNoReplyIsAViolation) {
     };
     static const auto lease_of = lease;
     const Case cases[] = {
-        {"a size below 8",        [](std::uint16_t tag) { return change(tag, 0, 7); }   },
-        {"no reply flag",         [](std::uint16_t tag) { return change(tag, 3, 0); }   },
-        {"an unknown flag",       [](std::uint16_t tag) { return change(tag, 3, 0x84); }},
-        {"another operation",     [](std::uint16_t tag) { return change(tag, 2, 4); }   },
-        {"an unknown operation",  [](std::uint16_t tag) { return change(tag, 2, 99); }  },
-        {"a body of another one", [](std::uint16_t tag) { return change(tag, 2, 7); }   },
-        {"a range turned round",  [](std::uint16_t tag) { return change(tag, 8, 2); }   },
+        {"a size below 8", [](std::uint16_t tag) { return change(tag, 0, 7); }},
+        {"no reply flag", [](std::uint16_t tag) { return change(tag, 3, 0); }},
+        {"an unknown flag", [](std::uint16_t tag) { return change(tag, 3, 0x84); }},
+        {"another operation", [](std::uint16_t tag) { return change(tag, 2, 4); }},
+        {"an unknown operation", [](std::uint16_t tag) { return change(tag, 2, 99); }},
+        {"a body of another one", [](std::uint16_t tag) { return change(tag, 2, 7); }},
+        {"a range turned round", [](std::uint16_t tag) { return change(tag, 8, 2); }},
         {"a tag not under way",
          [](std::uint16_t tag) { return lease_of(static_cast<std::uint16_t>(tag + 1)); }},
     };

@@ -22,10 +22,10 @@ TEST(Connection, NobodyAtTheSocket) {
         std::string path;
     };
     const Case cases[] = {
-        {"no such file",  testing::TempDir() + "inod_client_test_nobody"},
-        {"an empty path", ""                                            },
-        {"too long",      std::string(108,                                'x')},
-        {"not a socket",               "/dev/null"                                               },
+        {"no such file", testing::TempDir() + "inod_client_test_nobody"},
+        {"an empty path", ""},
+        {"too long", std::string(108, 'x')},
+        {"not a socket", "/dev/null"},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -58,10 +58,8 @@ TEST(Connection, TheHelloNamesThePoolsAndBringsTheTable) {
             proto::Packed<proto::PoolEntry>::pack(std::vector{entry}, memory).value();
         peer.send({Operation::hello, request.tag, reply});
     });
-    const auto client = Client::connect({
-        .socket_path = daemon.path(), .pools = {"inode", "pid"},
-             .timeout = 10s
-    });
+    const auto client =
+        Client::connect({.socket_path = daemon.path(), .pools = {"inode", "pid"}, .timeout = 10s});
     ASSERT_TRUE(client) << client.error().message;
     ASSERT_EQ(client->pool_table().size(), 1U);
     EXPECT_EQ(client->pool_table().at(0).range, (Range{2, 9}));
@@ -112,8 +110,8 @@ TEST(Connection, ARefusedHelloIsTold) {
         bool unasked;
     };
     const Case cases[] = {
-        {"of the request",    {Errc::pool_unknown, "no pool 'inode'"},          false},
-        {"of the connection", {Errc::too_many_connections, "64 are the limit"}, true },
+        {"of the request", {Errc::pool_unknown, "no pool 'inode'"}, false},
+        {"of the connection", {Errc::too_many_connections, "64 are the limit"}, true},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

@@ -118,4 +118,10 @@ std::vector<std::byte> bytes_of(const proto::Reply& reply) {
     return bytes;
 }
 
+Client connected_to(const FakeDaemon& daemon) {
+    return Client::connect(
+               {.socket_path = daemon.path(), .pools = {}, .timeout = std::chrono::seconds(10)})
+        .value();
+}
+
 }  // namespace inod

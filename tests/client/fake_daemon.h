@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "lib/client/client.h"
 #include "proto/frame.h"
 #include "proto/reply.h"
 #include "proto/request.h"
@@ -64,5 +65,8 @@ private:
 };
 
 std::vector<std::byte> bytes_of(const proto::Reply& reply);
+
+// A client that has been greeted, whose calls wait for 10 s at most.
+Client connected_to(const FakeDaemon& daemon);
 
 }  // namespace inod

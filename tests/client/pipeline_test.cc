@@ -17,10 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 using proto::Operation;
 
-Client connected_to(const FakeDaemon& daemon) {
-    return Client::connect({.socket_path = daemon.path(), .pools = {}, .timeout = 10s}).value();
-}
-
 Deadline in(std::chrono::milliseconds time) {
     return std::chrono::steady_clock::now() + time;
 }
@@ -48,9 +44,7 @@ TEST(ClientPipeline, RepliesFindTheirRequestsInAnyOrder) {
         peer.send({Operation::ping, requests.at(3).first, proto::DoneReply{}});
         for (const std::size_t i : {2U, 0U, 1U}) {
             const auto [tag, count] = requests.at(i);
-            peer.send({
-                Operation::allocate, tag, proto::LeaseReply{{1, count}, 0}
-            });
+            peer.send({Operation::allocate, tag, proto::LeaseReply{{1, count}, 0}});
         }
     });
     Client client = connected_to(daemon);
@@ -74,9 +68,7 @@ TEST(ClientPipeline, ABlockingCallKeepsTheRepliesToOthers) {
         peer.greet();
         const std::uint16_t first = peer.read().tag;
         const std::uint16_t second = peer.read().tag;
-        peer.send({
-            Operation::allocate, first, proto::LeaseReply{{1, 1}, 0}
-        });
+        peer.send({Operation::allocate, first, proto::LeaseReply{{1, 1}, 0}});
         peer.send({Operation::ping, second, proto::DoneReply{}});
     });
     Client client = connected_to(daemon);
@@ -104,9 +96,7 @@ TEST(ClientPipeline, ATagUnderWayIsNotUsedAgain) {
             replies.insert(replies.end(), bytes.begin(), bytes.end());
             if (i % depth == depth - 1) peer.send_bytes(std::exchange(replies, {}));
         }
-        peer.send({
-            Operation::allocate, slow, proto::LeaseReply{{1, 1}, 0}
-        });
+        peer.send({Operation::allocate, slow, proto::LeaseReply{{1, 1}, 0}});
     });
     Client client = connected_to(daemon);
     const std::uint16_t slow = client.send(allocate(1)).value();
@@ -182,9 +172,7 @@ TEST(ClientPipeline, RepliesThatCameBeforeTheEndCount) {
             peer.greet();
             const std::uint16_t first = peer.read().tag;
             peer.read();
-            peer.send({
-                Operation::allocate, first, proto::LeaseReply{{1, 1}, 0}
-            });
+            peer.send({Operation::allocate, first, proto::LeaseReply{{1, 1}, 0}});
         }
         FakePeer peer(accept());
         peer.greet();
@@ -212,12 +200,8 @@ TEST(ClientPipeline, ASecondReplyToOneRequestIsAViolation) {
         peer.greet();
         const std::uint16_t tag = peer.read().tag;
         peer.read();
-        peer.send({
-            Operation::allocate, tag, proto::LeaseReply{{1, 1}, 0}
-        });
-        peer.send({
-            Operation::allocate, tag, proto::LeaseReply{{2, 2}, 0}
-        });
+        peer.send({Operation::allocate, tag, proto::LeaseReply{{1, 1}, 0}});
+        peer.send({Operation::allocate, tag, proto::LeaseReply{{2, 2}, 0}});
         peer.read_to_end();
     });
     Client client = connected_to(daemon);

@@ -109,10 +109,8 @@ TEST_F(LoadConfig, TheShippedDefaultIsSound) {
     const auto config = load_config(INOD_SOURCE_DIR "/config/inod.json");
     ASSERT_TRUE(config) << config.error().message;
     Config want;
-    want.pools = {
-        {.spec = {"inode", Policy::unique, {1, id_max}},  .grants = {}},
-        {.spec = {"pid", Policy::cyclic, {2, 4'194'303}}, .grants = {}}
-    };
+    want.pools = {{.spec = {"inode", Policy::unique, {1, id_max}}, .grants = {}},
+                  {.spec = {"pid", Policy::cyclic, {2, 4'194'303}}, .grants = {}}};
     EXPECT_EQ(*config, want);
 }
 

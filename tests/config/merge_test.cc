@@ -17,9 +17,7 @@ Config parsed(const std::vector<Source>& sources) {
 }
 
 TEST(Config, DefaultsStandForWhatIsNotSaid) {
-    const Config config = parsed({
-        {"inod.json", one_pool}
-    });
+    const Config config = parsed({{"inod.json", one_pool}});
     EXPECT_EQ(config.state_dir, "/var/lib/inod");
     EXPECT_EQ(config.socket, "/run/inod/inod.sock");
     EXPECT_EQ(config.socket_mode, 0666U);
@@ -34,8 +32,7 @@ TEST(Config, DefaultsStandForWhatIsNotSaid) {
 }
 
 TEST(Config, EveryKeyReachesItsField) {
-    const Config config = parsed({
-        {"inod.json", R"({
+    const Config config = parsed({{"inod.json", R"({
         "$schema": "inod.schema.json",
         "pools": [{"name": "pid", "policy": "cyclic", "min": 2, "max": 4194303,
                    "durability": "lease", "lease_count_max": 7,
@@ -44,8 +41,7 @@ TEST(Config, EveryKeyReachesItsField) {
                    "durability": "block"}],
         "state_dir": "/srv/ids", "socket": "/tmp/s", "socket_mode": "0750",
         "memory_max": 1, "connections_max": 2, "journal": {"segment_size": 69632},
-        "log_level": "error"})"}
-    });
+        "log_level": "error"})"}});
     const Config want{
         .pools = {{.spec = {"pid", Policy::cyclic, {2, 4'194'303}, Durability::lease, 7},
                    .grants = {{Grant::To::uid, 1000}, {Grant::To::gid, 100}, {}}},
@@ -63,16 +59,14 @@ TEST(Config, EveryKeyReachesItsField) {
 }
 
 TEST(Config, IntegersAreExactAtTheirEdges) {
-    const Config config = parsed({
-        {"inod.json", R"({
+    const Config config = parsed({{"inod.json", R"({
         "pools": [{"name": "all", "policy": "unique", "min": 0, "max": 18446744073709551615},
                   {"name": "last", "policy": "cyclic", "min": 18446744073709551615,
                    "max": 18446744073709551615, "lease_count_max": 4294967295,
                    "grants": [{"uid": 4294967294}, {"gid": 0}]},
                   {"name": "odd", "policy": "unique", "min": 9007199254740993,
                    "max": 18446744073709551614}],
-        "memory_max": 18446744073709551615})"}
-    });
+        "memory_max": 18446744073709551615})"}});
     ASSERT_EQ(config.pools.size(), 3U);
     EXPECT_EQ(config.pools[0].spec.range, whole_space);
     EXPECT_EQ(config.pools[1].spec.range, (Range{id_max, id_max}));
@@ -85,57 +79,47 @@ TEST(Config, IntegersAreExactAtTheirEdges) {
 }
 
 TEST(Config, LaterFilesMergeObjectsByKey) {
-    const Config config = parsed({
-        {"inod.json",     one_pool                                  },
-        {"inod.d/1.json", R"({"journal": {"segment_size": 65536}})" },
-        {"inod.d/2.json", R"({"journal": {}, "log_level": "debug"})"},
-        {"inod.d/3.json", R"({"log_level": "warn"})"                },
-        {"inod.d/4.json", "{}"                                      }
-    });
+    const Config config = parsed({{"inod.json", one_pool},
+                                  {"inod.d/1.json", R"({"journal": {"segment_size": 65536}})"},
+                                  {"inod.d/2.json", R"({"journal": {}, "log_level": "debug"})"},
+                                  {"inod.d/3.json", R"({"log_level": "warn"})"},
+                                  {"inod.d/4.json", "{}"}});
     EXPECT_EQ(config.segment_size, 65'536U);
     EXPECT_EQ(config.log_level, LogLevel::warn);
     EXPECT_EQ(config.pools.size(), 1U);
 }
 
 TEST(Config, LaterFilesMergePoolsByName) {
-    const Config config = parsed({
-        {"inod.json",     R"({"pools": [
+    const Config config = parsed({{"inod.json", R"({"pools": [
              {"name": "a", "policy": "unique", "min": 1, "max": 9, "grants": [{"uid": 1}]},
              {"name": "b", "policy": "cyclic", "min": 2, "max": 8}]})"},
-        {"inod.d/1.json", R"({"pools": [
+                                  {"inod.d/1.json", R"({"pools": [
              {"name": "c", "policy": "unique"},
              {"name": "b", "max": 80, "grants": [{"gid": 7}]}]})"},
-        {"inod.d/2.json", R"({"pools": [
+                                  {"inod.d/2.json", R"({"pools": [
              {"name": "a", "grants": [{"uid": 2}, {"uid": 3}], "lease_count_max": 5},
-             {"name": "c", "min": 3, "max": 4, "durability": "block"}]})"}
-    });
+             {"name": "c", "min": 3, "max": 4, "durability": "block"}]})"}});
     const std::vector<PoolConfig> want = {
         {.spec = {"a", Policy::unique, {1, 9}, Durability::lease, 5},
-         .grants = {{Grant::To::uid, 2}, {Grant::To::uid, 3}}                           },
+         .grants = {{Grant::To::uid, 2}, {Grant::To::uid, 3}}},
         {.spec = {"b", Policy::cyclic, {2, 80}, Durability::lease, 65'536},
-         .grants = {{Grant::To::gid, 7}}                                                },
-        {.spec = {"c", Policy::unique, {3, 4}, Durability::block, 65'536},  .grants = {}},
+         .grants = {{Grant::To::gid, 7}}},
+        {.spec = {"c", Policy::unique, {3, 4}, Durability::block, 65'536}, .grants = {}},
     };
     EXPECT_EQ(config.pools, want);
 }
 
 TEST(Config, AnEmptyListOfGrantsTakesTheEarlierOnesBack) {
-    const Config config = parsed({
-        {"inod.json",     R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9,
+    const Config config =
+        parsed({{"inod.json", R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9,
                                       "grants": [{"everyone": true}]}]})"},
-        {"inod.d/1.json", R"({"pools": [{"name": "a", "grants": []}]})"                      }
-    });
+                {"inod.d/1.json", R"({"pools": [{"name": "a", "grants": []}]})"}});
     ASSERT_EQ(config.pools.size(), 1U);
     EXPECT_TRUE(config.pools[0].grants.empty());
 }
 
 TEST(Config, TheMainFileNeedsNoPoolIfADropInHasOne) {
-    EXPECT_EQ(parsed({
-                         {"inod.json",     "{}"    },
-                         {"inod.d/1.json", one_pool}
-    })
-                  .pools.size(),
-              1U);
+    EXPECT_EQ(parsed({{"inod.json", "{}"}, {"inod.d/1.json", one_pool}}).pools.size(), 1U);
 }
 
 }  // namespace

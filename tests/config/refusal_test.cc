@@ -22,10 +22,7 @@ struct Case {
 void expect_refusals(std::span<const Case> cases) {
     for (const Case& c : cases) {
         SCOPED_TRACE(c.text.substr(0, 200));
-        EXPECT_EQ(refusal({
-                      {"inod.json", c.text}
-        }),
-                  "inod.json: " + c.want);
+        EXPECT_EQ(refusal({{"inod.json", c.text}}), "inod.json: " + c.want);
     }
 }
 
@@ -39,65 +36,63 @@ TEST(ConfigRefusal, BrokenSyntaxNamesLineAndColumn) {
     const Case cases[] = {
         {"",
          "line 1, column 1: syntax error while parsing value - unexpected end of input; "
-         "expected '[', '{', or a literal"                                               },
+         "expected '[', '{', or a literal"},
         {"{\n  \"pools\": [\n  }\n",
          "line 3, column 3: syntax error while parsing value - "
-         "unexpected '}'; expected '[', '{', or a literal"                               },
+         "unexpected '}'; expected '[', '{', or a literal"},
         {"{\"pools\": []",
          "line 1, column 13: syntax error while parsing object - unexpected end "
-         "of input; expected '}'"                                                        },
+         "of input; expected '}'"},
         {"{} {}",
          "line 1, column 4: syntax error while parsing value - unexpected '{'; expected "
-         "end of input"                                                                  },
+         "end of input"},
         {"{\"memory_max\": 01}",
          "line 1, column 17: syntax error while parsing object - unexpected "
-         "number literal; expected '}'"                                                  },
+         "number literal; expected '}'"},
         {"{// no comments\n}",
          "line 1, column 2: syntax error while parsing object key - invalid "
-         "literal; last read: '{/'; expected string literal"                             },
+         "literal; last read: '{/'; expected string literal"},
         {"{\"a\n\": 1}",
          "line 1, column 4: syntax error while parsing object key - invalid "
          "string: control character U+000A (LF) must be escaped to \\u000A or \\n; "
-         "last read: '\"a<U+000A>'; expected string literal"                             },
+         "last read: '\"a<U+000A>'; expected string literal"},
         {"{\"\xff\": 1}",
          "line 1, column 3: syntax error while parsing object key - invalid string: "
-         "ill-formed UTF-8 byte; last read: '\"\\xff'; expected string literal"          },
-        {"{\"memory_max\": 1e999}",  "line 1, column 20: number overflow parsing '1e999'"},
-        {nul_inside,                 "line 2, column 1: a NUL byte"                      },
+         "ill-formed UTF-8 byte; last read: '\"\\xff'; expected string literal"},
+        {"{\"memory_max\": 1e999}", "line 1, column 20: number overflow parsing '1e999'"},
+        {nul_inside, "line 2, column 1: a NUL byte"},
     };
     expect_refusals(cases);
 }
 
 TEST(ConfigRefusal, NestingHasALimit) {
     const std::string deep(1'000'000, '[');
-    EXPECT_EQ(refusal({
-                  {"inod.json", deep}
-    }),
+    EXPECT_EQ(refusal({{"inod.json", deep}}),
               "inod.json: more than 32 arrays and objects within each other");
 }
 
 TEST(ConfigRefusal, WrongTypes) {
     const Case cases[] = {
-        {"[]",                                       "[] is not an object"                                           },
-        {"null",                                     "null is not an object"                                         },
-        {R"({"pools": {}})",                         "pools: {} is not an array"                                     },
-        {R"({"pools": [7]})",                        "pools[0]: 7 is not an object"                                  },
-        {R"({"pools": [{"name": 7}]})",              "pools[0].name: 7 is not a string"                              },
-        {R"({"pools": [{"name": null}]})",           "pools[0].name: null is not a string"                           },
+        {"[]", "[] is not an object"},
+        {"null", "null is not an object"},
+        {R"({"pools": {}})", "pools: {} is not an array"},
+        {R"({"pools": [7]})", "pools[0]: 7 is not an object"},
+        {R"({"pools": [{"name": 7}]})", "pools[0].name: 7 is not a string"},
+        {R"({"pools": [{"name": null}]})", "pools[0].name: null is not a string"},
         {pool_with(R"("policy": true)"),
-         R"(pools[0].policy: true is not one of "unique", "cyclic")"                                                 },
-        {pool_with(R"("grants": {"uid": 1})"),       R"(pools[0].grants: {"uid": 1} is not an array)"                },
-        {R"({"state_dir": ["/a"]})",                 R"(state_dir: ["/a"] is not a string)"                          },
-        {R"({"socket": 1})",                         "socket: 1 is not a string"                                     },
-        {R"({"$schema": 1})",                        "$schema: 1 is not a string"                                    },
-        {R"({"journal": 4096})",                     "journal: 4096 is not an object"                                },
+         R"(pools[0].policy: true is not one of "unique", "cyclic")"},
+        {pool_with(R"("grants": {"uid": 1})"), R"(pools[0].grants: {"uid": 1} is not an array)"},
+        {R"({"state_dir": ["/a"]})", R"(state_dir: ["/a"] is not a string)"},
+        {R"({"socket": 1})", "socket: 1 is not a string"},
+        {R"({"$schema": 1})", "$schema: 1 is not a string"},
+        {R"({"journal": 4096})", "journal: 4096 is not an object"},
         {R"({"memory_max": "1G"})",
-         R"(memory_max: "1G" is not an integer from 0 to 18446744073709551615)"                                      },
+         R"(memory_max: "1G" is not an integer from 0 to 18446744073709551615)"},
         {R"({"connections_max": [1, {"a": null}]})",
-         R"(connections_max: [1, {"a": null}] is not an integer from 1 to 1048576)"                                  },
-        {R"({"log_level": 3})",                      R"(log_level: 3 is not one of "debug", "info", "warn", "error")"},
+         R"(connections_max: [1, {"a": null}] is not an integer from 1 to 1048576)"},
+        {R"({"log_level": 3})", R"(log_level: 3 is not one of "debug", "info", "warn", "error")"},
         {R"({"socket_mode": 438})",
-         R"(socket_mode: 438 is not a string of octal digits, "0000" to "0777")"                                     },
+         R"(socket_mode: 438 is not a string of octal digits, "0000" to "0777")"},
     };
     expect_refusals(cases);
 }
@@ -105,35 +100,35 @@ TEST(ConfigRefusal, WrongTypes) {
 TEST(ConfigRefusal, NumbersThatDoNotFit) {
     const std::string limits = " is not an integer from 0 to 18446744073709551615";
     const Case cases[] = {
-        {pool_with(R"("min": -3)"),                                   "pools[0].min: -3" + limits                             },
+        {pool_with(R"("min": -3)"), "pools[0].min: -3" + limits},
         {pool_with(R"("min": -9223372036854775808)"),
-         "pools[0].min: -9223372036854775808" + limits                                                                        },
+         "pools[0].min: -9223372036854775808" + limits},
         {pool_with(R"("min": -99999999999999999999)"),
-         "pools[0].min: -99999999999999999999" + limits                                                                       },
+         "pools[0].min: -99999999999999999999" + limits},
         {pool_with(R"("max": 18446744073709551616)"),
-         "pools[0].max: 18446744073709551616" + limits                                                                        },
-        {pool_with(R"("max": 1.0)"),                                  "pools[0].max: 1.0" + limits                            },
-        {pool_with(R"("max": 1e3)"),                                  "pools[0].max: 1e3" + limits                            },
-        {pool_with(R"("max": 1e18)"),                                 "pools[0].max: 1e18" + limits                           },
+         "pools[0].max: 18446744073709551616" + limits},
+        {pool_with(R"("max": 1.0)"), "pools[0].max: 1.0" + limits},
+        {pool_with(R"("max": 1e3)"), "pools[0].max: 1e3" + limits},
+        {pool_with(R"("max": 1e18)"), "pools[0].max: 1e18" + limits},
         {pool_with(R"("lease_count_max": 0)"),
-         "pools[0].lease_count_max: 0 is not an integer from 1 to 4294967295"                                                 },
+         "pools[0].lease_count_max: 0 is not an integer from 1 to 4294967295"},
         {pool_with(R"("lease_count_max": 4294967296)"),
-         "pools[0].lease_count_max: 4294967296 is not an integer from 1 to 4294967295"                                        },
+         "pools[0].lease_count_max: 4294967296 is not an integer from 1 to 4294967295"},
         {pool_with(R"("grants": [{"gid": 1}, {"uid": 4294967295}])"),
-         "pools[0].grants[1].uid: 4294967295 is not an integer from 0 to 4294967294"                                          },
-        {R"({"connections_max": 0})",                                 "connections_max: 0 is not an integer from 1 to 1048576"},
+         "pools[0].grants[1].uid: 4294967295 is not an integer from 0 to 4294967294"},
+        {R"({"connections_max": 0})", "connections_max: 0 is not an integer from 1 to 1048576"},
         {R"({"connections_max": 1048577})",
-         "connections_max: 1048577 is not an integer from 1 to 1048576"                                                       },
+         "connections_max: 1048577 is not an integer from 1 to 1048576"},
         {R"({"journal": {"segment_size": 65535}})",
-         "journal.segment_size: 65535 is not an integer from 65536 to 268435456"                                              },
+         "journal.segment_size: 65535 is not an integer from 65536 to 268435456"},
         {R"({"journal": {"segment_size": 65537}})",
-         "journal.segment_size: 65537 is not a multiple of 4096"                                                              },
+         "journal.segment_size: 65537 is not a multiple of 4096"},
         {R"({"socket_mode": "1777"})",
-         R"(socket_mode: "1777" is not a string of octal digits, "0000" to "0777")"                                           },
+         R"(socket_mode: "1777" is not a string of octal digits, "0000" to "0777")"},
         {R"({"socket_mode": "0888"})",
-         R"(socket_mode: "0888" is not a string of octal digits, "0000" to "0777")"                                           },
+         R"(socket_mode: "0888" is not a string of octal digits, "0000" to "0777")"},
         {R"({"socket_mode": "666"})",
-         R"(socket_mode: "666" is not a string of octal digits, "0000" to "0777")"                                            },
+         R"(socket_mode: "666" is not a string of octal digits, "0000" to "0777")"},
     };
     expect_refusals(cases);
 }
@@ -145,10 +140,10 @@ TEST(ConfigRefusal, UnknownKeysShowTheirValueAndWhatIsKnown) {
         {R"({"journal": {"segmentsize": 65536}})",
          R"(journal.segmentsize: unknown key, with the value 65536; known are "segment_size")"},
         {pool_with(R"("mni": {"x": [1, 2]})"),
-         R"(pools[0].mni: unknown key, with the value {"x": [1, 2]}; known are )" + pool_keys },
+         R"(pools[0].mni: unknown key, with the value {"x": [1, 2]}; known are )" + pool_keys},
         {pool_with(R"("grants": [{"user": "root"}])"),
          "pools[0].grants[0].user: unknown key, with the value \"root\"; known are "
-         R"("uid", "gid", "everyone")"                                                        },
+         R"("uid", "gid", "everyone")"},
         {R"({"Pools": []})",
          R"(Pools: unknown key, with the value []; known are "$schema", "pools", "state_dir", )"
          R"("socket", "socket_mode", "memory_max", "connections_max", "journal", "log_level")"},
@@ -158,45 +153,45 @@ TEST(ConfigRefusal, UnknownKeysShowTheirValueAndWhatIsKnown) {
 
 TEST(ConfigRefusal, WhatIsGivenTwice) {
     const Case cases[] = {
-        {R"({"memory_max": 1, "memory_max": 1})",                          "memory_max: given twice in one object"   },
+        {R"({"memory_max": 1, "memory_max": 1})", "memory_max: given twice in one object"},
         {R"({"journal": {"segment_size": 65536, "segment_size": 65536}})",
-         "journal.segment_size: given twice in one object"                                                           },
-        {pool_with(R"("min": 1, "max": 2, "min": 3)"),                     "pools[0].min: given twice in one object" },
-        {pool_with(R"("name": "b")"),                                      "pools[0].name: given twice in one object"},
+         "journal.segment_size: given twice in one object"},
+        {pool_with(R"("min": 1, "max": 2, "min": 3)"), "pools[0].min: given twice in one object"},
+        {pool_with(R"("name": "b")"), "pools[0].name: given twice in one object"},
         {R"({"pools": [{"name": "a"}, {"name": "b"}, {"name": "a"}]})",
-         R"(pools[2].name: "a" names a pool of the same file already)"                                               },
+         R"(pools[2].name: "a" names a pool of the same file already)"},
     };
     expect_refusals(cases);
 }
 
 TEST(ConfigRefusal, PoolsThatCannotBeMeant) {
     const Case cases[] = {
-        {"{}",                                                                          "pools: no pool is described, and a daemon without one has nothing to hand out"},
+        {"{}", "pools: no pool is described, and a daemon without one has nothing to hand out"},
         {R"({"pools": []})",
-         "pools: no pool is described, and a daemon without one has nothing to hand out"                                                                               },
-        {R"({"pools": [{"policy": "unique", "min": 1, "max": 2}]})",                    "pools[0].name: is missing"                                                    },
-        {pool_with(R"("min": 1, "max": 2)"),                                            "pools[0].policy: is missing"                                                  },
-        {pool_with(R"("policy": "unique", "max": 2)"),                                  "pools[0].min: is missing"                                                     },
-        {pool_with(R"("policy": "unique", "min": 2)"),                                  "pools[0].max: is missing"                                                     },
+         "pools: no pool is described, and a daemon without one has nothing to hand out"},
+        {R"({"pools": [{"policy": "unique", "min": 1, "max": 2}]})", "pools[0].name: is missing"},
+        {pool_with(R"("min": 1, "max": 2)"), "pools[0].policy: is missing"},
+        {pool_with(R"("policy": "unique", "max": 2)"), "pools[0].min: is missing"},
+        {pool_with(R"("policy": "unique", "min": 2)"), "pools[0].max: is missing"},
         {pool_with(R"("policy": "uniq")"),
-         R"(pools[0].policy: "uniq" is not one of "unique", "cyclic")"                                                                                                 },
+         R"(pools[0].policy: "uniq" is not one of "unique", "cyclic")"},
         {pool_with(R"("durability": "none")"),
-         R"(pools[0].durability: "none" is not one of "lease", "block")"                                                                                               },
-        {pool_with(R"("policy": "unique", "min": 3, "max": 2)"),                        "pools[0].min: 3 is above max, 2"                                              },
+         R"(pools[0].durability: "none" is not one of "lease", "block")"},
+        {pool_with(R"("policy": "unique", "min": 3, "max": 2)"), "pools[0].min: 3 is above max, 2"},
         {R"({"pools": [{"name": "a\nb", "policy": "unique", "min": 1, "max": 2}]})",
          "pools[0].name: 'a\\x0ab' must be 1 to 64 of a-z A-Z 0-9 . _ - and begin with a letter or "
-         "digit"                                                                                                                                                       },
+         "digit"},
         {pool_with(R"("policy": "cyclic", "min": 2, "max": 9, "durability": "block")"),
          "pools[0].durability: 'block' makes only a high-water mark durable, and a pool whose "
-         "numbers return has none: after a crash it could not tell which are held. Use 'lease'"                                                                        },
+         "numbers return has none: after a crash it could not tell which are held. Use 'lease'"},
         {pool_with(R"("grants": [{}])"),
-         R"(pools[0].grants[0]: {} is not exactly one of "uid", "gid", "everyone")"                                                                                    },
+         R"(pools[0].grants[0]: {} is not exactly one of "uid", "gid", "everyone")"},
         {pool_with(R"("grants": [{"uid": 1, "gid": 2}])"),
          "pools[0].grants[0]: {\"uid\": 1, \"gid\": 2} is not exactly one of "
-         R"("uid", "gid", "everyone")"                                                                                                                                 },
+         R"("uid", "gid", "everyone")"},
         {pool_with(R"("grants": [{"everyone": false}])"),
-         "pools[0].grants[0].everyone: false is not true"                                                                                                              },
-        {pool_with(R"("grants": [{"everyone": 1}])"),                                   "pools[0].grants[0].everyone: 1 is not true"                                   },
+         "pools[0].grants[0].everyone: false is not true"},
+        {pool_with(R"("grants": [{"everyone": 1}])"), "pools[0].grants[0].everyone: 1 is not true"},
     };
     expect_refusals(cases);
 }
@@ -205,16 +200,14 @@ TEST(ConfigRefusal, PathsThatCannotBeMeant) {
     const std::string fits = "/" + std::string(socket_path_size_max - 1, 's');
     const std::string start = fits.substr(0, 60);
     const Case cases[] = {
-        {R"({"state_dir": ""})",              R"(state_dir: "" is not an absolute path)"    },
-        {R"({"state_dir": "ids"})",           R"(state_dir: "ids" is not an absolute path)" },
-        {R"({"socket": "/a\u0000b"})",        R"(socket: "/a\x00b" is not an absolute path)"},
+        {R"({"state_dir": ""})", R"(state_dir: "" is not an absolute path)"},
+        {R"({"state_dir": "ids"})", R"(state_dir: "ids" is not an absolute path)"},
+        {R"({"socket": "/a\u0000b"})", R"(socket: "/a\x00b" is not an absolute path)"},
         {R"({"socket": ")" + fits + R"(s"})",
-         "socket: \"" + start + "...\" has 108 bytes, and the path of a socket at most 107" },
+         "socket: \"" + start + "...\" has 108 bytes, and the path of a socket at most 107"},
     };
     expect_refusals(cases);
-    EXPECT_EQ(refusal({
-                  {"inod.json", R"({"socket": ")" + fits + R"("})"}
-    }),
+    EXPECT_EQ(refusal({{"inod.json", R"({"socket": ")" + fits + R"("})"}}),
               "inod.json: pools: no pool is described, and a daemon without one has nothing to "
               "hand out");
 }
@@ -231,17 +224,14 @@ TEST(ConfigRefusal, ADropInIsNamed) {
         {R"({"pools": [{"name": "a", "max": 4}]})",
          "inod.d/10-x.json: pools[0].min: 5 is above max, 4 (merged with inod.json: pools[0])"},
         {R"({"pools": [{"name": "b", "min": 4}]})",
-         "inod.d/10-x.json: pools[0].policy: is missing"                                      },
+         "inod.d/10-x.json: pools[0].policy: is missing"},
         {"{,}",
          "inod.d/10-x.json: line 1, column 2: syntax error while parsing object key - unexpected "
-         "','; expected string literal"                                                       },
+         "','; expected string literal"},
     };
     for (const auto& c : cases) {
         SCOPED_TRACE(c.text);
-        EXPECT_EQ(refusal({
-                      main_file, {"inod.d/10-x.json", c.text}
-        }),
-                  c.want);
+        EXPECT_EQ(refusal({main_file, {"inod.d/10-x.json", c.text}}), c.want);
     }
 }
 

@@ -54,9 +54,7 @@ std::vector<Property> properties() {
 
 // A configuration that is sound as it stands, with `value` at `path`.
 Json with(const std::string& path, const Json& value) {
-    Json config = {
-        {"pools", {{{"name", "a"}, {"policy", "unique"}, {"min", 0}, {"max", id_max}}}}
-    };
+    Json config = {{"pools", {{{"name", "a"}, {"policy", "unique"}, {"min", 0}, {"max", id_max}}}}};
     Json* at = &config;
     std::size_t begin = 0;
     while (true) {

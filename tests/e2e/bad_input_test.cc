@@ -162,10 +162,10 @@ TEST_F(BadInput, AStreamOutOfStepEndsItsConnection) {
         Errc code;
     };
     const Case cases[] = {
-        {"size 0",     bytes(0,    0,    2, 0, 0, 0, 7, 0), Errc::frame_malformed},
-        {"size 7",     bytes(7,    0,    2, 0, 0, 0, 7, 0), Errc::frame_malformed},
-        {"size 4097",  bytes(1,    0x10, 2, 0, 0, 0, 7, 0), Errc::frame_too_long },
-        {"size 65535", bytes(0xff, 0xff, 2, 0, 0, 0, 7, 0), Errc::frame_too_long },
+        {"size 0", bytes(0, 0, 2, 0, 0, 0, 7, 0), Errc::frame_malformed},
+        {"size 7", bytes(7, 0, 2, 0, 0, 0, 7, 0), Errc::frame_malformed},
+        {"size 4097", bytes(1, 0x10, 2, 0, 0, 0, 7, 0), Errc::frame_too_long},
+        {"size 65535", bytes(0xff, 0xff, 2, 0, 0, 0, 7, 0), Errc::frame_too_long},
     };
     for (const Case& c : cases) {
         for (const bool greets : {true, false}) {
@@ -208,14 +208,14 @@ TEST_F(BadInput, TheFirstFrameMustBeAGoodHello) {
     for (const char byte : std::string("\7\0nothing", 9))
         unknown_pool.push_back(static_cast<std::byte>(byte));
     const Case cases[] = {
-        {"a ping",              frame(2, 0,                 7),                    Errc::hello_required, 0,                         true                     },
-        {                          "unknown",             frame(99,       0,                7),  Errc::hello_required,                    0,                      true                         },
-        {            "another magic",                    frame(1,                          0,       7, long_magic),                    Errc::frame_malformed,                      0,                          true},
-        {           "version 2 to 3",                    frame(1,                          0, 7,                     hello_body("INOD",                  2, 3)),                         Errc::version_unsupported, 1,
+        {"a ping", frame(2, 0, 7), Errc::hello_required, 0, true},
+        {"unknown", frame(99, 0, 7), Errc::hello_required, 0, true},
+        {"another magic", frame(1, 0, 7, long_magic), Errc::frame_malformed, 0, true},
+        {"version 2 to 3", frame(1, 0, 7, hello_body("INOD", 2, 3)), Errc::version_unsupported, 1,
          true},
-        {                                                                                                                                                                            "version 0",           frame(1, 0,                 7,                     hello_body("INOD",    0,                         0)),                       Errc::version_unsupported, 1, true},
-        {"with a pool",                 frame(1,                        1,                             7,                           hello_body("INOD",                       1,                   1)), Errc::body_malformed, 0, false},
-        {                                                                                                                                                                              "no such pool", frame(1,       0,                   7,                                        unknown_pool),                                               Errc::pool_unknown,                                                                 0,                                                                                   false},
+        {"version 0", frame(1, 0, 7, hello_body("INOD", 0, 0)), Errc::version_unsupported, 1, true},
+        {"with a pool", frame(1, 1, 7, hello_body("INOD", 1, 1)), Errc::body_malformed, 0, false},
+        {"no such pool", frame(1, 0, 7, unknown_pool), Errc::pool_unknown, 0, false},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

@@ -160,10 +160,7 @@ std::vector<Numbers> CrashOracle::compare(std::size_t index,
             fault(totals_.undone, "released, then live", index, id, generation);
             continue;
         }
-        unknown.push_back({
-            .pool = index, .range = {id, id},
-                 .generation = generation
-        });
+        unknown.push_back({.pool = index, .range = {id, id}, .generation = generation});
     }
     if (unknown.size() > pool.allocated_in_doubt) {
         fault(totals_.lost, "live, and nobody asked for it", index, unknown.front().range.first,

@@ -52,9 +52,9 @@ public:
     // Takes what a client was told in the life that ended just now.
     void take(const Report& report);
 
-    // Compares a pool after the restart with what was taken, settles what was in doubt by it, and
-    // returns what nobody knew to hold: the outcome of allocations in doubt.
-    std::vector<Numbers> compare(std::size_t pool, const std::vector<proto::LeaseRecord>& leases);
+    // Compares the pool of an index after the restart with what was taken, settles what was in
+    // doubt by it, and returns what nobody knew to hold: the outcome of allocations in doubt.
+    std::vector<Numbers> compare(std::size_t index, const std::vector<proto::LeaseRecord>& leases);
 
     // Releases that were in doubt and turned out not to be carried out, since the last compare().
     [[nodiscard]] const std::vector<Numbers>& still_held() const { return still_held_; }

@@ -91,9 +91,7 @@ proto::Request LoadClient::next_request(UnderWay& under_way) {
     const std::uint64_t dice = below(10);
     if (dice == 0) {
         const Id id = newest_ - std::min<Id>(newest_ - 1, below(2'000)) + below(16);
-        under_way = {
-            Kind::look_at_any, {.pool = inode, .range = {id, id}}
-        };
+        under_way = {Kind::look_at_any, {.pool = inode, .range = {id, id}}};
         return {.pool = inode, .body = proto::LookupRequest{.id = id}};
     }
     if (dice == 1 && !held_.empty()) {
@@ -106,17 +104,13 @@ proto::Request LoadClient::next_request(UnderWay& under_way) {
     if (held_.size() > below(2 * held_target)) {
         const Numbers numbers = take_something();
         under_way = {Kind::release, numbers};
-        return {
-            .pool = static_cast<std::uint16_t>(numbers.pool),
-            .body =
-                proto::ReleaseRequest{.range = numbers.range, .generation = numbers.generation}
-        };
+        return {.pool = static_cast<std::uint16_t>(numbers.pool),
+                .body = proto::ReleaseRequest{.range = numbers.range,
+                                              .generation = numbers.generation}};
     }
     const std::size_t pool = below(3);
     const std::uint64_t count = below(2) == 0 ? 1 : 1 + below(40);
-    under_way = {
-        Kind::allocate, {.pool = pool, .range = {1, count}}
-    };
+    under_way = {Kind::allocate, {.pool = pool, .range = {1, count}}};
     return {.pool = static_cast<std::uint16_t>(pool),
             .body = proto::AllocateRequest{.count = count}};
 }
@@ -212,9 +206,7 @@ protected:
     void expect_no_faults() const;
 
     DaemonProcess daemon_{three_pools};
-    CrashOracle oracle_{
-        {true, true, false}
-    };
+    CrashOracle oracle_{{true, true, false}};
     std::vector<LoadClient> clients_;
     std::mt19937_64 random_;
 };

@@ -171,10 +171,8 @@ bool DaemonProcess::start() {
     spawn();
     const Deadline deadline = soon();
     for (;;) {
-        std::array<pollfd, 2> events{
-            {{.fd = notify_.get(), .events = POLLIN, .revents = 0},
-             {.fd = process_.get(), .events = POLLIN, .revents = 0}}
-        };
+        std::array<pollfd, 2> events{{{.fd = notify_.get(), .events = POLLIN, .revents = 0},
+                                      {.fd = process_.get(), .events = POLLIN, .revents = 0}}};
         const int count = poll(events.data(), events.size(), left_until(deadline));
         if (count < 0 && errno != EINTR) fail("poll");
         if (count == 0) throw std::runtime_error("inod neither got ready nor ended: " + log());

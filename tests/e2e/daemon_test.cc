@@ -30,10 +30,10 @@ protected:
 TEST_F(Daemon, DescribesItsPools) {
     Client client = daemon_.connect();
     const std::vector<PoolInfo> want = {
-        {0, proto::PoolPolicy::unique, proto::PoolDurability::lease, 65'536, {1, top},       "inode"},
-        {1, proto::PoolPolicy::cyclic, proto::PoolDurability::lease, 65'536, {2, 101},       "pid"  },
-        {2, proto::PoolPolicy::unique, proto::PoolDurability::lease, 4,      {top - 9, top}, "few"  },
-        {3, proto::PoolPolicy::unique, proto::PoolDurability::block, 65'536, {1, top},       "block"},
+        {0, proto::PoolPolicy::unique, proto::PoolDurability::lease, 65'536, {1, top}, "inode"},
+        {1, proto::PoolPolicy::cyclic, proto::PoolDurability::lease, 65'536, {2, 101}, "pid"},
+        {2, proto::PoolPolicy::unique, proto::PoolDurability::lease, 4, {top - 9, top}, "few"},
+        {3, proto::PoolPolicy::unique, proto::PoolDurability::block, 65'536, {1, top}, "block"},
     };
     EXPECT_EQ(client.pool_table(), want);
     EXPECT_EQ(client.pools().value(), want);
@@ -48,24 +48,15 @@ TEST_F(Daemon, DescribesItsPools) {
 TEST_F(Daemon, HandsOutLooksUpAndTakesBackUniqueNumbers) {
     Client client = daemon_.connect();
     EXPECT_TRUE(client.ping().has_value());
-    EXPECT_EQ(client.allocate("inode").value(), (proto::LeaseReply{
-                                                    {1, 1},
-                                                    0
-    }));
-    EXPECT_EQ(client.allocate("inode", 10).value(), (proto::LeaseReply{
-                                                        {2, 11},
-                                                        0
-    }));
+    EXPECT_EQ(client.allocate("inode").value(), (proto::LeaseReply{{1, 1}, 0}));
+    EXPECT_EQ(client.allocate("inode", 10).value(), (proto::LeaseReply{{2, 11}, 0}));
 
     EXPECT_EQ(client.lookup("inode", 5).value(),
               (proto::LookupReply{
                   .generation = 0, .uid = getuid(), .gid = getgid(), .below = 4, .above = 6}))
         << "leases of one holder that touch are one run";
     EXPECT_EQ(client.lookup_lease("inode", 5).value(),
-              (proto::LeaseRecord{
-                  .range = {1, 11},
-                    .uid = getuid(), .gid = getgid()
-    }));
+              (proto::LeaseRecord{.range = {1, 11}, .uid = getuid(), .gid = getgid()}));
 
     EXPECT_TRUE(client.release("inode", {4, 6}).has_value());
     EXPECT_EQ(client.lookup_lease("inode", 3).value().range, (Range{1, 3}));
@@ -94,15 +85,9 @@ TEST_F(Daemon, ReleasesAllOrNothing) {
 
 TEST_F(Daemon, CyclicNumbersReturnWithAnotherGeneration) {
     Client client = daemon_.connect();
-    ASSERT_EQ(client.allocate("pid", 98).value(), (proto::LeaseReply{
-                                                      {2, 99},
-                                                      1
-    }));
+    ASSERT_EQ(client.allocate("pid", 98).value(), (proto::LeaseReply{{2, 99}, 1}));
     ASSERT_TRUE(client.release("pid", {2, 50}, 1).has_value());
-    EXPECT_EQ(client.allocate("pid", 3).value(), (proto::LeaseReply{
-                                                     {2, 4},
-                                                     2
-    }))
+    EXPECT_EQ(client.allocate("pid", 3).value(), (proto::LeaseReply{{2, 4}, 2}))
         << "100 and 101 are too few, so it wraps";
 
     EXPECT_EQ(client.release("pid", {3, 3}).error().code, Errc::generation_required);
@@ -117,13 +102,7 @@ TEST_F(Daemon, CyclicNumbersReturnWithAnotherGeneration) {
 
 TEST_F(Daemon, ClaimsExactNumbers) {
     Client client = daemon_.connect();
-    EXPECT_EQ(client
-                  .allocate_at("inode",
-                               {
-                                   100, 109
-    })
-                  .value(),
-              (proto::LeaseReply{{100, 109}, 0}));
+    EXPECT_EQ(client.allocate_at("inode", {100, 109}).value(), (proto::LeaseReply{{100, 109}, 0}));
     EXPECT_EQ(client.allocate_at("inode", {105, 120}).error(), (Error{Errc::id_taken, 105}));
     EXPECT_EQ(client.allocate_at("inode", {9, 8}).error().code, Errc::range_reversed);
     EXPECT_EQ(client.allocate_at("inode", {0, 0}).error(), (Error{Errc::id_out_of_range, 0}));
@@ -238,10 +217,8 @@ TEST_F(Daemon, AnyConnectionOfTheUserMayRelease) {
 }
 
 TEST_F(Daemon, AnUnknownPoolIsRefusedByName) {
-    const auto client = Client::connect({
-        .socket_path = daemon_.socket(), .pools = {"inode", "nothing"},
-             .timeout = patience
-    });
+    const auto client = Client::connect(
+        {.socket_path = daemon_.socket(), .pools = {"inode", "nothing"}, .timeout = patience});
     ASSERT_FALSE(client.has_value());
     EXPECT_EQ(client.error().code, Errc::pool_unknown);
     EXPECT_NE(client.error().message.find("nothing"), std::string::npos) << client.error().message;

@@ -52,7 +52,7 @@ TEST_F(Flow, AnswersAHundredThousandRequestsToOneWhoReadsLate) {
     };
     const Case cases[] = {
         {"durable before they are answered", proto::AllocateRequest{.count = 1}},
-        {"answered at once",                 proto::LookupRequest{.id = 1}     },
+        {"answered at once", proto::LookupRequest{.id = 1}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

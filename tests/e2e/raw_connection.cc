@@ -137,9 +137,7 @@ std::optional<Answer> RawConnection::receive() {
             if (rest.size() >= header.size) {
                 begin_ += header.size;
                 const auto whole = rest.first(header.size);
-                return Answer{
-                    .header = header, .bytes = {whole.begin(), whole.end()}
-                };
+                return Answer{.header = header, .bytes = {whole.begin(), whole.end()}};
             }
         }
         if (!read_more()) {

@@ -23,6 +23,23 @@ class Restart : public testing::Test {
 protected:
     void SetUp() override { ASSERT_TRUE(daemon_.start()) << daemon_.log(); }
 
+    // Single IDs of "inode", one after the other, and kill -9.
+    void allocate_and_kill(int count) {
+        Client client = daemon_.connect();
+        for (int i = 0; i < count; ++i)
+            ASSERT_TRUE(client.allocate("inode").has_value());
+        daemon_.kill9();
+    }
+
+    void expect_refusal_naming(const std::string& path) {
+        ASSERT_FALSE(daemon_.start());
+        EXPECT_EQ(daemon_.wait_for_end(), (Exit{.status = 1})) << daemon_.log();
+        const std::string log = daemon_.log();
+        EXPECT_NE(log.find("journal_damaged"), std::string::npos) << log;
+        EXPECT_NE(log.find(fs::path(path).filename()), std::string::npos) << log;
+        EXPECT_NE(log.find("backup"), std::string::npos) << "the remedy, in " << log;
+    }
+
     // The newest segment's file.
     [[nodiscard]] std::string active_segment() const {
         std::string newest;
@@ -75,10 +92,7 @@ TEST_F(Restart, ACleanStopKeepsEverythingAndBurnsNothing) {
         Client client = daemon_.connect();
         ASSERT_EQ(client.allocate("inode", 10).value().range, (Range{1, 10}));
         ASSERT_TRUE(client.release("inode", {3, 4}).has_value());
-        ASSERT_EQ(client.allocate("pid", 5).value(), (proto::LeaseReply{
-                                                         {2, 6},
-                                                         1
-        }));
+        ASSERT_EQ(client.allocate("pid", 5).value(), (proto::LeaseReply{{2, 6}, 1}));
         ASSERT_EQ(client.allocate("block", 7).value().range, (Range{1, 7}));
         ASSERT_TRUE(client.allocate_at("block", {100, 101}).has_value());
     }
@@ -95,10 +109,7 @@ TEST_F(Restart, ACleanStopKeepsEverythingAndBurnsNothing) {
     EXPECT_EQ(client.lookup("inode", 3).error(), (Error{Errc::released, 3}));
     EXPECT_EQ(client.allocate("inode").value().range, (Range{11, 11})) << "nothing is burned";
     EXPECT_EQ(client.lookup_lease("pid", 4, 1).value().range, (Range{2, 6}));
-    EXPECT_EQ(client.allocate("pid").value(), (proto::LeaseReply{
-                                                  {7, 7},
-                                                  1
-    }));
+    EXPECT_EQ(client.allocate("pid").value(), (proto::LeaseReply{{7, 7}, 1}));
     EXPECT_EQ(client.allocate("block").value().range, (Range{8, 8})) << "nor here";
 }
 
@@ -107,10 +118,7 @@ TEST_F(Restart, KillKeepsWhatWasAcknowledgedAndRepeatsNothing) {
         Client client = daemon_.connect();
         ASSERT_EQ(client.allocate("inode", 10).value().range, (Range{1, 10}));
         ASSERT_TRUE(client.release("inode", {3, 4}).has_value());
-        ASSERT_EQ(client.allocate("pid", 5).value(), (proto::LeaseReply{
-                                                         {2, 6},
-                                                         1
-        }));
+        ASSERT_EQ(client.allocate("pid", 5).value(), (proto::LeaseReply{{2, 6}, 1}));
         ASSERT_TRUE(client.release("pid", {2, 3}, 1).has_value());
         ASSERT_EQ(client.allocate("block", 7).value().range, (Range{1, 7}));
         ASSERT_TRUE(client.allocate_at("block", {100'000'000, 100'000'001}).has_value());
@@ -156,37 +164,21 @@ TEST_F(Restart, PoolsKeepTheirIndexAndMayGrow) {
 }
 
 TEST_F(Restart, DamageIsRefusedWithTheFile) {
-    {
-        Client client = daemon_.connect();
-        for (int i = 0; i < 20; ++i)
-            ASSERT_TRUE(client.allocate("inode").has_value());
-    }
-    daemon_.kill9();
+    ASSERT_NO_FATAL_FAILURE(allocate_and_kill(20));
     const std::string segment = active_segment();
     const auto frames = frames_of(segment);
     ASSERT_GT(frames.size(), 10U) << "each reply came with a frame of its own";
     // A later frame says that this one had been synced.
     flip(segment, frames[frames.size() / 2] + frame_header_size);
     const auto before = read(segment);
-    for (int i = 0; i < 2; ++i) {
-        ASSERT_FALSE(daemon_.start());
-        EXPECT_EQ(daemon_.wait_for_end(), (Exit{.status = 1})) << daemon_.log();
-        const std::string log = daemon_.log();
-        EXPECT_NE(log.find("journal_damaged"), std::string::npos) << log;
-        EXPECT_NE(log.find(fs::path(segment).filename()), std::string::npos) << log;
-        EXPECT_NE(log.find("backup"), std::string::npos) << "the remedy, in " << log;
-    }
+    for (int i = 0; i < 2; ++i)
+        expect_refusal_naming(segment);
     EXPECT_EQ(read(segment), before) << "nothing was changed";
     EXPECT_FALSE(fs::exists(daemon_.socket()));
 }
 
 TEST_F(Restart, ATornTailIsCutAndSaid) {
-    {
-        Client client = daemon_.connect();
-        for (int i = 0; i < 20; ++i)
-            ASSERT_TRUE(client.allocate("inode").has_value());
-    }
-    daemon_.kill9();
+    ASSERT_NO_FATAL_FAILURE(allocate_and_kill(20));
     const std::string segment = active_segment();
     const auto frames = frames_of(segment);
     ASSERT_GT(frames.size(), 2U);
@@ -203,22 +195,17 @@ TEST_F(Restart, ATornTailIsCutAndSaid) {
 }
 
 TEST_F(Restart, ASegmentThatIsMissingOrShortIsRefused) {
-    ASSERT_TRUE(daemon_.connect().allocate("inode").has_value());
-    daemon_.kill9();
+    ASSERT_NO_FATAL_FAILURE(allocate_and_kill(1));
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
     daemon_.kill9();
     const std::string first = daemon_.state_dir() + "/segment-0000000000000001";
     ASSERT_TRUE(fs::exists(first));
     const auto size = fs::file_size(first);
     fs::resize_file(first, size / 2);
-    ASSERT_FALSE(daemon_.start());
-    EXPECT_EQ(daemon_.wait_for_end(), (Exit{.status = 1})) << daemon_.log();
-    EXPECT_NE(daemon_.log().find("segment-0000000000000001"), std::string::npos) << daemon_.log();
+    expect_refusal_naming(first);
 
     fs::remove(first);
-    ASSERT_FALSE(daemon_.start());
-    EXPECT_EQ(daemon_.wait_for_end(), (Exit{.status = 1})) << daemon_.log();
-    EXPECT_NE(daemon_.log().find("journal_damaged"), std::string::npos) << daemon_.log();
+    expect_refusal_naming(first);
 }
 
 }  // namespace

@@ -144,15 +144,17 @@ TEST(Start, RefusesABadConfiguration) {
         const char* says;
     };
     const Case cases[] = {
-        {"empty",        "",                                                    "config_invalid"},
-        {"no pools",     "{}",                                                  "pools"         },
-        {"unknown key",  R"({"pools": [], "x": 1})",                            "x"             },
+        {"empty", "", "config_invalid"},
+        {"no pools", "{}", "pools"},
+        {"unknown key", R"({"pools": [], "x": 1})", "x"},
         {"segment size",
          R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9}],
-             "journal": {"segment_size": 1073741824}})", "segment_size"  },
+             "journal": {"segment_size": 1073741824}})",
+         "segment_size"},
         {"cyclic block",
          R"({"pools": [{"name": "a", "policy": "cyclic", "min": 1, "max": 9,
-                        "durability": "block"}]})",   "durability"    },
+                        "durability": "block"}]})",
+         "durability"},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

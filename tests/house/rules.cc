@@ -117,18 +117,18 @@ void check_links(const fs::path& root, const Room& room, std::vector<std::string
 
 const std::vector<Room>& rooms() {
     static const std::vector<Room> table = {
-        {"lib/base",      {},                                                         true },
-        {"lib/tree",      {"lib/base"},                                               true },
-        {"lib/journal",   {"lib/base"},                                               true },
-        {"lib/pool",      {"lib/tree", "lib/base"},                                   true },
-        {"lib/allocator", {"lib/pool", "lib/tree", "lib/journal", "lib/base"},        true },
-        {"proto",         {"lib/base"},                                               true },
-        {"config",        {"lib/pool", "lib/base"},                                   true },
-        {"lib/client",    {"proto", "lib/base"},                                      false},
+        {"lib/base", {}, true},
+        {"lib/tree", {"lib/base"}, true},
+        {"lib/journal", {"lib/base"}, true},
+        {"lib/pool", {"lib/tree", "lib/base"}, true},
+        {"lib/allocator", {"lib/pool", "lib/tree", "lib/journal", "lib/base"}, true},
+        {"proto", {"lib/base"}, true},
+        {"config", {"lib/pool", "lib/base"}, true},
+        {"lib/client", {"proto", "lib/base"}, false},
         {"daemon",
          {"lib/allocator", "lib/pool", "lib/journal", "proto", "config", "lib/base"},
-         false                                                                             },
-        {"cli",           {"lib/client", "proto", "config", "lib/base"},              false},
+         false},
+        {"cli", {"lib/client", "proto", "config", "lib/base"}, false},
     };
     return table;
 }

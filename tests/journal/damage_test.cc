@@ -145,9 +145,10 @@ TEST(JournalDamage, EverySectorLostBeforeTheLastGroupIsRefused) {
     for (std::uint64_t first = frames_offset; first < end; first += sector) {
         for (std::uint64_t second = first; second < end; second += sector) {
             std::vector<std::byte> content = whole;
-            for (const std::uint64_t at : {first, second})
+            for (const std::uint64_t at : {first, second}) {
                 std::fill_n(content.begin() + static_cast<std::ptrdiff_t>(at), sector,
                             std::byte{0});
+            }
             sample.storage.set_content(name, content);
             ASSERT_TRUE(refused_or_right(sample)) << "sectors at " << first << " and " << second;
         }
@@ -238,47 +239,49 @@ TEST(JournalDamage, WhatIsRefusedAndWhy) {
          [](MemStorage& s) { s.flip(segment_file(1), frames_offset + 40, std::byte{1}); },
          Errc::journal_damaged,
          "segment-0000000000000001, offset 4096, LSN 1: no frame reads back, and it was durable "
-         "before segment-0000000000000002 was opened"                                                                                                                             },
-        {"segment of another store",      other_store,                                          Errc::journal_damaged,
-         "segment-0000000000000001: it belongs to another store"                                                                                                                  },
+         "before segment-0000000000000002 was opened"},
+        {"segment of another store", other_store, Errc::journal_damaged,
+         "segment-0000000000000001: it belongs to another store"},
         {"first segment missing",
-         [](MemStorage& s) { static_cast<void>(s.remove(segment_file(1))); },                   Errc::journal_damaged,
-         "segment-0000000000000001: this segment is missing"                                                                                                                      },
+         [](MemStorage& s) { static_cast<void>(s.remove(segment_file(1))); }, Errc::journal_damaged,
+         "segment-0000000000000001: this segment is missing"},
         {"segment renamed",
          [](MemStorage& s) { static_cast<void>(s.rename(segment_file(2), segment_file(3))); },
-         Errc::journal_damaged,                                                                                        "segment-0000000000000003: its header is that of segment 2"},
+         Errc::journal_damaged, "segment-0000000000000003: its header is that of segment 2"},
         {"segment too long",
          [](MemStorage& s) {
              auto content = s.content(segment_file(2));
              content.resize(content.size() + 1);
              s.set_content(segment_file(2), content);
-         },                                                                                     Errc::journal_damaged, "it has 65537 bytes and should have 65536"                 },
+         },
+         Errc::journal_damaged, "it has 65537 bytes and should have 65536"},
         {"LSN goes back",
          [](MemStorage& s) { change_header(s, 2, [](SegmentHeader& h) { h.first_lsn = 0; }); },
-         Errc::journal_damaged,                                                                                        "its first LSN is 0, below the 1 of the segment before"    },
+         Errc::journal_damaged, "its first LSN is 0, below the 1 of the segment before"},
         {"run goes back",
          [](MemStorage& s) { change_header(s, 2, [](SegmentHeader& h) { h.run = 0; }); },
-         Errc::journal_damaged,                                                                                        "its run is 0, below the 1"                                },
+         Errc::journal_damaged, "its run is 0, below the 1"},
         {"base after the segment",
          [](MemStorage& s) { change_header(s, 2, [](SegmentHeader& h) { h.base = 9; }); },
-         Errc::journal_damaged,                                                                                        "its base, 9, is after it"                                 },
-        {"segment of a newer version",    [](MemStorage& s) { set_segment_version(s, 2); },
+         Errc::journal_damaged, "its base, 9, is after it"},
+        {"segment of a newer version", [](MemStorage& s) { set_segment_version(s, 2); },
          Errc::record_unknown,
-         "segment-0000000000000002: segment format version 2 is unknown here"                                                                                                     },
+         "segment-0000000000000002: segment format version 2 is unknown here"},
         {"frame of an unknown type",
          [](MemStorage& s) { put_frame(s, frames_offset, 1, 0, 99, frame_version); },
-         Errc::record_unknown,                                                                                         "LSN 1: frame type 99, version 1 is unknown here"          },
+         Errc::record_unknown, "LSN 1: frame type 99, version 1 is unknown here"},
         {"frame of an unknown version",
-         [](MemStorage& s) { put_frame(s, frames_offset, 1, 0, 1, 2); },                        Errc::record_unknown,
-         "LSN 1: frame type 1, version 2 is unknown here"                                                                                                                         },
+         [](MemStorage& s) { put_frame(s, frames_offset, 1, 0, 1, 2); }, Errc::record_unknown,
+         "LSN 1: frame type 1, version 2 is unknown here"},
         {"log frame without records",
          [](MemStorage& s) { put_frame(s, frames_offset, 1, 0, 1, frame_version); },
-         Errc::journal_damaged,                                                                                        "the frame's records do not fit its size"                  },
+         Errc::journal_damaged, "the frame's records do not fit its size"},
         {"all segments gone",
          [](MemStorage& s) {
              static_cast<void>(s.remove(segment_file(1)));
              static_cast<void>(s.rename(segment_file(2), "spare-0000000000000099"));
-         },                                                                                     Errc::journal_damaged, "it was segment 2, and all segments are gone"              },
+         },
+         Errc::journal_damaged, "it was segment 2, and all segments are gone"},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -353,13 +356,13 @@ TEST(JournalDamage, ASnapshotThatIsNotWhole) {
         bool used;
     };
     const Case cases[] = {
-  // name                              missing log    flip   refused used
-        {"whole, older segments gone",      true,  false, false, false, true },
-        {"whole, a record after it",        false, true,  false, false, true },
+        // name                              missing log    flip   refused used
+        {"whole, older segments gone", true, false, false, false, true},
+        {"whole, a record after it", false, true, false, false, true},
         {"whole, nothing proves it synced", false, false, false, false, false},
-        {"not whole, nothing proves it",    false, false, true,  false, false},
-        {"not whole, older segments gone",  true,  false, true,  true,  false},
-        {"not whole, a record after it",    false, true,  true,  true,  false},
+        {"not whole, nothing proves it", false, false, true, false, false},
+        {"not whole, older segments gone", true, false, true, true, false},
+        {"not whole, a record after it", false, true, true, true, false},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

@@ -113,12 +113,12 @@ TEST(Journal, ASnapshotReplacesTheLogBeforeIt) {
         std::size_t size_max;
     };
     const Case cases[] = {
-  // name                        before after size_max
-        {"of nothing",             0,   0,   1              },
-        {"of nothing, then a log", 0,   10,  40             },
-        {"small, at the very end", 200, 0,   40             },
-        {"small, then a log",      200, 30,  40             },
-        {"over several segments",  900, 0,   record_size_max},
+        // name                        before after size_max
+        {"of nothing", 0, 0, 1},
+        {"of nothing, then a log", 0, 10, 40},
+        {"small, at the very end", 200, 0, 40},
+        {"small, then a log", 200, 30, 40},
+        {"over several segments", 900, 0, record_size_max},
         {"several, then more log", 900, 400, record_size_max},
     };
     for (const Case& c : cases) {

@@ -54,7 +54,7 @@ public:
 inline JournalOptions small_options() {
     JournalOptions options;
     options.segment_size = segment_size_min;
-    options.group_size_max = 64 * 1024;
+    options.group_size_max = std::size_t{64} * 1024;
     options.fresh_id.fill(std::byte{0x5a});
     return options;
 }

@@ -21,11 +21,7 @@ TEST(CyclicPool, WrapsAndSkipsWhatIsLive) {
 }
 
 TEST(CyclicPool, WrapsAtTheEndsOfTheSpace) {
-    for (const Range range : {
-             Range{0,          2     },
-             Range{id_max - 2, id_max},
-             Range{id_max,     id_max}
-    }) {
+    for (const Range range : {Range{0, 2}, Range{id_max - 2, id_max}, Range{id_max, id_max}}) {
         TestPool test(cyclic_spec(range));
         for (std::uint64_t generation = 1; generation <= 3; ++generation) {
             for (Id id = range.first;; ++id) {
@@ -71,29 +67,29 @@ TEST(CyclicPool, ClaimsRaiseTheGenerationWhereItMayRepeat) {
         Outcome want;  // of the last step
     };
     const Case cases[] = {
-        {"claim ahead",                           {"c5"},                                {5, 1}          },
-        {"claim ahead, others handed out",        {"a3", "c5"},                          {5, 1}          },
-        {"claim of what was handed out",          {"a3", "r2", "c2"},                    {2, 2}          },
-        {"claim at the cursor",                   {"a3", "c4"},                          {4, 1}          },
-        {"claim just below the cursor",           {"a3", "r3", "c3"},                    {3, 2}          },
-        {"claim, release, claim again",           {"c5", "r5", "c5"},                    {5, 2}          },
-        {"and again",                             {"c5", "r5", "c5", "r5", "c5"},        {5, 3}          },
-        {"claim between two claims, to be safe",  {"c5", "c8", "c6"},                    {6, 2}          },
-        {"claim beside two claims",               {"c5", "c8", "c9"},                    {9, 1}          },
-        {"allocation past a live claim",          {"c1", "a1"},                          {2, 1}          },
-        {"allocation of a released claim",        {"c1", "r1", "a1"},                    {1, 2}          },
-        {"allocation over a released claim",      {"c2", "r2", "a3"},                    {Range{1, 3}, 2}},
-        {"allocation before a released claim",    {"c5", "r5", "a4"},                    {Range{1, 4}, 1}},
-        {"claim ahead, swept, released, claimed", {"c5", "a4", "a2", "r5", "c5"},        {5, 2}          },
-        {"claim of what the last generation had", {"a5", "r3", "!", "c3"},               {3, 2}          },
-        {"claim of it a second time",             {"a5", "r3", "!", "c3", "r3", "c3"},   {3, 3}          },
-        {"wrap to a claim of this generation",    {"a9", "r2", "c2", "r2", "a1", "a1"},  {2, 3}          },
-        {"claim below the cursor after a wrap",   {"a10", "r1", "r2", "r9", "a1", "c9"}, {9, 2}          },
-        {"claim of the wrapped one",              {"a10", "r1", "r2", "a1", "r1", "c1"}, {1, 3}          },
-        {"unclean stop before the first",         {"!", "a1"},                           {1, 2}          },
-        {"unclean stop",                          {"a1", "!", "a1"},                     {2, 2}          },
-        {"two of them",                           {"a1", "!", "!", "a1"},                {2, 3}          },
-        {"unclean stop at the end",               {"a10", "r1", "!", "a1"},              {1, 3}          },
+        {"claim ahead", {"c5"}, {5, 1}},
+        {"claim ahead, others handed out", {"a3", "c5"}, {5, 1}},
+        {"claim of what was handed out", {"a3", "r2", "c2"}, {2, 2}},
+        {"claim at the cursor", {"a3", "c4"}, {4, 1}},
+        {"claim just below the cursor", {"a3", "r3", "c3"}, {3, 2}},
+        {"claim, release, claim again", {"c5", "r5", "c5"}, {5, 2}},
+        {"and again", {"c5", "r5", "c5", "r5", "c5"}, {5, 3}},
+        {"claim between two claims, to be safe", {"c5", "c8", "c6"}, {6, 2}},
+        {"claim beside two claims", {"c5", "c8", "c9"}, {9, 1}},
+        {"allocation past a live claim", {"c1", "a1"}, {2, 1}},
+        {"allocation of a released claim", {"c1", "r1", "a1"}, {1, 2}},
+        {"allocation over a released claim", {"c2", "r2", "a3"}, {Range{1, 3}, 2}},
+        {"allocation before a released claim", {"c5", "r5", "a4"}, {Range{1, 4}, 1}},
+        {"claim ahead, swept, released, claimed", {"c5", "a4", "a2", "r5", "c5"}, {5, 2}},
+        {"claim of what the last generation had", {"a5", "r3", "!", "c3"}, {3, 2}},
+        {"claim of it a second time", {"a5", "r3", "!", "c3", "r3", "c3"}, {3, 3}},
+        {"wrap to a claim of this generation", {"a9", "r2", "c2", "r2", "a1", "a1"}, {2, 3}},
+        {"claim below the cursor after a wrap", {"a10", "r1", "r2", "r9", "a1", "c9"}, {9, 2}},
+        {"claim of the wrapped one", {"a10", "r1", "r2", "a1", "r1", "c1"}, {1, 3}},
+        {"unclean stop before the first", {"!", "a1"}, {1, 2}},
+        {"unclean stop", {"a1", "!", "a1"}, {2, 2}},
+        {"two of them", {"a1", "!", "!", "a1"}, {2, 3}},
+        {"unclean stop at the end", {"a10", "r1", "!", "a1"}, {1, 3}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

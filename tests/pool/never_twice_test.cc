@@ -113,12 +113,7 @@ private:
             ASSERT_TRUE(seen_.insert({id, lease.generation}).second)
                 << id << "@" << lease.generation << " was handed out before";
             ASSERT_TRUE(spec_.range.contains(id));
-            ASSERT_TRUE(live_
-                            .insert({
-                                id, {lease.generation, holder}
-            })
-                            .second)
-                << id << " is live";
+            ASSERT_TRUE(live_.insert({id, {lease.generation, holder}}).second) << id << " is live";
             if (id == lease.range.last) break;
         }
     }

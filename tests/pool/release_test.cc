@@ -15,12 +15,12 @@ TEST(Release, TakesAWholeLeaseOrAnyPart) {
         std::vector<Range> left;
     };
     const Case cases[] = {
-        {"all",          {{1, 10}},                {}                               },
-        {"the first",    {{1, 1}},                 {{2, 10}}                        },
-        {"the last",     {{10, 10}},               {{1, 9}}                         },
-        {"a hole",       {{4, 6}},                 {{1, 3}, {7, 10}}                },
+        {"all", {{1, 10}}, {}},
+        {"the first", {{1, 1}}, {{2, 10}}},
+        {"the last", {{10, 10}}, {{1, 9}}},
+        {"a hole", {{4, 6}}, {{1, 3}, {7, 10}}},
         {"hole by hole", {{2, 2}, {4, 4}, {6, 6}}, {{1, 1}, {3, 3}, {5, 5}, {7, 10}}},
-        {"both halves",  {{6, 10}, {1, 5}},        {}                               },
+        {"both halves", {{6, 10}, {1, 5}}, {}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -41,23 +41,15 @@ TEST(Release, TakesTouchingLeasesOfOneHolderAtOnce) {
     ASSERT_TRUE(test.allocate(5, 3));
     ASSERT_TRUE(test.allocate_at(Range{6, 7}, 3));
     ASSERT_TRUE(test.allocate(5, 3));
-    EXPECT_EQ(runs_of(test.pool), (std::vector<LiveRun>{
-                                      {{1, 12}, 0, 3}
-    }));
+    EXPECT_EQ(runs_of(test.pool), (std::vector<LiveRun>{{{1, 12}, 0, 3}}));
     EXPECT_TRUE(test.release({2, 11}, 0, 3));
-    EXPECT_EQ(runs_of(test.pool), (std::vector<LiveRun>{
-                                      {{1, 1},   0, 3},
-                                      {{12, 12}, 0, 3}
-    }));
+    EXPECT_EQ(runs_of(test.pool), (std::vector<LiveRun>{{{1, 1}, 0, 3}, {{12, 12}, 0, 3}}));
     EXPECT_SOUND(test.pool);
 }
 
 TEST(Release, OfSingleIdsSucceedsInAnyOrder) {
     std::mt19937_64 random(1);
-    for (const Range range : {
-             Range{0,            999   },
-             Range{id_max - 999, id_max}
-    }) {
+    for (const Range range : {Range{0, 999}, Range{id_max - 999, id_max}}) {
         TestPool test(cyclic_spec(range));
         for (HolderIndex holder = 0; holder < 10; ++holder)
             ASSERT_TRUE(test.allocate(100, holder));
@@ -97,24 +89,24 @@ TEST(Release, IsAllOrNothing) {
         Error want;
     };
     const Case cases[] = {
-  // name                     range       gen holder want
-        {"another holder's",         {5, 5},      1, 1,  {Errc::not_holder, 5}      },
-        {"runs into another's",      {3, 6},      1, 1,  {Errc::not_holder, 5}      },
-        {"runs into a hole",         {7, 9},      1, 2,  {Errc::released, 9}        },
-        {"begins in a hole",         {10, 12},    1, 1,  {Errc::released, 10}       },
-        {"another generation",       {13, 13},    1, 1,  {Errc::stale_generation, 2}},
-        {"runs into another one",    {11, 14},    1, 1,  {Errc::stale_generation, 2}},
-        {"and from above",           {11, 14},    2, 1,  {Errc::stale_generation, 1}},
-        {"past all handed out",      {13, 15},    2, 1,  {Errc::never_allocated, 15}},
-        {"never handed out",         {20, 20},    1, 1,  {Errc::never_allocated, 20}},
-        {"never handed out, at max", {30, 30},    1, 1,  {Errc::never_allocated, 30}},
-        {"no generation named",      {1, 1},      0, 1,  {Errc::generation_required}},
-        {"generation to come",       {1, 1},      3, 1,  {Errc::stale_generation, 1}},
-        {"turned round",             {4, 3},      1, 1,  {Errc::range_reversed, 4}  },
-        {"below min",                {0, 1},      1, 1,  {Errc::id_out_of_range, 0} },
-        {"above max",                {30, 31},    1, 1,  {Errc::id_out_of_range, 31}},
-        {"everything there is",      whole_space, 1, 1,  {Errc::id_out_of_range, 0} },
-        {"somebody who has nothing", {1, 4},      1, 99, {Errc::not_holder, 1}      },
+        // name                     range       gen holder want
+        {"another holder's", {5, 5}, 1, 1, {Errc::not_holder, 5}},
+        {"runs into another's", {3, 6}, 1, 1, {Errc::not_holder, 5}},
+        {"runs into a hole", {7, 9}, 1, 2, {Errc::released, 9}},
+        {"begins in a hole", {10, 12}, 1, 1, {Errc::released, 10}},
+        {"another generation", {13, 13}, 1, 1, {Errc::stale_generation, 2}},
+        {"runs into another one", {11, 14}, 1, 1, {Errc::stale_generation, 2}},
+        {"and from above", {11, 14}, 2, 1, {Errc::stale_generation, 1}},
+        {"past all handed out", {13, 15}, 2, 1, {Errc::never_allocated, 15}},
+        {"never handed out", {20, 20}, 1, 1, {Errc::never_allocated, 20}},
+        {"never handed out, at max", {30, 30}, 1, 1, {Errc::never_allocated, 30}},
+        {"no generation named", {1, 1}, 0, 1, {Errc::generation_required}},
+        {"generation to come", {1, 1}, 3, 1, {Errc::stale_generation, 1}},
+        {"turned round", {4, 3}, 1, 1, {Errc::range_reversed, 4}},
+        {"below min", {0, 1}, 1, 1, {Errc::id_out_of_range, 0}},
+        {"above max", {30, 31}, 1, 1, {Errc::id_out_of_range, 31}},
+        {"everything there is", whole_space, 1, 1, {Errc::id_out_of_range, 0}},
+        {"somebody who has nothing", {1, 4}, 1, 99, {Errc::not_holder, 1}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -154,21 +146,21 @@ TEST(Lookup, HasThreeAnswersForWhatIsNotLiveAsAsked) {
         Result<LiveRun> want;
     };
     const Case cases[] = {
-  // name                      id  gen want
-        {"any generation",           2,      0, LiveRun{{1, 4}, 1, 1}               },
-        {"its generation",           4,      1, LiveRun{{1, 4}, 1, 1}               },
-        {"another holder's",         5,      0, LiveRun{{5, 8}, 1, 2}               },
-        {"an older generation",      11,     1, LiveRun{{11, 12}, 1, 1}             },
-        {"touching, but a new one",  13,     2, LiveRun{{13, 14}, 2, 1}             },
-        {"stale",                    13,     1, Error{Errc::stale_generation, 2}    },
-        {"of a generation to come",  1,      9, Error{Errc::stale_generation, 1}    },
-        {"released",                 9,      0, Error{Errc::released, 9}            },
-        {"released, by generation",  10,     1, Error{Errc::released, 10}           },
-        {"never handed out",         15,     0, Error{Errc::never_allocated, 15}    },
-        {"never handed out, at max", 30,     2, Error{Errc::never_allocated, 30}    },
-        {"below min",                0,      0, Error{Errc::id_out_of_range, 0}     },
-        {"above max",                31,     0, Error{Errc::id_out_of_range, 31}    },
-        {"the last ID of all",       id_max, 0, Error{Errc::id_out_of_range, id_max}},
+        // name                      id  gen want
+        {"any generation", 2, 0, LiveRun{{1, 4}, 1, 1}},
+        {"its generation", 4, 1, LiveRun{{1, 4}, 1, 1}},
+        {"another holder's", 5, 0, LiveRun{{5, 8}, 1, 2}},
+        {"an older generation", 11, 1, LiveRun{{11, 12}, 1, 1}},
+        {"touching, but a new one", 13, 2, LiveRun{{13, 14}, 2, 1}},
+        {"stale", 13, 1, Error{Errc::stale_generation, 2}},
+        {"of a generation to come", 1, 9, Error{Errc::stale_generation, 1}},
+        {"released", 9, 0, Error{Errc::released, 9}},
+        {"released, by generation", 10, 1, Error{Errc::released, 10}},
+        {"never handed out", 15, 0, Error{Errc::never_allocated, 15}},
+        {"never handed out, at max", 30, 2, Error{Errc::never_allocated, 30}},
+        {"below min", 0, 0, Error{Errc::id_out_of_range, 0}},
+        {"above max", 31, 0, Error{Errc::id_out_of_range, 31}},
+        {"the last ID of all", id_max, 0, Error{Errc::id_out_of_range, id_max}},
     };
     TestPool test(cyclic_spec({1, 30}));
     filled(test);
@@ -198,15 +190,8 @@ TEST(Lookup, RunsGoOverClaimsInAPoolOfBlocks) {
     ASSERT_TRUE(test.allocate(2, 3));
     ASSERT_TRUE(test.allocate(2, 4));
     for (const Id id : std::vector<Id>{1, 3, 4, 5, 6, 7})
-        EXPECT_EQ(test.pool.lookup(id, 0).value(), (LiveRun{
-                                                       {1, 7},
-                                                       0, 3
-        }))
-            << id;
-    EXPECT_EQ(test.pool.lookup(8, 0).value(), (LiveRun{
-                                                  {8, 9},
-                                                  0, 4
-    }));
+        EXPECT_EQ(test.pool.lookup(id, 0).value(), (LiveRun{{1, 7}, 0, 3})) << id;
+    EXPECT_EQ(test.pool.lookup(8, 0).value(), (LiveRun{{8, 9}, 0, 4}));
     EXPECT_EQ(test.pool.next(5).value(), test.pool.lookup(5, 0).value());
     EXPECT_EQ(runs_of(test.pool).size(), 2U);
 }
@@ -219,15 +204,9 @@ TEST(Next, GivesTheRunAtOrAfterAnId) {
         std::optional<LiveRun> want;
     };
     const Case cases[] = {
-        {0,      LiveRun{{1, 4}, 1, 1}  },
-        {1,      LiveRun{{1, 4}, 1, 1}  },
-        {3,      LiveRun{{1, 4}, 1, 1}  },
-        {8,      LiveRun{{5, 8}, 1, 2}  },
-        {9,      LiveRun{{11, 12}, 1, 1}},
-        {14,     LiveRun{{13, 14}, 2, 1}},
-        {15,     std::nullopt           },
-        {31,     std::nullopt           },
-        {id_max, std::nullopt           },
+        {0, LiveRun{{1, 4}, 1, 1}}, {1, LiveRun{{1, 4}, 1, 1}},   {3, LiveRun{{1, 4}, 1, 1}},
+        {8, LiveRun{{5, 8}, 1, 2}}, {9, LiveRun{{11, 12}, 1, 1}}, {14, LiveRun{{13, 14}, 2, 1}},
+        {15, std::nullopt},         {31, std::nullopt},           {id_max, std::nullopt},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.id);
@@ -244,14 +223,8 @@ TEST(Next, GivesTheRunAtOrAfterAnId) {
 TEST(Next, FindsTheLastIdOfAll) {
     TestPool test(unique_spec({id_max, id_max}));
     ASSERT_TRUE(test.allocate());
-    EXPECT_EQ(test.pool.next(0).value(), (LiveRun{
-                                             {id_max, id_max},
-                                             0, 0
-    }));
-    EXPECT_EQ(test.pool.next(id_max).value(), (LiveRun{
-                                                  {id_max, id_max},
-                                                  0, 0
-    }));
+    EXPECT_EQ(test.pool.next(0).value(), (LiveRun{{id_max, id_max}, 0, 0}));
+    EXPECT_EQ(test.pool.next(id_max).value(), (LiveRun{{id_max, id_max}, 0, 0}));
 }
 
 }  // namespace

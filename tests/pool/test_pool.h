@@ -48,21 +48,14 @@ public:
 
 // What a request came to, in a form that a table can name: a lease or an error.
 struct Outcome {
-    Lease lease{
-        {0, 0},
-        0
-    };
+    Lease lease{{0, 0}, 0};
     Error error;
 
     Outcome(const Result<Granted>& granted)  // NOLINT(google-explicit-constructor)
         : lease(granted ? granted->lease : Lease{{0, 0}, 0}),
           error(granted ? Error{} : granted.error()) {}
     Outcome(Range range, std::uint64_t generation) : lease{range, generation} {}
-    Outcome(Id id, std::uint64_t generation)
-        : lease{
-              {id, id},
-              generation
-    } {}
+    Outcome(Id id, std::uint64_t generation) : lease{{id, id}, generation} {}
     Outcome(Error refusal) : error(refusal) {}  // NOLINT(google-explicit-constructor)
     Outcome(Errc refusal) : error(refusal) {}   // NOLINT(google-explicit-constructor)
 

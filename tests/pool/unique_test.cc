@@ -20,8 +20,8 @@ TEST(UniquePool, EndsAtMaxAndNeverWraps) {
         Range range;
     };
     const Case cases[] = {
-        {"from 0",                   {0, 4}              },
-        {"in the middle",            {1000, 1004}        },
+        {"from 0", {0, 4}},
+        {"in the middle", {1000, 1004}},
         {"up to the last ID of all", {id_max - 4, id_max}},
     };
     for (const Case& c : cases) {
@@ -74,19 +74,19 @@ TEST(UniquePool, MovesItsMarkAheadInStrides) {
         std::optional<Id> want;  // the mark recorded with the first ID
     };
     const Case cases[] = {
-        {"a huge pool",                     {1, id_max},          Durability::lease, 1 + 65'536  },
-        {"the same in blocks",              {1, id_max},          Durability::block, 1 + 65'536  },
-        {"from 0",                          {0, id_max},          Durability::lease, 65'536      },
-        {"a millionth of what is left",     {1, 1 + 7 * million}, Durability::lease, 1 + 7       },
-        {"a million left",                  {1, 1 + million},     Durability::lease, 2           },
-        {"under a million left",            {1, million},         Durability::lease, std::nullopt},
-        {"under a million left, in blocks", {1, million},         Durability::block, 1           },
-        {"the last ID",                     {id_max, id_max},     Durability::lease, std::nullopt},
-        {"the last ID, in blocks",          {id_max, id_max},     Durability::block, id_max      },
+        {"a huge pool", {1, id_max}, Durability::lease, 1 + 65'536},
+        {"the same in blocks", {1, id_max}, Durability::block, 1 + 65'536},
+        {"from 0", {0, id_max}, Durability::lease, 65'536},
+        {"a millionth of what is left", {1, 1 + 7 * million}, Durability::lease, 1 + 7},
+        {"a million left", {1, 1 + million}, Durability::lease, 2},
+        {"under a million left", {1, million}, Durability::lease, std::nullopt},
+        {"under a million left, in blocks", {1, million}, Durability::block, 1},
+        {"the last ID", {id_max, id_max}, Durability::lease, std::nullopt},
+        {"the last ID, in blocks", {id_max, id_max}, Durability::block, id_max},
         {"near the end",
          {id_max - 2 * million, id_max},
          Durability::lease,
-         id_max - 2 * million + 2                                                                },
+         id_max - 2 * million + 2},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

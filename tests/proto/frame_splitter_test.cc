@@ -92,7 +92,7 @@ TEST(FrameSplitter, SaysForGoodThatTheStreamIsOutOfStep) {
     };
     const Case cases[] = {
         {"stream_size_small", Errc::frame_malformed},
-        {"stream_size_large", Errc::frame_too_long },
+        {"stream_size_large", Errc::frame_too_long},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);

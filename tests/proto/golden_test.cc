@@ -48,25 +48,25 @@ struct RequestVector {
 std::vector<RequestVector> request_vectors() {
     const HelloRequest full{1, 3, 5, 7, some_key(), names({"pid"})};
     return {
-        {"hello_request",              {0, 1, HelloRequest{}}                                           },
-        {"hello_request_names",        {0, 65535, HelloRequest{1, 1, 0, 0, {}, names({"inode", "pid"})}}},
-        {"hello_request_full",         {0, 2, full}                                                     },
-        {"ping_request",               {0, 1, PingRequest{}}                                            },
-        {"allocate_request",           {0, 3, AllocateRequest{1}}                                       },
-        {"allocate_request_largest",   {65534, 65535, AllocateRequest{top}}                             },
-        {"allocate_at_request",        {1, 4, AllocateAtRequest{{1000, 1999}}}                          },
-        {"allocate_at_request_top",    {0, 4, AllocateAtRequest{{top, top}}}                            },
-        {"release_request",            {0, 5, ReleaseRequest{{42, 42}, 0}}                              },
-        {"release_request_top",        {0, 5, ReleaseRequest{{top, top}, 0}}                            },
-        {"release_request_long",       {1, 5, ReleaseRequest{{1000, 1999}, 9}}                          },
-        {"release_request_long_whole", {0, 5, ReleaseRequest{{0, top}, 0}}                              },
-        {"lookup_request",             {1, 6, LookupRequest{1500}}                                      },
-        {"lookup_request_long",        {1, 6, LookupLeaseRequest{1500, 9}}                              },
-        {"next_request",               {1, 7, NextRequest{0}}                                           },
-        {"list_request",               {1, 8, ListRequest{0, 0}}                                        },
-        {"list_request_limit",         {1, 8, ListRequest{top, 2}}                                      },
-        {"pools_request",              {2, 9, PoolsRequest{}}                                           },
-        {"stats_request",              {whole_daemon, 10, StatsRequest{}}                               },
+        {"hello_request", {0, 1, HelloRequest{}}},
+        {"hello_request_names", {0, 65535, HelloRequest{1, 1, 0, 0, {}, names({"inode", "pid"})}}},
+        {"hello_request_full", {0, 2, full}},
+        {"ping_request", {0, 1, PingRequest{}}},
+        {"allocate_request", {0, 3, AllocateRequest{1}}},
+        {"allocate_request_largest", {65534, 65535, AllocateRequest{top}}},
+        {"allocate_at_request", {1, 4, AllocateAtRequest{{1000, 1999}}}},
+        {"allocate_at_request_top", {0, 4, AllocateAtRequest{{top, top}}}},
+        {"release_request", {0, 5, ReleaseRequest{{42, 42}, 0}}},
+        {"release_request_top", {0, 5, ReleaseRequest{{top, top}, 0}}},
+        {"release_request_long", {1, 5, ReleaseRequest{{1000, 1999}, 9}}},
+        {"release_request_long_whole", {0, 5, ReleaseRequest{{0, top}, 0}}},
+        {"lookup_request", {1, 6, LookupRequest{1500}}},
+        {"lookup_request_long", {1, 6, LookupLeaseRequest{1500, 9}}},
+        {"next_request", {1, 7, NextRequest{0}}},
+        {"list_request", {1, 8, ListRequest{0, 0}}},
+        {"list_request_limit", {1, 8, ListRequest{top, 2}}},
+        {"pools_request", {2, 9, PoolsRequest{}}},
+        {"stats_request", {whole_daemon, 10, StatsRequest{}}},
     };
 }
 
@@ -76,64 +76,43 @@ struct ReplyVector {
 };
 
 std::vector<ReplyVector> reply_vectors() {
-    const PoolEntry inode{
-        0, PoolPolicy::unique, PoolDurability::lease, 65'536, {1, top},
-            "inode"
-    };
-    const PoolEntry pid{
-        1, PoolPolicy::cyclic, PoolDurability::lease, 65'536, {2, 4'194'303},
-            "pid"
-    };
+    const PoolEntry inode{0, PoolPolicy::unique, PoolDurability::lease, 65'536, {1, top}, "inode"};
+    const PoolEntry pid{1,      PoolPolicy::cyclic, PoolDurability::lease,
+                        65'536, {2, 4'194'303},     "pid"};
     static const std::string long_name(pool_name_size_max, 'p');
-    const PoolEntry largest{
-        65534, PoolPolicy::unique, PoolDurability::block, top32, {0, top},
-            long_name
-    };
-    const LeaseRecord lease{
-        {1000, 1999},
-        9, 1000, 100, Binding::persistent
-    };
-    const LeaseRecord second{
-        {2000, 2999},
-        10, 1000, 100, Binding::process
-    };
-    const LeaseRecord last{
-        {top - 1, top},
-        top, top32, top32, Binding::ttl
-    };
-    const HelloReply shipped{
-        1, 4096, 0, 0, {                               },
-            0, { false, packed<PoolEntry>({inode, pid})}
-    };
-    const HelloReply full{
-        1, 4096, 5, 7, some_key(), 256, {true, packed<PoolEntry>({inode})}
-    };
+    const PoolEntry largest{65534, PoolPolicy::unique, PoolDurability::block,
+                            top32, {0, top},           long_name};
+    const LeaseRecord lease{{1000, 1999}, 9, 1000, 100, Binding::persistent};
+    const LeaseRecord second{{2000, 2999}, 10, 1000, 100, Binding::process};
+    const LeaseRecord last{{top - 1, top}, top, top32, top32, Binding::ttl};
+    const HelloReply shipped{1, 4096, 0, 0, {}, 0, {false, packed<PoolEntry>({inode, pid})}};
+    const HelloReply full{1, 4096, 5, 7, some_key(), 256, {true, packed<PoolEntry>({inode})}};
     using enum Operation;
     return {
-        {"hello_reply",            {Operation::hello, 1, shipped}                                  },
-        {"hello_reply_full",       {Operation::hello, 2, full}                                     },
-        {"ping_reply",             {ping, 1, DoneReply{}}                                          },
-        {"allocate_reply",         {allocate, 3, LeaseReply{{42, 42}, 0}}                          },
-        {"allocate_reply_top",     {allocate, 3, LeaseReply{{top - 2, top}, top}}                  },
-        {"allocate_at_reply",      {allocate_at, 4, LeaseReply{{1000, 1999}, 9}}                   },
-        {"release_reply",          {release, 5, DoneReply{}}                                       },
-        {"lookup_reply",           {lookup, 6, LookupReply{9, 1000, 100, 500, 499}}                },
-        {"lookup_reply_saturated", {lookup, 6, LookupReply{0, 0, top32, top32, top32}}             },
-        {"lookup_reply_long",      {lookup, 6, lease}                                              },
-        {"next_reply",             {next, 7, lease}                                                },
-        {"next_reply_top",         {next, 7, last}                                                 },
-        {"list_reply",             {list, 8, ListReply{true, packed<LeaseRecord>({lease, second})}}},
-        {"list_reply_empty",       {list, 8, ListReply{}}                                          },
-        {"pools_reply",            {pools, 9, PoolsReply{false, packed<PoolEntry>({largest})}}     },
+        {"hello_reply", {Operation::hello, 1, shipped}},
+        {"hello_reply_full", {Operation::hello, 2, full}},
+        {"ping_reply", {ping, 1, DoneReply{}}},
+        {"allocate_reply", {allocate, 3, LeaseReply{{42, 42}, 0}}},
+        {"allocate_reply_top", {allocate, 3, LeaseReply{{top - 2, top}, top}}},
+        {"allocate_at_reply", {allocate_at, 4, LeaseReply{{1000, 1999}, 9}}},
+        {"release_reply", {release, 5, DoneReply{}}},
+        {"lookup_reply", {lookup, 6, LookupReply{9, 1000, 100, 500, 499}}},
+        {"lookup_reply_saturated", {lookup, 6, LookupReply{0, 0, top32, top32, top32}}},
+        {"lookup_reply_long", {lookup, 6, lease}},
+        {"next_reply", {next, 7, lease}},
+        {"next_reply_top", {next, 7, last}},
+        {"list_reply", {list, 8, ListReply{true, packed<LeaseRecord>({lease, second})}}},
+        {"list_reply_empty", {list, 8, ListReply{}}},
+        {"pools_reply", {pools, 9, PoolsReply{false, packed<PoolEntry>({largest})}}},
         {"stats_reply",
          {stats, 10,
           StatsReply{
-              packed<Stat>({{StatId::connections, 3}, {StatId::journal_durable_lsn, top}})}}       },
-        {"error_reply",            {allocate, 3, ErrorReply{Errc::pool_exhausted, ""}}             },
-        {"error_reply_detail",     {release, 5, ErrorReply{{Errc::stale_generation, top}, ""}}     },
+              packed<Stat>({{StatId::connections, 3}, {StatId::journal_durable_lsn, top}})}}},
+        {"error_reply", {allocate, 3, ErrorReply{Errc::pool_exhausted, ""}}},
+        {"error_reply_detail", {release, 5, ErrorReply{{Errc::stale_generation, top}, ""}}},
         {"error_reply_text",
-         {Operation::hello, 1, ErrorReply{Errc::pool_unknown, "no pool \"na\xc3\xafve\""}}         },
-        {"error_reply_unasked",    {none, 0, ErrorReply{Errc::frame_malformed, ""}}                },
+         {Operation::hello, 1, ErrorReply{Errc::pool_unknown, "no pool \"na\xc3\xafve\""}}},
+        {"error_reply_unasked", {none, 0, ErrorReply{Errc::frame_malformed, ""}}},
     };
 }
 
@@ -144,26 +123,26 @@ struct RefusedVector {
 
 const std::vector<RefusedVector>& refused_vectors() {
     static const std::vector<RefusedVector> vectors{
-        {"refused_extension_required",     {Errc::extension_unknown, 32773}},
-        {"refused_extension_and_value",    {Errc::extension_unknown, 32773}},
-        {"refused_extension_cut",          Errc::body_malformed            },
-        {"refused_extension_unflagged",    Errc::body_malformed            },
-        {"refused_count_zero",             Errc::count_zero                },
-        {"refused_range_reversed",         Errc::range_reversed            },
-        {"refused_range_reversed_release", Errc::range_reversed            },
-        {"refused_body_short",             Errc::body_malformed            },
-        {"refused_body_long",              Errc::body_malformed            },
-        {"refused_long_form",              Errc::body_malformed            },
-        {"refused_flag_reply",             Errc::body_malformed            },
-        {"refused_flag_unknown",           Errc::body_malformed            },
-        {"refused_tag_zero",               Errc::body_malformed            },
-        {"refused_pool_of_none",           Errc::body_malformed            },
-        {"refused_list_zero",              Errc::body_malformed            },
-        {"refused_operation",              {Errc::operation_unknown, 200}  },
-        {"refused_operation_none",         {Errc::operation_unknown, 0}    },
-        {"refused_hello_magic",            Errc::frame_malformed           },
-        {"refused_hello_versions",         Errc::body_malformed            },
-        {"refused_hello_names_cut",        Errc::body_malformed            },
+        {"refused_extension_required", {Errc::extension_unknown, 32773}},
+        {"refused_extension_and_value", {Errc::extension_unknown, 32773}},
+        {"refused_extension_cut", Errc::body_malformed},
+        {"refused_extension_unflagged", Errc::body_malformed},
+        {"refused_count_zero", Errc::count_zero},
+        {"refused_range_reversed", Errc::range_reversed},
+        {"refused_range_reversed_release", Errc::range_reversed},
+        {"refused_body_short", Errc::body_malformed},
+        {"refused_body_long", Errc::body_malformed},
+        {"refused_long_form", Errc::body_malformed},
+        {"refused_flag_reply", Errc::body_malformed},
+        {"refused_flag_unknown", Errc::body_malformed},
+        {"refused_tag_zero", Errc::body_malformed},
+        {"refused_pool_of_none", Errc::body_malformed},
+        {"refused_list_zero", Errc::body_malformed},
+        {"refused_operation", {Errc::operation_unknown, 200}},
+        {"refused_operation_none", {Errc::operation_unknown, 0}},
+        {"refused_hello_magic", Errc::frame_malformed},
+        {"refused_hello_versions", Errc::body_malformed},
+        {"refused_hello_names_cut", Errc::body_malformed},
     };
     return vectors;
 }
@@ -229,9 +208,7 @@ TEST(Golden, UnknownOptionalExtensionsOfARequestAreSkipped) {
     EXPECT_EQ(extended(bytes_of(allocate), true), golden("extension_request_optional"));
     EXPECT_EQ(decode_request(golden("extension_request_optional")).value(), allocate);
 
-    const Request hello{
-        0, 1, HelloRequest{1, 1, 0, 0, {}, names({"pid"})}
-    };
+    const Request hello{0, 1, HelloRequest{1, 1, 0, 0, {}, names({"pid"})}};
     EXPECT_EQ(extended(bytes_of(hello), false), golden("extension_request_names"));
     EXPECT_EQ(decode_request(golden("extension_request_names")).value(), hello);
 
@@ -240,15 +217,11 @@ TEST(Golden, UnknownOptionalExtensionsOfARequestAreSkipped) {
 }
 
 TEST(Golden, UnknownOptionalExtensionsOfAReplyAreSkipped) {
-    const Reply lookup{
-        Operation::lookup, 6, LookupReply{9, 1000, 100, 0, 0}
-    };
+    const Reply lookup{Operation::lookup, 6, LookupReply{9, 1000, 100, 0, 0}};
     EXPECT_EQ(extended(bytes_of(lookup), false), golden("extension_reply_optional"));
     EXPECT_EQ(decode_reply(golden("extension_reply_optional")).value(), lookup);
 
-    const Reply error{
-        Operation::allocate, 3, ErrorReply{Errc::pool_exhausted, "full"}
-    };
+    const Reply error{Operation::allocate, 3, ErrorReply{Errc::pool_exhausted, "full"}};
     EXPECT_EQ(extended(bytes_of(error), false), golden("extension_reply_error"));
     EXPECT_EQ(decode_reply(golden("extension_reply_error")).value(), error);
 }

@@ -21,14 +21,8 @@ TEST(TableWriter, WritesWhatEncodeReplyWrites) {
     Bytes memory(reply_size_max);
 
     ListReplyWriter list(memory);
-    EXPECT_TRUE(list.add({
-        {1000, 1999},
-        9, 1000, 100, Binding::persistent
-    }));
-    EXPECT_TRUE(list.add({
-        {2000, 2999},
-        10, 1000, 100, Binding::process
-    }));
+    EXPECT_TRUE(list.add({{1000, 1999}, 9, 1000, 100, Binding::persistent}));
+    EXPECT_TRUE(list.add({{2000, 2999}, 10, 1000, 100, Binding::process}));
     EXPECT_EQ(list.count(), 2U);
     EXPECT_EQ(frame_of(memory, list.finish(8, true)), golden("list_reply"));
 
@@ -44,14 +38,10 @@ TEST(TableWriter, WritesWhatEncodeReplyWrites) {
     EXPECT_EQ(frame_of(memory, stats.finish(10)), golden("stats_reply"));
 
     HelloReplyWriter hello(memory);
-    EXPECT_TRUE(hello.add({
-        0, PoolPolicy::unique, PoolDurability::lease, 65'536, {1, id_max},
-            "inode"
-    }));
-    EXPECT_TRUE(hello.add({
-        1, PoolPolicy::cyclic, PoolDurability::lease, 65'536, {2, 4'194'303},
-            "pid"
-    }));
+    EXPECT_TRUE(
+        hello.add({0, PoolPolicy::unique, PoolDurability::lease, 65'536, {1, id_max}, "inode"}));
+    EXPECT_TRUE(
+        hello.add({1, PoolPolicy::cyclic, PoolDurability::lease, 65'536, {2, 4'194'303}, "pid"}));
     EXPECT_EQ(frame_of(memory, hello.finish(1, {}, false)), golden("hello_reply"));
 }
 
@@ -62,11 +52,11 @@ TEST(TableWriter, TakesAsManyItemsAsFitAndNoMore) {
         std::uint32_t want;
     };
     const Case cases[] = {
-  // name                       memory_size                 want
-        {"room for the head alone",   table_head_size_max,   1   },
-        {"one byte too few for two",  16 + 2 * 40 - 1,       1   },
-        {"room for two exactly",      16 + 2 * 40,           2   },
-        {"the longest frame",         reply_size_max,        1637},
+        // name                       memory_size                 want
+        {"room for the head alone", table_head_size_max, 1},
+        {"one byte too few for two", 16 + 2 * 40 - 1, 1},
+        {"room for two exactly", 16 + 2 * 40, 2},
+        {"the longest frame", reply_size_max, 1637},
         {"more than the longest one", std::size_t{1} << 20U, 1637},
     };
     for (const Case& c : cases) {
@@ -74,10 +64,7 @@ TEST(TableWriter, TakesAsManyItemsAsFitAndNoMore) {
         Bytes memory(c.memory_size);
         ListReplyWriter writer(memory);
         Id id = 0;
-        while (writer.add({
-            {id, id},
-            1, 0, 0, Binding::persistent
-        }))
+        while (writer.add({{id, id}, 1, 0, 0, Binding::persistent}))
             ++id;
         EXPECT_EQ(writer.count(), c.want);
         const std::size_t size = writer.finish(1, true);
@@ -88,9 +75,7 @@ TEST(TableWriter, TakesAsManyItemsAsFitAndNoMore) {
 }
 
 TEST(Reply, IsWrittenWholeOrNotAtAll) {
-    const Reply reply{
-        Operation::allocate, 3, LeaseReply{{42, 42}, 0}
-    };
+    const Reply reply{Operation::allocate, 3, LeaseReply{{42, 42}, 0}};
     std::array<std::byte, 32 + 31> memory{};
     ByteWriter out(memory);
     EXPECT_TRUE(encode_reply(out, reply));
@@ -112,9 +97,7 @@ TEST(Reply, CutsATextThatIsTooLongBeforeACharacter) {
     text += "\xc3\xaf and more";
     Bytes memory(reply_size_max);
     ByteWriter out(memory);
-    ASSERT_TRUE(encode_reply(out, {
-                                      Operation::hello, 1, ErrorReply{Errc::pool_unknown, text}
-    }));
+    ASSERT_TRUE(encode_reply(out, {Operation::hello, 1, ErrorReply{Errc::pool_unknown, text}}));
     const auto reply = decode_reply(out.written());
     ASSERT_TRUE(reply);
     EXPECT_EQ(std::get<ErrorReply>(reply->body).text, std::string(error_text_size_max - 1, 'x'));
@@ -123,11 +106,11 @@ TEST(Reply, CutsATextThatIsTooLongBeforeACharacter) {
 // A reply that would lead its client astray is refused, however well its bytes are formed.
 TEST(Reply, MakesSense) {
     const Reply replies[] = {
-        {Operation::allocate, 1, LeaseReply{{2, 1}, 0}                            },
-        {Operation::next,     1, LeaseRecord{{2, 1}, 0, 0, 0, Binding::persistent}},
-        {Operation::lookup,   1, LeaseRecord{{2, 1}, 0, 0, 0, Binding::persistent}},
-        {Operation::list,     1, ListReply{.more = true, .leases = {}}            },
-        {Operation::pools,    1, PoolsReply{.more = true, .pools = {}}            },
+        {Operation::allocate, 1, LeaseReply{{2, 1}, 0}},
+        {Operation::next, 1, LeaseRecord{{2, 1}, 0, 0, 0, Binding::persistent}},
+        {Operation::lookup, 1, LeaseRecord{{2, 1}, 0, 0, 0, Binding::persistent}},
+        {Operation::list, 1, ListReply{.more = true, .leases = {}}},
+        {Operation::pools, 1, PoolsReply{.more = true, .pools = {}}},
     };
     for (const Reply& reply : replies) {
         SCOPED_TRACE(name(reply.operation));
@@ -141,14 +124,8 @@ TEST(Reply, MakesSense) {
 TEST(Reply, ListsAscend) {
     Bytes memory(reply_size_max);
     ListReplyWriter list(memory);
-    list.add({
-        {10, 20},
-        1, 0, 0, Binding::persistent
-    });
-    list.add({
-        {20, 30},
-        2, 0, 0, Binding::persistent
-    });
+    list.add({{10, 20}, 1, 0, 0, Binding::persistent});
+    list.add({{20, 30}, 2, 0, 0, Binding::persistent});
     const std::size_t size = list.finish(1, false);
     EXPECT_EQ(decode_reply(std::span(memory).first(size)).error().code, Errc::protocol_violation);
 }
@@ -165,14 +142,14 @@ TEST(ErrorText, NamesWhatItsReaderNeeds) {
         std::string_view want;
     };
     const Case cases[] = {
-        {Errc::pool_exhausted,             ""                                                      },
-        {{Errc::stale_generation, 7},      ""                                                      },
-        {Errc::hello_required,             "the first frame must be a hello"                       },
+        {Errc::pool_exhausted, ""},
+        {{Errc::stale_generation, 7}, ""},
+        {Errc::hello_required, "the first frame must be a hello"},
         {{Errc::extension_unknown, 32773},
-         "the request needs an extension that this daemon does not know; extension type 32773"     },
-        {{Errc::operation_unknown, 200},   "this daemon does not know the operation; operation 200"},
+         "the request needs an extension that this daemon does not know; extension type 32773"},
+        {{Errc::operation_unknown, 200}, "this daemon does not know the operation; operation 200"},
         {{Errc::version_unsupported, 1},
-         "client and daemon have no protocol version in common; the daemon's newest is 1"          },
+         "client and daemon have no protocol version in common; the daemon's newest is 1"},
     };
     for (const Case& c : cases)
         EXPECT_EQ(ErrorText(c.error).view(), c.want);

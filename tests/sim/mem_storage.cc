@@ -157,9 +157,7 @@ private:
 
     void apply(std::uint64_t offset, std::span<const std::byte> bytes) {
         put(body_->visible, offset, bytes);
-        body_->unsynced.push_back({
-            offset, {bytes.begin(), bytes.end()}
-        });
+        body_->unsynced.push_back({offset, {bytes.begin(), bytes.end()}});
     }
 
     const std::shared_ptr<MemStorage::Disk> disk_;

@@ -22,51 +22,51 @@ TEST(RangeTree, ChangesAsTold) {
     };
     using enum Step::Kind;
     const Case cases[] = {
-        {"nothing",                       {},                                                              {}                            },
-        {"first ID of all",               {{store, {0, 0}, 7}},                                            {{{0, 0}, 7}}                 },
-        {"last ID of all",                {{store, {top, top}, 7}},                                        {{{top, top}, 7}}             },
-        {"both",                          {{store, {top, top}, 7}, {store, {0, 0}, 7}},                    {{{0, 0}, 7}, {{top, top}, 7}}},
-        {"erase first of all",            {{store, {0, 4}, 7}, {erase, {0, 0}}},                           {{{1, 4}, 7}}                 },
+        {"nothing", {}, {}},
+        {"first ID of all", {{store, {0, 0}, 7}}, {{{0, 0}, 7}}},
+        {"last ID of all", {{store, {top, top}, 7}}, {{{top, top}, 7}}},
+        {"both", {{store, {top, top}, 7}, {store, {0, 0}, 7}}, {{{0, 0}, 7}, {{top, top}, 7}}},
+        {"erase first of all", {{store, {0, 4}, 7}, {erase, {0, 0}}}, {{{1, 4}, 7}}},
         {"erase last of all",
          {{store, {top - 4, top}, 7}, {erase, {top, top}}},
-         {{{top - 4, top - 1}, 7}}                                                                                                       },
-        {"erase the space",               {{store, {0, 4}, 7}, {store, {top, top}, 7}, {erase, {0, top}}}, {}                            },
+         {{{top - 4, top - 1}, 7}}},
+        {"erase the space", {{store, {0, 4}, 7}, {store, {top, top}, 7}, {erase, {0, top}}}, {}},
         {"erase where nothing is",
          {{store, {5, 6}, 7}, {erase, {0, 4}}, {erase, {7, top}}},
-         {{{5, 6}, 7}}                                                                                                                   },
-        {"erase in an empty tree",        {{erase, {0, top}}},                                             {}                            },
-        {"hole",                          {{store, {0, 9}, 7}, {erase, {4, 5}}},                           {{{0, 3}, 7}, {{6, 9}, 7}}    },
+         {{{5, 6}, 7}}},
+        {"erase in an empty tree", {{erase, {0, top}}}, {}},
+        {"hole", {{store, {0, 9}, 7}, {erase, {4, 5}}}, {{{0, 3}, 7}, {{6, 9}, 7}}},
         {"hole of all but the ends",
          {{store, {0, 9}, 7}, {erase, {1, 8}}},
-         {{{0, 0}, 7}, {{9, 9}, 7}}                                                                                                      },
+         {{{0, 0}, 7}, {{9, 9}, 7}}},
         {"across entries",
          {{store, {0, 4}, 1}, {store, {5, 9}, 2}, {erase, {3, 6}}},
-         {{{0, 2}, 1}, {{7, 9}, 2}}                                                                                                      },
+         {{{0, 2}, 1}, {{7, 9}, 2}}},
         {"store stays apart from equals",
          {{store, {0, 4}, 1}, {store, {5, 9}, 1}},
-         {{{0, 4}, 1}, {{5, 9}, 1}}                                                                                                      },
+         {{{0, 4}, 1}, {{5, 9}, 1}}},
         {"store over the middle",
          {{store, {0, 9}, 1}, {store, {4, 5}, 1}},
-         {{{0, 3}, 1}, {{4, 5}, 1}, {{6, 9}, 1}}                                                                                         },
+         {{{0, 3}, 1}, {{4, 5}, 1}, {{6, 9}, 1}}},
         {"store over all",
          {{store, {1, 2}, 1}, {store, {5, 5}, 2}, {store, {0, 9}, 3}},
-         {{{0, 9}, 3}}                                                                                                                   },
-        {"merge left",                    {{store, {0, 4}, 1}, {merge, {5, 9}, 1}},                        {{{0, 9}, 1}}                 },
-        {"merge right",                   {{store, {5, 9}, 1}, {merge, {0, 4}, 1}},                        {{{0, 9}, 1}}                 },
-        {"merge both",                    {{store, {0, 2}, 1}, {store, {4, 6}, 1}, {merge, {3, 3}, 1}},    {{{0, 6}, 1}}                 },
+         {{{0, 9}, 3}}},
+        {"merge left", {{store, {0, 4}, 1}, {merge, {5, 9}, 1}}, {{{0, 9}, 1}}},
+        {"merge right", {{store, {5, 9}, 1}, {merge, {0, 4}, 1}}, {{{0, 9}, 1}}},
+        {"merge both", {{store, {0, 2}, 1}, {store, {4, 6}, 1}, {merge, {3, 3}, 1}}, {{{0, 6}, 1}}},
         {"merge not: another value",
          {{store, {0, 4}, 1}, {merge, {5, 9}, 2}},
-         {{{0, 4}, 1}, {{5, 9}, 2}}                                                                                                      },
+         {{{0, 4}, 1}, {{5, 9}, 2}}},
         {"merge not: a free ID between",
          {{store, {0, 4}, 1}, {merge, {6, 9}, 1}},
-         {{{0, 4}, 1}, {{6, 9}, 1}}                                                                                                      },
+         {{{0, 4}, 1}, {{6, 9}, 1}}},
         {"merge at the last ID",
          {{store, {top - 1, top - 1}, 1}, {merge, {top, top}, 1}},
-         {{{top - 1, top}, 1}}                                                                                                           },
+         {{{top - 1, top}, 1}}},
         {"merge not around the ends",
          {{store, {top, top}, 1}, {merge, {0, 0}, 1}},
-         {{{0, 0}, 1}, {{top, top}, 1}}                                                                                                  },
-        {"merge over part of equals",     {{store, {0, 9}, 1}, {merge, {4, 5}, 1}},                        {{{0, 9}, 1}}                 },
+         {{{0, 0}, 1}, {{top, top}, 1}}},
+        {"merge over part of equals", {{store, {0, 9}, 1}, {merge, {4, 5}, 1}}, {{{0, 9}, 1}}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -87,18 +87,9 @@ TEST(RangeTree, LooksUpAtTheEdges) {
     EXPECT_EQ(tree.find(0), std::nullopt);
     EXPECT_EQ(tree.next(0), std::nullopt);
     EXPECT_EQ(tree.previous(top), std::nullopt);
-    const Entry low{
-        {0, 0},
-        1
-    };
-    const Entry middle{
-        {10, 20},
-        2
-    };
-    const Entry high{
-        {top, top},
-        3
-    };
+    const Entry low{{0, 0}, 1};
+    const Entry middle{{10, 20}, 2};
+    const Entry high{{top, top}, 3};
     for (const Entry& entry : {low, middle, high})
         store(tree, entry.range, entry.value);
 
@@ -110,14 +101,14 @@ TEST(RangeTree, LooksUpAtTheEdges) {
         std::optional<Entry> previous;
     };
     const Case cases[] = {
-        {"first of all",      0,       low,          low,    low   },
-        {"behind the first",  1,       std::nullopt, middle, low   },
-        {"before an entry",   9,       std::nullopt, middle, low   },
-        {"first of an entry", 10,      middle,       middle, middle},
-        {"last of an entry",  20,      middle,       middle, middle},
-        {"behind an entry",   21,      std::nullopt, high,   middle},
-        {"before the last",   top - 1, std::nullopt, high,   middle},
-        {"last of all",       top,     high,         high,   high  },
+        {"first of all", 0, low, low, low},
+        {"behind the first", 1, std::nullopt, middle, low},
+        {"before an entry", 9, std::nullopt, middle, low},
+        {"first of an entry", 10, middle, middle, middle},
+        {"last of an entry", 20, middle, middle, middle},
+        {"behind an entry", 21, std::nullopt, high, middle},
+        {"before the last", top - 1, std::nullopt, high, middle},
+        {"last of all", top, high, high, high},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -136,10 +127,7 @@ TEST(RangeTree, RefusesToPrepayTheWholeSpace) {
         memory.refuses = true;
         RangeTree tree(budget, memory);
         NoGuard guard;
-        for (const Range range : {
-                 whole_space, Range{0, top - 1},
-                  Range{1, top    }
-        }) {
+        for (const Range range : {whole_space, Range{0, top - 1}, Range{1, top}}) {
             const auto result = tree.preallocate(guard, range);
             ASSERT_FALSE(result.has_value()) << range;
             EXPECT_EQ(result.error().code, Errc::out_of_memory);

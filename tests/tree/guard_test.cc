@@ -36,22 +36,22 @@ TEST(Preallocate, LooksAgainAfterAnotherWriter) {
         {"the wanted range was taken",
          [](auto& tree) {
              store(tree, {1'000, 1'100}, 2);
-         }                                                             },
+         }},
         {"the tree grew",
          [](auto& tree) {
              for (Id id = 0; id < 500; ++id)
                  store(tree, {5'000 + 4 * id, 5'000 + 4 * id + 2}, 2);
-         }                                                             },
+         }},
         {"a wide entry came",
          [](auto& tree) {
              store(tree, {10'000, 30'000}, 2);
-         }                                                             },
-        {"the tree was emptied",       [](auto& tree) { tree.clear(); }},
+         }},
+        {"the tree was emptied", [](auto& tree) { tree.clear(); }},
         {"holes were made",
          [](auto& tree) {
              for (Id id = 1; id < 200; id += 2)
                  tree.erase({id, id});
-         }                                                             },
+         }},
     };
     for (const Case& c : cases) {
         for (int visits = 1; visits <= 3; ++visits) {

@@ -19,16 +19,10 @@ public:
             const Entry entry = it->second;
             it = entries_.erase(it);
             if (entry.range.first < range.first) {
-                put({
-                    {entry.range.first, range.first - 1},
-                    entry.value
-                });
+                put({{entry.range.first, range.first - 1}, entry.value});
             }
             if (entry.range.last > range.last) {
-                put({
-                    {range.last + 1, entry.range.last},
-                    entry.value
-                });
+                put({{range.last + 1, entry.range.last}, entry.value});
             }
         }
     }
@@ -77,9 +71,10 @@ public:
         return std::nullopt;
     }
     std::optional<Range> find_gap_down(std::uint64_t count, Id min, Id max, Id from) const {
-        std::vector<Range> all = gaps(min, std::min(max, from));
-        for (auto gap = all.rbegin(); gap != all.rend(); ++gap) {
-            if (gap->span() >= count - 1) return Range{gap->last - (count - 1), gap->last};
+        std::vector<Range> downward = gaps(min, std::min(max, from));
+        std::reverse(downward.begin(), downward.end());
+        for (const Range& gap : downward) {
+            if (gap.span() >= count - 1) return Range{gap.last - (count - 1), gap.last};
         }
         return std::nullopt;
     }

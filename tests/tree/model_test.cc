@@ -27,13 +27,13 @@ Id near(Random& random, Id edge, std::uint64_t distance) {
 }
 
 const Distribution distributions[] = {
-    {"tiny space",          [](Random& r) { return r() % 64; },                                6,         2,     false},
-    {"small space, narrow", [](Random& r) { return r() % 2'000; },                             3,         3,     false},
-    {"at both ends",        [](Random& r) { return near(r, r() % 2 == 0 ? 0 : id_max, 300); }, 9,         3,
-     false                                                                                                            },
-    {"wide",                [](Random& r) { return r() >> (r() % 40); },                       1U << 12U, 4,     false},
-    {"append and release",  [](Random& r) { return r() % 3'000; },                             4,         2,     true },
-    {"dense singles",       [](Random& r) { return r() % 1'000; },                             1,         1'000, false},
+    {"tiny space", [](Random& r) { return r() % 64; }, 6, 2, false},
+    {"small space, narrow", [](Random& r) { return r() % 2'000; }, 3, 3, false},
+    {"at both ends", [](Random& r) { return near(r, r() % 2 == 0 ? 0 : id_max, 300); }, 9, 3,
+     false},
+    {"wide", [](Random& r) { return r() >> (r() % 40); }, 1U << 12U, 4, false},
+    {"append and release", [](Random& r) { return r() % 3'000; }, 4, 2, true},
+    {"dense singles", [](Random& r) { return r() % 1'000; }, 1, 1'000, false},
 };
 
 template <std::size_t capacity>
@@ -171,9 +171,7 @@ void exhaust() {
     for (Id first = 0; first < 5; ++first) {
         for (Id last = first; last < 5; last += 2) {
             for (int kind = 0; kind < 3; ++kind)
-                steps.push_back({
-                    kind, {first, last}
-                });
+                steps.push_back({kind, {first, last}});
         }
     }
     // Each starts from a filled tree, so that splits and merges are near.
