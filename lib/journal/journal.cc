@@ -26,6 +26,13 @@ constexpr std::uint64_t flushes_between_trials_max = 1024;
 
 constexpr std::size_t group_size_min = std::size_t{64} * 1024;
 
+// A group takes at most one new segment, since one spare is what is kept: all its frames fit there.
+// Heads and padding are far less than a 32nd of them.
+std::size_t group_size(const JournalOptions& options) {
+    const std::uint64_t room = options.segment_size - frames_offset;
+    return std::min<std::uint64_t>(options.group_size_max, room - room / 32);
+}
+
 }  // namespace
 
 class Journal::Impl {
@@ -34,7 +41,7 @@ public:
         : storage_(storage),
           fresh_id_(options.fresh_id),
           set_(storage, options.segment_size),
-          batches_{FrameBatch(options.group_size_max), FrameBatch(options.group_size_max)} {
+          batches_{FrameBatch(group_size(options)), FrameBatch(group_size(options))} {
         INOD_ASSERT(options.group_size_max >= group_size_min);
         collecting().reset(FrameType::log);
     }
@@ -56,8 +63,9 @@ public:
     [[nodiscard]] bool sealed() const noexcept { return sealed_; }
     [[nodiscard]] bool has_space() const noexcept { return has_space_; }
     [[nodiscard]] bool wants_snapshot() const noexcept {
-        return has_space() && log_size_ > std::max(log_segments_min * set_.segment_size(),
-                                                   log_to_snapshot_min * snapshot_size_);
+        return has_space() && log_size_ >= snapshot_not_before_ &&
+               log_size_ > std::max(log_segments_min * set_.segment_size(),
+                                    log_to_snapshot_min * snapshot_size_);
     }
     [[nodiscard]] std::uint64_t disk_size() const noexcept { return set_.disk_size(); }
     [[nodiscard]] std::uint64_t log_size() const noexcept { return log_size_; }
@@ -76,7 +84,7 @@ private:
                                                  Lsn synced);
     Result<void, Failure> write_and_sync(FrameBatch& batch, Lsn synced);
     Result<void, Failure> keep_spare();
-    Result<void, Failure> reserve_for_snapshot();
+    Result<void, Failure> reserve_for_snapshot(std::uint64_t records_size);
     Result<void, Failure> write_snapshot(
         const std::function<Result<void, Failure>(const Emit&)>& write);
     Failure seal(Failure failure) {
@@ -313,7 +321,13 @@ Result<void, Failure> Journal::Impl::snapshot(
     const std::function<Result<void, Failure>(const Emit&)>& write) {
     INOD_ASSERT(state_ == State::open && !is_under_way_ && collecting().empty());
     if (sealed_) return already_sealed();
-    if (auto reserved = reserve_for_snapshot(); !reserved) {
+    std::uint64_t records_size = 0;
+    const Emit measure = [&](std::span<const std::byte> record) -> Result<void, Failure> {
+        records_size += record_prefix_size + record.size();
+        return {};
+    };
+    if (auto measured = write(measure); !measured) return seal(measured.error());
+    if (auto reserved = reserve_for_snapshot(records_size); !reserved) {
         if (reserved.error().code != Errc::no_space) return seal(reserved.error());
         // Nothing was begun yet, so the journal goes on, and for another segment without a
         // snapshot.
@@ -325,10 +339,17 @@ Result<void, Failure> Journal::Impl::snapshot(
     return {};
 }
 
-// Spares for a snapshot a little larger than the last one, beforehand, since a snapshot that runs
-// out of space on its way seals the journal.
-Result<void, Failure> Journal::Impl::reserve_for_snapshot() {
-    const std::uint64_t count = 1 + (snapshot_size_ + snapshot_size_ / 8) / set_.segment_size();
+// Spares for a whole snapshot, beforehand, since one that runs out of space on its way seals the
+// journal. `records_size` is with the prefixes.
+Result<void, Failure> Journal::Impl::reserve_for_snapshot(std::uint64_t records_size) {
+    // At the end of a segment less than a frame stays unused. Heads and padding of the frames are
+    // far less than a 64th of them, but for the first and the last, which have little or nothing
+    // in them.
+    constexpr std::uint64_t frame_size_max =
+        frame_header_size + frame_payload_max + frame_alignment;
+    const std::uint64_t usable = set_.segment_size() - frames_offset - frame_size_max;
+    const std::uint64_t size = records_size + records_size / 64 + 4 * frame_header_size;
+    const std::uint64_t count = 1 + size / usable;
     while (set_.spare_count() < count) {
         if (auto made = set_.make_spare(); !made) return made.error();
     }

@@ -45,9 +45,10 @@ using StoreId = std::array<std::byte, 16>;
 inline constexpr std::size_t record_size_max = 1024;
 
 struct JournalOptions {
-    // Bytes of a segment, a multiple of 4096, at least 64 KiB.
+    // Bytes of a segment, a multiple of 4096, 64 KiB to 256 MiB.
     std::uint64_t segment_size = std::uint64_t{16} << 20U;
-    // Bytes of records that one group holds; append() needs room in it. At least 64 KiB.
+    // Bytes of records that one group holds, at least 64 KiB; less where a segment has no room for
+    // them. append() needs room in it.
     std::size_t group_size_max = std::size_t{1} << 20U;
     // The identity of a store that is made because there is none.
     StoreId fresh_id{};
@@ -92,8 +93,7 @@ public:
     // Reads what there is and hands it to `replay`, or makes a new store; then opens a fresh
     // segment and writes the start of this life into it, durably, before anything can be appended.
     //
-    // Errors: journal_damaged, record_unknown (the frame's or segment's format), io_error,
-    // no_space,
+    // Errors: journal_damaged, record_unknown (the frame's or segment's format), io_error, no_space,
     //   and those of `replay`; the message names file, offset and LSN. Nothing on the disk was
     //   changed then, but for io_error and no_space. Nothing else may be called after an error.
     Result<Recovery, Failure> recover(Replay& replay);
@@ -136,10 +136,11 @@ public:
     [[nodiscard]] bool wants_snapshot() const noexcept;
 
     // Writes the whole state, as it is at last_lsn(), into fresh segments and recycles those that
-    // it makes superfluous: `write` is called once and calls its argument for each record in turn.
-    // Requires that nothing is collected and no flush is under way. Blocks for several syncs.
-    // Errors: io_error, no_space, or what the argument returned. The journal is sealed then, unless
-    // space for a snapshot like the last one was missing before anything was begun: ask sealed().
+    // it makes superfluous: `write` calls its argument for each record in turn, and is called
+    // twice, once to learn how much space that takes. Requires that nothing is collected and no
+    // flush is under way. Blocks for several syncs. Errors: io_error, no_space, or what the
+    // argument returned. The journal is sealed then, unless the space was missing before anything
+    // was begun: ask sealed().
     using Emit = std::function<Result<void, Failure>(std::span<const std::byte> record)>;
     Result<void, Failure> snapshot(const std::function<Result<void, Failure>(const Emit&)>& write);
 

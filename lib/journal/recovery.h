@@ -15,9 +15,11 @@
 //   the next segment, and its first LSN is n                   this segment ends here, rightly
 //   the next segment, and its first LSN is above n             damage: all below was durable then
 //   behind it in the last segment a sound frame (any type,     damage: n was durable when that
-//   frame the clean mark too) whose `synced` is n or more            was written neither, and zeros
-//   where its header should be, and no      the log ends here sound frame behind it neither torn
-//   tail: cut from here and reported
+//   the clean mark too) whose `synced` is n or more            frame was written
+//   neither, and zeros where its header should be, and no      the log ends here
+//   sound frame behind it
+//   neither                                                    torn tail: cut from here and
+//                                                              reported
 //
 // Cutting needs no write: the next life starts a new segment, with n as its first LSN, and whatever
 // stands from n on in the one before is no longer looked at.

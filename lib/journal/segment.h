@@ -17,8 +17,7 @@ namespace inod {
 //
 //   segment-0123456789abcdef   its number in 16 lower-case hexadecimal digits, from 1 without gaps
 //   spare-0123456789abcdef     of full size and synced, waiting to become a segment; the digits
-//   only
-//                              keep the names apart
+//                              only keep the names apart
 //   new-0123456789abcdef       about to become a spare
 //
 // All other files of the directory belong to somebody else and are not looked at.
@@ -40,8 +39,7 @@ namespace inod {
 //       64     8  base          number of the segment from which recovery starts: where the newest
 //                               snapshot begins that was whole when this was written, or 1
 //       72     8  opening       how many segments this life opened, with this one. So no two
-//       headers
-//                               are equal, nor are the seeds of their frames
+//                               headers are equal, nor are the seeds of their frames
 //       80   432  zeros
 //
 // Frames start at offset 4096: no write of a frame touches the header's page.

@@ -41,7 +41,10 @@ Result<void, Failure> SegmentSet::make_spare() {
         static_cast<void>(storage_.remove(temporary));
         return filled.error();
     }
-    if (auto renamed = storage_.rename(temporary, name); !renamed) return renamed.error();
+    if (auto renamed = storage_.rename(temporary, name); !renamed) {
+        static_cast<void>(storage_.remove(temporary));
+        return renamed.error();
+    }
     spares_.push_back(name);
     count_files();
     return {};

@@ -81,7 +81,8 @@ TEST(Journal, AGroupIsFullOnlyAtItsLimit) {
     std::size_t count = 0;
     for (; life.journal.has_room(1, record.size()); ++count)
         life.journal.append(record);
-    EXPECT_EQ(count, small_options().group_size_max / (record.size() + 2));
+    const std::size_t room = segment_size_min - frames_offset;
+    EXPECT_EQ(count, (room - room / 32) / (record.size() + 2)) << "what fits a new segment";
     EXPECT_FALSE(life.journal.has_room(1, record.size()));
     life.flush();
     EXPECT_TRUE(life.journal.has_room(count, record.size()));
@@ -311,23 +312,43 @@ TEST(Journal, WithoutAnySegmentLeftItIsSealed) {
 }
 
 TEST(Journal, ASnapshotWithoutSpaceIsPutOffAndNothingIsSealed) {
-    MemStorage storage;
-    Life life(storage);
-    life.append(900, record_size_max);
-    life.flush();
-    life.snapshot();
-    life.append(1000, record_size_max);
-    life.flush();
-    ASSERT_TRUE(life.journal.wants_snapshot() || life.journal.log_size() > 0);
-    storage.set_capacity(life.journal.disk_size());
-    const auto refused = write_snapshot(life.journal, life.state);
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code, Errc::no_space);
-    EXPECT_FALSE(life.journal.sealed());
-    EXPECT_FALSE(life.journal.wants_snapshot());
-    life.append(5);
-    life.flush();
-    EXPECT_EQ(Life(storage).state, life.state);
+    // How many records the snapshot before had, and how many came since: the first of all, one
+    // larger than the one before, and one of the same size as the one before.
+    struct Case {
+        std::size_t before;
+        std::size_t since;
+    };
+    for (const Case& c : {Case{0, 600}, Case{100, 900}, Case{600, 1300}}) {
+        SCOPED_TRACE(c.before);
+        MemStorage storage;
+        Life life(storage);
+        if (c.before > 0) {
+            life.append(c.before, record_size_max);
+            life.flush();
+            life.snapshot();
+        }
+        for (std::size_t i = 0; i < c.since; i += 20) {
+            life.append(20, record_size_max);
+            life.flush();
+        }
+        ASSERT_TRUE(life.journal.wants_snapshot());
+        storage.set_capacity(life.journal.disk_size());
+        const auto refused = write_snapshot(life.journal, life.state);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Errc::no_space);
+        EXPECT_FALSE(life.journal.sealed());
+        EXPECT_FALSE(life.journal.wants_snapshot()) << "not again at once";
+        life.append(5);
+        life.flush();
+
+        storage.set_capacity(~std::uint64_t{0});
+        while (!life.journal.wants_snapshot()) {
+            life.append(20, record_size_max);
+            life.flush();
+        }
+        EXPECT_TRUE(write_snapshot(life.journal, life.state)) << "later it is written";
+        EXPECT_EQ(Life(storage).state, life.state);
+    }
 }
 
 TEST(Journal, AFailureOfTheReplayNamesThePlace) {
