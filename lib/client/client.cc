@@ -74,9 +74,10 @@ Result<void, Failure> Client::greet(Deadline deadline) {
     const proto::HelloRequest hello{.pools = *names};
     const auto reply = checked(pipeline_->call({.body = hello}, deadline));
     if (!reply) {
-        // What the daemon said before it closed is the better reason.
+        // What the daemon said before it closed is the better reason. A hello changes nothing, so
+        // none is in doubt.
         const Error error = pipeline_->farewell().value_or(reply.error());
-        return failure(error);
+        return failure(error.code == Errc::in_doubt ? Error(Errc::not_connected) : error);
     }
     const auto& answer = std::get<proto::HelloReply>(reply->body);
     if (answer.version != proto::version) {
@@ -111,13 +112,21 @@ Result<> Client::read_table(const proto::PoolsReply& first, std::vector<PoolInfo
 }
 
 // One request and its reply, over a new connection if there is none. A request that surely was not
-// sent because the connection turned out to be gone is sent once more over a new one.
-Result<proto::Reply> Client::exchange(const proto::Request& request, Deadline deadline) {
+// sent because the connection turned out to be gone is sent once more over a new one. The pool's
+// name is looked for in the table of the connection that the request goes out on.
+Result<proto::Reply> Client::exchange(PoolRef pool, const proto::Request::Body& body,
+                                      Deadline deadline) {
     for (bool again = connected();; again = false) {
         if (!connected()) {
             if (const auto opened = open(deadline); !opened) return Error(opened.error().code);
         }
-        auto reply = checked(pipeline_->call(request, deadline));
+        const auto index = index_of(pool);
+        if (!index) {
+            const auto name = std::get<std::string_view>(pool.pool_);
+            return failed(Errc::pool_unknown,
+                          "no pool '" + std::string(name) + "' for this client");
+        }
+        auto reply = checked(pipeline_->call({.pool = *index, .tag = 0, .body = body}, deadline));
         if (reply || reply.error().code != Errc::not_connected || !again) return reply;
     }
 }
@@ -155,17 +164,7 @@ const PoolInfo* Client::find_pool(std::string_view name) const {
 
 template <class Body>
 Result<Body> Client::ask(PoolRef pool, const proto::Request::Body& body) {
-    const Deadline deadline = after(options_.timeout);
-    // A name is looked for in the table of the connection that the request goes out on.
-    if (!connected()) {
-        if (const auto opened = open(deadline); !opened) return Error(opened.error().code);
-    }
-    const auto index = index_of(pool);
-    if (!index) {
-        const auto name = std::get<std::string_view>(pool.pool_);
-        return failed(Errc::pool_unknown, "no pool '" + std::string(name) + "' for this client");
-    }
-    const auto reply = exchange({.pool = *index, .tag = 0, .body = body}, deadline);
+    const auto reply = exchange(pool, body, after(options_.timeout));
     if (!reply) return reply.error();
     if (const auto* const answer = std::get_if<Body>(&reply->body)) return *answer;
     // The short form answered by the long one, or the reverse.

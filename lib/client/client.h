@@ -145,7 +145,8 @@ private:
     Result<void, Failure> greet(Deadline deadline);
     Result<> read_table(const proto::PoolsReply& first, std::vector<PoolInfo>& table,
                         Deadline deadline);
-    Result<proto::Reply> exchange(const proto::Request& request, Deadline deadline);
+    Result<proto::Reply> exchange(PoolRef pool, const proto::Request::Body& body,
+                                  Deadline deadline);
     Result<proto::Reply> checked(Result<proto::Reply> reply);
     Error failed(Error error, std::string_view text);
     [[nodiscard]] std::optional<std::uint16_t> index_of(PoolRef pool) const;

@@ -218,8 +218,10 @@ void Pipeline::write_some() {
     written_ += moved.size;
     while (!unsent_.empty() && unsent_.front().end <= written_)
         unsent_.pop_front();
-    if (output_begin_ == output_.size()) {
-        output_.clear();
+    // What was sent makes room, also where there always is more to send.
+    if (output_begin_ > output_.size() / 2) {
+        output_.erase(output_.begin(),
+                      output_.begin() + static_cast<std::ptrdiff_t>(output_begin_));
         output_begin_ = 0;
     }
     if (!moved.ended) return;

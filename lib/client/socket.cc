@@ -56,13 +56,17 @@ Result<Socket, Failure> Socket::connect(const std::string& path,
 
     Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket.is_open()) return failure(Errc::not_connected, path, reason_of(errno));
-    set_send_timeout(socket.fd_, timeout);
+    const Deadline deadline = std::chrono::steady_clock::now() + timeout;
     int result = 0;
     do {
+        // What a signal interrupted goes on for the rest of the time only.
+        set_send_timeout(socket.fd_, std::chrono::ceil<std::chrono::milliseconds>(
+                                         deadline - std::chrono::steady_clock::now()));
         result = ::connect(socket.fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    } while (result != 0 && errno == EINTR);
+    } while (result != 0 && errno == EINTR && std::chrono::steady_clock::now() < deadline);
     if (result == 0) return socket;
-    if (errno == EAGAIN) return failure(Errc::timed_out, path, "the daemon does not accept");
+    if (errno == EAGAIN || errno == EINTR)
+        return failure(Errc::timed_out, path, "the daemon does not accept");
     return failure(Errc::not_connected, path, reason_of(errno));
 }
 

@@ -133,7 +133,7 @@ TEST(Blocking, AReplyThatComesTooLateIsPassedOver) {
         peer.send({Operation::allocate, second, proto::LeaseReply{{2, 2}, 0}});
     });
     Client client =
-        Client::connect({.socket_path = daemon.path(), .pools = {}, .timeout = 300ms}).value();
+        Client::connect({.socket_path = daemon.path(), .pools = {}, .timeout = 2s}).value();
     // The daemon answers only once it has the second request.
     EXPECT_EQ(client.allocate("inode").error().code, Errc::timed_out);
     EXPECT_EQ(client.under_way(), 1U);
@@ -179,9 +179,12 @@ TEST(Blocking, ARequestThatSurelyWasNotSentIsSentOverANewConnection) {
             peer.greet();
         }
         closed.set_value();
+        // Another daemon, to which the pool of that name has another index.
         FakePeer peer(accept());
-        peer.greet();
-        peer.send({Operation::allocate, peer.read().tag, proto::LeaseReply{{2, 2}, 0}});
+        peer.greet(3);
+        const proto::Request request = peer.read();
+        EXPECT_EQ(request.pool, 3);
+        peer.send({Operation::allocate, request.tag, proto::LeaseReply{{2, 2}, 0}});
     });
     Client client = connected_to(daemon);
     closed.get_future().wait();

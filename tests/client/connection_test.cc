@@ -148,17 +148,26 @@ TEST(Connection, ARefusalBeforeTheHelloIsTold) {
     }
 }
 
-TEST(Connection, ASilentDaemonTimesOut) {
-    std::promise<void> done;
-    FakeDaemon daemon([&done](const FakeDaemon::Accept& accept) {
+TEST(Connection, AHelloIsNeverInDoubt) {
+    FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
         FakePeer peer(accept());
-        done.get_future().wait();
+        peer.read();  // and says nothing
+    });
+    const auto client =
+        Client::connect({.socket_path = daemon.path(), .pools = {}, .timeout = 10s});
+    ASSERT_FALSE(client);
+    EXPECT_EQ(client.error().code, Errc::not_connected);
+}
+
+TEST(Connection, ASilentDaemonTimesOut) {
+    FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
+        FakePeer peer(accept());
+        peer.read_to_end();
     });
     const auto client =
         Client::connect({.socket_path = daemon.path(), .pools = {}, .timeout = 50ms});
     ASSERT_FALSE(client);
     EXPECT_EQ(client.error().code, Errc::timed_out);
-    done.set_value();
 }
 
 TEST(Connection, ADaemonOfAnotherVersionIsNoDaemonOfOurs) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -67,7 +68,7 @@ void FakePeer::send_bytes(std::span<const std::byte> bytes) {
     }
 }
 
-void FakePeer::greet() {
+void FakePeer::greet(std::uint16_t inode_index) {
     const proto::Request hello = read();
     EXPECT_TRUE(std::holds_alternative<proto::HelloRequest>(hello.body));
     std::array<proto::PoolEntry, 2> pools{};
@@ -75,6 +76,7 @@ void FakePeer::greet() {
     pools[0].range = {1, id_max};
     pools[0].name = "inode";
     pools[1] = pools[0];
+    pools[0].index = inode_index;
     pools[1].index = 7;
     pools[1].policy = proto::PoolPolicy::cyclic;
     pools[1].name = "pid";
@@ -97,7 +99,11 @@ FakeDaemon::FakeDaemon(std::function<void(const Accept&)> script) {
     if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) std::abort();
     if (::listen(fd_, 16) != 0) std::abort();
     thread_ = std::thread([this, script = std::move(script)] {
-        script([this] { return ::accept(fd_, nullptr, nullptr); });
+        try {
+            script([this] { return ::accept(fd_, nullptr, nullptr); });
+        } catch (const std::exception& error) {
+            ADD_FAILURE() << "the daemon's script: " << error.what();
+        }
     });
 }
 

@@ -34,8 +34,8 @@ public:
     void send_bytes(std::span<const std::byte> bytes);
     void close();
 
-    // Answers the hello with the pools inode (index 0, unique) and pid (index 7, cyclic).
-    void greet();
+    // Answers the hello with the pools inode (unique, of this index) and pid (cyclic, index 7).
+    void greet(std::uint16_t inode_index = 0);
 
 private:
     bool fill();

@@ -113,11 +113,10 @@ TEST(ClientPipeline, ATagUnderWayIsNotUsedAgain) {
 }
 
 TEST(ClientPipeline, NoMoreRequestsThanThereAreTags) {
-    std::promise<void> done;
-    FakeDaemon daemon([&done](const FakeDaemon::Accept& accept) {
+    FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
         FakePeer peer(accept());
         peer.greet();
-        done.get_future().wait();
+        peer.read_to_end();
     });
     Client client = connected_to(daemon);
     ASSERT_EQ(client.under_way_max(), 65'535U);
@@ -127,18 +126,18 @@ TEST(ClientPipeline, NoMoreRequestsThanThereAreTags) {
     EXPECT_EQ(tags.size(), 65'535U);
     EXPECT_EQ(client.send({.body = proto::PingRequest{}}).error(), Error(Errc::timed_out));
     EXPECT_EQ(client.ping().error(), Error(Errc::timed_out));
-    done.set_value();
 }
 
 // What the kernel took may have been carried out, the rest surely was not; each comes back once.
 TEST(ClientPipeline, ABrokenConnectionPartsWhatIsInDoubtFromWhatWasNotSent) {
     constexpr int request_count = 60'000;
-    std::promise<void> full;
-    FakeDaemon daemon([&full](const FakeDaemon::Accept& accept) {
+    std::promise<void> promise;
+    FakeDaemon daemon([full = promise.get_future().share()](const FakeDaemon::Accept& accept) {
         FakePeer peer(accept());
         peer.greet();
-        full.get_future().wait();
+        full.wait();
     });
+    std::promise<void> full = std::move(promise);  // ends the wait when the test ends early
     Client client = connected_to(daemon);
     std::vector<std::uint16_t> tags;
     for (int i = 0; i < request_count; ++i)
