@@ -1,4 +1,5 @@
 // inoctl: numbers from the command line.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <limits>
@@ -8,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "lib/base/standard_descriptors.h"
 
 namespace {
 
@@ -172,6 +174,9 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
+    inod::take_standard_descriptors();
+    // Whoever reads the answer may be gone: that is an error to report, not an end.
+    std::signal(SIGPIPE, SIG_IGN);
     try {
         return CommandLine().run(argc, argv);
     } catch (const std::exception& error) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int indent = 2;
 
-// One line of columns, each as wide as its widest cell; numbers stand to the right.
+// One line of columns, each as wide as its widest cell.
 template <std::size_t columns>
 std::string table(const std::vector<std::array<std::string, columns>>& rows) {
     std::array<std::size_t, columns> widths{};

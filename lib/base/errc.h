@@ -27,7 +27,7 @@ enum class Errc : std::uint16_t {
     range_reversed = 20,       // The first ID is above the last.
     id_out_of_range = 21,      // Outside the pool's min to max. The detail is the first such ID.
     id_taken = 22,             // A claim for what is live. The detail is the first such ID.
-    id_burned = 23,            // A claim at or below the high-water mark of a unique pool.
+    id_burned = 23,            // A claim below where a unique pool goes on, or of a released claim.
     generation_required = 24,  // A release in a pool that wraps names the generation.
     stale_generation = 25,     // Live, but with another generation: the detail.
     released = 26,             // Was handed out or burned, and is not live. The detail is the ID.

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <system_error>
 
 #include <dirent.h>
@@ -86,12 +87,13 @@ struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
-// Some file systems do not tell the type in the directory: those are asked for each file.
-bool is_regular(int directory, const dirent& entry) {
-    if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_REG;
+// Some file systems do not tell the type in the directory: those are asked for each file. Nothing
+// where that fails, with errno.
+std::optional<bool> is_directory(int directory, const dirent& entry) {
+    if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_DIR;
     struct stat status {};
-    return ::fstatat(directory, entry.d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISREG(status.st_mode);
+    if (::fstatat(directory, entry.d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+    return S_ISDIR(status.st_mode);
 }
 
 }  // namespace
@@ -119,7 +121,9 @@ Result<std::vector<std::string>, Failure> PosixStorage::list() const {
         errno = 0;
         const dirent* const entry = ::readdir(directory.get());
         if (entry == nullptr) break;
-        if (is_regular(fd, *entry)) names.emplace_back(entry->d_name);
+        const auto is_other = is_directory(fd, *entry);
+        if (!is_other) return failed("fstatat", path_ + "/" + entry->d_name);
+        if (!*is_other) names.emplace_back(entry->d_name);
     }
     if (errno != 0) return failed("readdir", path_);
     return names;

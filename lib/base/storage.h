@@ -51,7 +51,7 @@ public:
     Storage& operator=(const Storage&) = delete;
     virtual ~Storage() = default;
 
-    // The names of the files, in no particular order.
+    // The names of all but directories, in no particular order.
     [[nodiscard]] virtual Result<std::vector<std::string>, Failure> list() const = 0;
 
     // Makes an empty file. Fails if there is one of that name.

@@ -1,4 +1,5 @@
 // inoctl as shells and people meet it: what it prints, where, and with which status it ends.
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -7,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/e2e/daemon_process.h"
 
@@ -159,6 +161,30 @@ TEST_F(Inoctl, WrongUsageEndsWithStatus2) {
         EXPECT_EQ(outcome.status, 2);
         EXPECT_NE(outcome.err, "");
     }
+}
+
+// The number is leased all the same, so it is told on stderr.
+TEST_F(Inoctl, AnAnswerThatCannotBePrintedEndsWithStatus4) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(pipe(ends.data()), 0);
+    close(ends[0]);
+    const std::string err = daemon_.folder() + "/err";
+    Id id = 0;
+    for (const std::string& output :
+         {">&" + std::to_string(ends[1]), std::string(">&-"), std::string(">/dev/full")}) {
+        SCOPED_TRACE(output);
+        const std::string command = std::string(INOD_CTL_PROGRAM) + " --socket " +
+                                    daemon_.socket() + " alloc inode " + output + " 2>" + err;
+        const int status = std::system(command.c_str());
+        ASSERT_TRUE(WIFEXITED(status)) << "killed";
+        EXPECT_EQ(WEXITSTATUS(status), 4);
+        ++id;
+        EXPECT_NE(content_of(err).find("leased in pool 'inode': " + std::to_string(id)),
+                  std::string::npos)
+            << content_of(err);
+    }
+    close(ends[1]);
+    EXPECT_EQ(json("--json=short stats inode")["live_ids"], id);
 }
 
 TEST_F(Inoctl, NoDaemonEndsWithStatus3) {
