@@ -208,11 +208,12 @@ Done decode_pools(const JsonValue& value, const Place& place, Draft& draft) {
 
 Done decode_segment_size(const JsonValue& value, const Place& place, Draft& draft) {
     std::uint64_t size = 0;
-    auto done = decode_integer(value, place, segment_size_min, segment_size_max, size);
+    auto done = decode_integer(value, place, configured_segment_size_min,
+                               configured_segment_size_max, size);
     if (!done) return done;
-    if (size % segment_size_unit != 0) {
+    if (size % configured_segment_size_unit != 0) {
         return place.refuse(brief(value) + " is not a multiple of " +
-                            std::to_string(segment_size_unit));
+                            std::to_string(configured_segment_size_unit));
     }
     draft.config.segment_size = size;
     return {};

@@ -45,9 +45,9 @@ enum class LogLevel : std::uint8_t { debug, info, warn, error };
 
 // The limits of the settings below. The schema says the same, and a test compares the two.
 inline constexpr std::uint32_t connections_limit = 1'048'576;  // Linux's fs.nr_open by default.
-inline constexpr std::uint64_t segment_size_unit = 4096;
-inline constexpr std::uint64_t segment_size_min = std::uint64_t{64} << 10U;
-inline constexpr std::uint64_t segment_size_max = std::uint64_t{256} << 20U;
+inline constexpr std::uint64_t configured_segment_size_unit = 4096;
+inline constexpr std::uint64_t configured_segment_size_min = std::uint64_t{64} << 10U;
+inline constexpr std::uint64_t configured_segment_size_max = std::uint64_t{256} << 20U;
 inline constexpr std::size_t socket_path_size_max = 107;  // sun_path of unix(7), less its NUL.
 
 struct Config {

@@ -1,6 +1,7 @@
 #include "daemon/flusher.h"
 
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include <boost/asio/bind_allocator.hpp>
@@ -42,17 +43,24 @@ void Flusher::stop() {
 }
 
 void Flusher::run() {
+    Result<void, Failure> done;
+    try {
+        done = flush_until_stopped();
+    } catch (const std::bad_alloc&) {
+        done = Failure{Errc::out_of_memory, "the system has no memory for another segment"};
+    }
+    if (!done) boost::asio::post(io_, [this, failure = done.error()] { on_failure_(failure); });
+}
+
+Result<void, Failure> Flusher::flush_until_stopped() {
     Guard guard = lock();
     for (;;) {
         wait_for_work(guard);
-        if (stopping_ && !has_work()) return;
+        if (stopping_ && !has_work()) return {};
         auto done = has_work() ? flush_group(guard) : make_space(guard);
         wake_waiters();
         if (done && allocator_.journal().wants_snapshot()) done = take_snapshot();
-        if (!done) {
-            boost::asio::post(io_, [this, failure = done.error()] { on_failure_(failure); });
-            return;
-        }
+        if (!done) return done;
     }
 }
 

@@ -66,6 +66,7 @@ private:
         boost::intrusive::list<DurabilityWaiter, boost::intrusive::constant_time_size<false>>;
 
     void run();
+    Result<void, Failure> flush_until_stopped();
     [[nodiscard]] bool has_work() const noexcept;
     void wait_for_work(Guard& guard);
     Result<void, Failure> flush_group(Guard& guard);

@@ -37,7 +37,8 @@ Result<void, Failure> check_ours(const std::string& directory) {
          entry.increment(error)) {
         const std::string file_name = entry->path().filename().string();
         if (file_name == "lock" || file_name.starts_with("segment-")) return {};
-        foreign = file_name;
+        // What a file system of its own has at its root.
+        if (file_name != "lost+found") foreign = file_name;
     }
     if (error) {
         return Failure{Errc::io_error, "state directory " + directory + ": " + error.message()};
@@ -58,28 +59,31 @@ Result<sockaddr_un, Failure> address_of(const std::string& path) {
     return address;
 }
 
-// Does somebody answer at the path, although nobody holds its lock? Without waiting: a queue that
-// is full (EAGAIN: connect(2)) is somebody's.
-bool is_served(const sockaddr_un& address) {
+// Errors: state_in_use if the path is or may be somebody's, although nobody holds its lock: only a
+// socket that refuses to be connected to has no process behind it. Does not wait.
+Result<void, Failure> check_unserved(const sockaddr_un& address, const std::string& path) {
     const OwnedFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!probe) return false;
-    return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) ==
-               0 ||
-           errno == EAGAIN;
+    if (!probe) return failure("socket", path);
+    const auto* const raw_address = reinterpret_cast<const sockaddr*>(&address);
+    // EAGAIN: its queue is full (connect(2)).
+    if (connect(probe.get(), raw_address, sizeof(address)) == 0 || errno == EAGAIN) {
+        return Failure{Errc::state_in_use, "socket " + path + ": somebody else serves it"};
+    }
+    if (errno == ECONNREFUSED || errno == ENOENT) return {};
+    return Failure{Errc::state_in_use, "socket " + path + ": is somebody else's (connect: " +
+                                           std::strerror(errno) + "); remove it if it is not"};
 }
 
 Result<void, Failure> bind_to(int socket, const std::string& path, std::uint32_t mode) {
     const auto address = address_of(path);
     if (!address) return address.error();
-    if (is_served(*address)) {
-        return Failure{Errc::state_in_use, "socket " + path + ": somebody else serves it"};
-    }
     struct stat status {};
     if (lstat(path.c_str(), &status) == 0) {
         if (!S_ISSOCK(status.st_mode)) {
             return Failure{Errc::state_in_use,
                            "socket " + path + ": a file that is no socket is there"};
         }
+        if (auto free = check_unserved(*address, path); !free) return free.error();
         if (unlink(path.c_str()) != 0) return failure("unlink", path);
     }
     if (bind(socket, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
@@ -89,6 +93,20 @@ Result<void, Failure> bind_to(int socket, const std::string& path, std::uint32_t
     if (chmod(path.c_str(), mode) != 0) return failure("chmod", path);
     if (listen(socket, SOMAXCONN) != 0) return failure("listen", path);
     return {};
+}
+
+// Whoever passed these descriptors says by them where to listen.
+Result<Listener, Failure> listen_at_passed(int count) {
+    if (count != 1) {
+        return Failure{Errc::io_error, "the service manager passed " + std::to_string(count) +
+                                           " sockets; inod listens on one"};
+    }
+    if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, nullptr, 0) <= 0) {
+        return Failure{Errc::io_error,
+                       "what the service manager passed is not a listening Unix stream socket "
+                       "(ListenStream= with a path in the socket unit makes one)"};
+    }
+    return Listener(OwnedFd(SD_LISTEN_FDS_START), OwnedFd(), {});
 }
 
 }  // namespace
@@ -117,9 +135,7 @@ Result<OwnedFd, Failure> lock_state(const std::string& directory) {
 }
 
 Result<Listener, Failure> listen_at(const std::string& path, std::uint32_t mode) {
-    if (sd_listen_fds(1) > 0) {
-        return Listener(OwnedFd(SD_LISTEN_FDS_START), OwnedFd(), {});
-    }
+    if (const int passed = sd_listen_fds(1); passed > 0) return listen_at_passed(passed);
     if (const auto address = address_of(path); !address) return address.error();
     auto lock = lock_file(path + ".lock", "socket " + path + ": another inod serves it");
     if (!lock) return lock.error();

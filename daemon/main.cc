@@ -11,6 +11,7 @@
 #include "daemon/exit_status.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
+#include "lib/base/standard_descriptors.h"
 
 namespace {
 
@@ -48,6 +49,7 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    inod::take_standard_descriptors();
     Options options;
     CLI::App app{"inod, the number daemon: hands out 64-bit numbers over a Unix socket"};
     app.add_option("--config", options.config_file,
@@ -68,7 +70,8 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", "inod " INOD_VERSION);
     app.footer(
         "Ends with status 0 after SIGTERM or SIGINT, 1 if configuration, state or socket are\n"
-        "refused, 2 for a wrong command line, 3 if the journal cannot be written.");
+        "refused, 2 for a wrong command line, 3 if the journal could not be\n"
+        "written or memory ran out.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <exception>
 #include <memory>
 #include <new>
 #include <optional>
@@ -26,6 +27,7 @@
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
 #include "lib/base/posix_storage.h"
+#include "lib/journal/segment.h"
 
 namespace inod::daemon {
 namespace {
@@ -52,6 +54,15 @@ void send_refusal(Protocol::socket& socket, Errc code) {
     socket.write_some(asio::buffer(out.written().data(), out.size()), ignored);
 }
 
+// The daemon is about to end by itself: what comes now would only cut the end short.
+void block_stop_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 class Server {
 public:
     Server(const Config& config, Allocator& allocator, Listener listener, std::uint64_t run);
@@ -62,7 +73,9 @@ public:
 private:
     void accept();
     void on_accept(const error_code& error, Protocol::socket socket);
+    bool run_events();
     void open_session(Protocol::socket socket);
+    void refuse(Protocol::socket& socket, Errc code);
     std::shared_ptr<Session> make_session(Protocol::socket socket, Peer peer);
     void begin_stop(Errc reason);
     void abort_sessions();
@@ -81,6 +94,7 @@ private:
     Session::List sessions_;
     bool stopping_ = false;
     bool accept_failing_ = false;
+    bool refusing_ = false;
     bool journal_failed_ = false;
 };
 
@@ -114,13 +128,27 @@ bool Server::run() {
     });
     accept();
     sd_notify(0, "READY=1");
-    io_.run();
+    const bool ended = run_events();
     abort_sessions();
     flusher_.stop();
+    block_stop_signals();
+    if (!ended) return false;
     if (!allocator_.journal().sealed()) return true;
     if (!journal_failed_)
         spdlog::critical("journal: a write failed during the stop; check the disk");
     return false;
+}
+
+// Until there are none left. False if something went wrong that nobody was prepared for, the lack of
+// memory most of all; then the journal is left as after a crash, which is what recovery is for.
+bool Server::run_events() {
+    try {
+        io_.run();
+        return true;
+    } catch (const std::exception& error) {
+        spdlog::critical("stopped in the middle: {}", error.what());
+        return false;
+    }
 }
 
 void Server::accept() {
@@ -136,7 +164,7 @@ void Server::on_accept(const error_code& error, Protocol::socket socket) {
         try {
             open_session(std::move(socket));
         } catch (const std::bad_alloc&) {
-            spdlog::warn("connection refused: the system has no memory, connections={}",
+            spdlog::warn("connection closed: the system has no memory, connections={}",
                          context_.session_count);
         }
         accept();
@@ -170,16 +198,26 @@ void Server::open_session(Protocol::socket socket) {
         spdlog::warn("connection closed: {}", peer.error().message);
         return;
     }
-    if (!allocator_.memory().take(Session::memory_size())) {
-        spdlog::warn("connection refused: out of memory, connections={}", context_.session_count);
-        send_refusal(socket, Errc::out_of_memory);
+    if (context_.session_count >= config_.connections_max) {
+        refuse(socket, Errc::too_many_connections);
         return;
     }
-    const auto session = make_session(std::move(socket), std::move(*peer));
-    session->start();
-    if (context_.session_count > config_.connections_max) {
-        session->finish(Errc::too_many_connections);
+    if (!allocator_.memory().take(Session::memory_size())) {
+        refuse(socket, Errc::out_of_memory);
+        return;
     }
+    refusing_ = false;
+    make_session(std::move(socket), std::move(*peer))->start();
+}
+
+// Says so in the log once, until a connection is taken again.
+void Server::refuse(Protocol::socket& socket, Errc code) {
+    if (!refusing_) {
+        spdlog::warn("connections are refused: {}, connections={}", name(code),
+                     context_.session_count);
+    }
+    refusing_ = true;
+    send_refusal(socket, code);
 }
 
 // Answers what was read, then closes; whoever does not read is left behind after a while.
@@ -234,6 +272,10 @@ void log_recovery(const Recovery& recovery, const Allocator& allocator, const Co
                  recovery.created ? "none" : (recovery.clean ? "clean" : "unclean"));
 }
 
+// What the configuration lets through, the journal takes.
+static_assert(configured_segment_size_min == segment_size_min);
+static_assert(configured_segment_size_max == segment_size_max);
+
 Result<AllocatorOptions, Failure> options_of(const Config& config) {
     AllocatorOptions options;
     for (const PoolConfig& pool : config.pools)
@@ -252,7 +294,9 @@ Failure not_recovered(Failure failure, const Config& config) {
     failure.message = "state directory " + config.state_dir + ": " + failure.message;
     const bool has_remedy = failure.message.find("Restore") != std::string::npos;
     if (failure.code == Errc::journal_damaged && !has_remedy) {
-        failure.message += ". Restore the state directory from a backup";
+        failure.message +=
+            ". Restore the state directory from a backup; what was handed out since will be handed "
+            "out again";
     }
     return failure;
 }
@@ -292,7 +336,7 @@ ExitStatus serve(const Config& config) {
         spdlog::critical("not started: {}: {}", name(lived.error().code), lived.error().message);
         return ExitStatus::refused;
     }
-    if (!*lived) return ExitStatus::journal_failed;
+    if (!*lived) return ExitStatus::failed;
     spdlog::info("stopped");
     return ExitStatus::ok;
 }

@@ -50,6 +50,7 @@ void Session::read() {
 
 void Session::on_read(const error_code& error, std::size_t size) {
     reading_ = false;
+    if (!socket_.is_open()) return;
     if (error && error != asio::error::eof) {
         abort();
         return;
@@ -117,7 +118,7 @@ void Session::go_on() {
         if (!settled) continue;  // everything was sent, so there is room now
         if (!undecided_ || !decide()) break;
     }
-    const bool done = refused_ || (read_all_ && !undecided_);
+    const bool done = refused_ || (read_all_ && !undecided_ && !reading_);
     if (done && outbox_.empty()) abort();
     if (socket_.is_open()) read();
 }

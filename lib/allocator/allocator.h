@@ -6,8 +6,7 @@
 //
 // Thread safety: all calls belong under one lock, the caller's, but flush(), which runs without it,
 // on one thread at a time, between begin_flush() and end_flush(), and make_space(), on that thread
-// between two flushes. Calls with a GuardRef may drop
-// and retake that lock.
+// between two flushes. Calls with a GuardRef may drop and retake that lock.
 #pragma once
 
 #include <cstdint>

@@ -58,7 +58,10 @@ private:
 namespace {
 
 Failure damaged(const std::string& what) {
-    return {Errc::journal_damaged, what + ". Restore the state directory from a backup"};
+    return {Errc::journal_damaged,
+            what +
+                ". Restore the state directory from a backup; what was handed out since "
+                "will be handed out again"};
 }
 
 Failure failure_of(const Error& error, const std::string& what) {

@@ -159,24 +159,7 @@ Error Pool::not_live(Id id) const {
 
 LiveRun Pool::run_of(const Entry& entry) const {
     const Tag& tag = tags_[entry.value];
-    LiveRun run{.range = entry.range, .generation = tag.generation, .holder = tag.holder};
-    if (records_leases()) return run;
-    // Touching entries may differ in nothing but who chose the number, which is nobody's business.
-    const auto belongs = [&](const std::optional<Entry>& other) {
-        return other && tags_[other->value].holder == run.holder &&
-               tags_[other->value].generation == run.generation;
-    };
-    while (run.range.first > spec_.range.first) {
-        const auto before = live_.find(run.range.first - 1);
-        if (!belongs(before)) break;
-        run.range.first = before->range.first;
-    }
-    while (run.range.last < spec_.range.last) {
-        const auto after = live_.find(run.range.last + 1);
-        if (!belongs(after)) break;
-        run.range.last = after->range.last;
-    }
-    return run;
+    return {.range = entry.range, .generation = tag.generation, .holder = tag.holder};
 }
 
 void Pool::widen(Id max) noexcept {

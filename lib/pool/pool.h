@@ -54,13 +54,13 @@ public:
 
     // Takes back `range`: any IDs that are all live, held by `holder` and of `generation`. All of
     // them or, after an error, none. `generation` 0 says that none was named. True if the release
-    // is to be recorded: not in a pool whose leases are not. Allocates nothing. Errors:
-    // range_reversed, id_out_of_range, generation_required, stale_generation, released,
+    // is to be recorded: in a pool whose leases are not, only of what was claimed. Allocates
+    // nothing. Errors: range_reversed, id_out_of_range, generation_required, stale_generation, released,
     //   never_allocated, not_holder.
     Result<bool> release(Range range, std::uint64_t generation, HolderIndex holder) noexcept;
 
-    // Whose `id` is, as the longest run with one holder and generation. `generation` 0 asks for
-    // any. Errors: id_out_of_range, stale_generation, released, never_allocated.
+    // Whose `id` is, as the longest run with one holder and generation; where leases are not
+    // recorded, claims are runs of their own. `generation` 0 asks for any. Errors: id_out_of_range, stale_generation, released, never_allocated.
     [[nodiscard]] Result<LiveRun> lookup(Id id, std::uint64_t generation) const;
 
     // The run that covers `id`, whole, or the first after it. Error: no_more_leases.

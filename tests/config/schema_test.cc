@@ -114,7 +114,7 @@ TEST(Schema, LimitsAreThoseOfTheParser) {
         EXPECT_TRUE(refused(property.path,
                             max == id_max ? "18446744073709551616" : std::to_string(max + 1)));
         if (property.schema.contains("multipleOf")) {
-            EXPECT_EQ(property.schema.at("multipleOf"), segment_size_unit);
+            EXPECT_EQ(property.schema.at("multipleOf"), configured_segment_size_unit);
         }
     }
     EXPECT_EQ(numbers, 8) << "memory_max, connections_max, segment_size, min, max, "

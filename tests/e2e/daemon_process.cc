@@ -16,7 +16,6 @@
 #include <grp.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -105,7 +104,6 @@ std::vector<std::string> DaemonProcess::command() const {
           std::string("--state-dir"), state_dir_, std::string("--socket"), socket_}) {
         words.push_back(word);
     }
-    words.insert(words.end(), launch_.arguments.begin(), launch_.arguments.end());
     return words;
 }
 
@@ -115,10 +113,11 @@ void DaemonProcess::exec(const std::vector<std::string>& command, int log) const
     for (const auto& [name, value] : launch_.environment)
         setenv(name.c_str(), value.c_str(), 1);
     dup2(log, STDERR_FILENO);
-    if (launch_.address_space_size) {
-        const rlimit limit{.rlim_cur = *launch_.address_space_size,
-                           .rlim_max = *launch_.address_space_size};
-        if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(126);
+    if (launch_.passed_socket) {
+        constexpr int first_passed = 3;
+        if (dup2(*launch_.passed_socket, first_passed) != first_passed) _exit(126);
+        setenv("LISTEN_FDS", "1", 1);
+        setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
     }
     // Opened before we become somebody else, who may not be able to reach a checkout under /root.
     const OwnedFd program(launch_.uid ? open(INOD_PROGRAM, O_PATH | O_CLOEXEC) : -1);

@@ -2,6 +2,7 @@
 // the middle. Each is answered in full or ended, and nobody else notices.
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <set>
 
@@ -233,6 +234,14 @@ TEST(FlowLimit, RefusesOneConnectionTooManyAndServesTheOthers) {
         Client::connect({.socket_path = daemon.socket(), .pools = {}, .timeout = patience});
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code, Errc::too_many_connections) << refused.error().message;
+    // What it asks for is not carried out, even if it is there before the daemon looks.
+    daemon.signal(SIGSTOP);
+    RawConnection hasty(daemon.socket());
+    hasty.send(encoded({.tag = 1, .body = proto::HelloRequest{}}));
+    hasty.send({.pool = 0, .tag = 2, .body = proto::AllocateRequest{}});
+    daemon.signal(SIGCONT);
+    EXPECT_EQ(hasty.receive().value().code(), Errc::too_many_connections);
+    EXPECT_TRUE(list_all(clients[0], "inode").empty());
     for (Client& client : clients)
         EXPECT_TRUE(client.allocate("inode").has_value());
 

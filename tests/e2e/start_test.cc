@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/e2e/daemon_process.h"
+#include "tests/e2e/raw_connection.h"
 #include "tests/e2e/support.h"
 
 namespace inod::e2e {
@@ -30,8 +31,8 @@ void expect_refused(DaemonProcess& daemon, const std::vector<std::string>& says)
 }
 
 // A Unix socket bound to the path.
-OwnedFd bind_socket(const std::string& path) {
-    OwnedFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+OwnedFd bind_socket(const std::string& path, int type = SOCK_STREAM) {
+    OwnedFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path.copy(address.sun_path, sizeof address.sun_path - 1);
@@ -67,6 +68,48 @@ TEST(Start, RefusesASocketThatSomebodyElseServes) {
     // Now its queue has a connection in it, and takes no more.
     expect_refused(daemon, {"state_in_use", daemon.socket(), "somebody else serves it"});
     EXPECT_TRUE(fs::exists(daemon.socket()));
+}
+
+TEST(Start, RefusesASocketOfAnotherKind) {
+    DaemonProcess daemon(three_pools);
+    const OwnedFd other = bind_socket(daemon.socket(), SOCK_DGRAM);
+    expect_refused(daemon, {"state_in_use", daemon.socket(), "somebody else's"});
+    EXPECT_TRUE(fs::exists(daemon.socket()));
+}
+
+// As systemd hands it over: it is there before the daemon, and stays when the daemon ends.
+TEST(Start, ServesTheSocketThatItWasPassed) {
+    DaemonProcess daemon(three_pools);
+    const OwnedFd passed = bind_socket(daemon.socket());
+    ASSERT_EQ(listen(passed.get(), 16), 0);
+    daemon.launch().passed_socket = passed.get();
+    RawConnection early(daemon.socket());
+    for (Id id = 1; id <= 2; ++id) {
+        ASSERT_TRUE(daemon.start()) << daemon.log();
+        EXPECT_EQ(daemon.connect().allocate("inode").value().range, (Range{id, id}));
+        if (id == 1) early.greet();
+        EXPECT_EQ(daemon.terminate(), (Exit{.status = 0})) << daemon.log();
+        EXPECT_TRUE(fs::exists(daemon.socket()));
+    }
+}
+
+TEST(Start, RefusesToServeWhatIsNoListeningSocket) {
+    DaemonProcess daemon(three_pools);
+    const OwnedFd deaf = bind_socket(daemon.folder() + "/deaf");
+    const OwnedFd datagrams = bind_socket(daemon.folder() + "/datagrams", SOCK_DGRAM);
+    const OwnedFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (const int fd : {deaf.get(), datagrams.get(), null.get()}) {
+        daemon.launch().passed_socket = fd;
+        expect_refused(daemon, {"not a listening Unix stream socket", "ListenStream="});
+    }
+}
+
+// A volume of its own for the state.
+TEST(Start, TakesTheRootOfAFileSystem) {
+    DaemonProcess daemon(three_pools);
+    fs::create_directories(daemon.state_dir() + "/lost+found");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    EXPECT_TRUE(daemon.connect().ping().has_value());
 }
 
 TEST(Start, ReplacesTheSocketOfADeadDaemon) {
