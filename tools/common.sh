@@ -1,6 +1,7 @@
 # What the scripts in tools share; sourced, not run. Leaves us in the repository's root.
 # shellcheck shell=bash
 
+unset CDPATH # with it cd would print, and go elsewhere
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit
 
@@ -21,7 +22,7 @@ note() { printf '%s%s%s\n' "$dim" "$*" "$plain"; }
 bad() { printf '%s%s%s\n' "$red" "$*" "$plain" >&2; }
 
 # The comment at the top of a script is its help.
-print_help() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$1"; }
+print_help() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$root/tools/${0##*/}"; }
 
 # git, also where the clone belongs to another user than we run as (a container, say).
 git_here() { git -c safe.directory="$root" "$@"; }

@@ -17,8 +17,7 @@
 //   (1) Entries ascend, do not overlap, have first <= last and a value that is not 0.
 //   (2) last(i) of an inner node is the last ID stored below its child i, not merely a bound, so
 //       every gap but the one behind the last entry ends at an entry and lies below one slot.
-//   (3) gap(i) of an inner node is the longest run of free IDs between last(i - 1), which for i ==
-//   0
+//   (3) gap(i) of an inner node is the longest run of free IDs between last(i - 1), which for i == 0
 //       comes from the ancestors, and last(i).
 //   (4) All leaves have the same depth. No node is empty, and an inner root has two children.
 //   (5) The counters are what counting everything gives.

@@ -2,8 +2,7 @@
 //
 // It keeps what a reader sees apart from what a power cut leaves. crash() draws what is left:
 // - each write since the file's last sync() is lost, kept, or torn at sectors of 512 B, every
-// sector
-//   for itself, independently of all other writes;
+//   sector for itself, independently of all other writes;
 // - of the directory operations since the last sync_names() some number of the first are kept, as
 //   file systems with a journal do it;
 // - every File opened before is dead.
