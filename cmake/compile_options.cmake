@@ -18,9 +18,11 @@ target_compile_options(
 include_directories(${PROJECT_SOURCE_DIR})
 
 # "address", "thread" or nothing. undefined behaviour comes with address.
+# -O1 halves the compile time of the address sanitizer's code; -g1 is enough for its line numbers.
 set(INOD_SANITIZE "" CACHE STRING "Sanitizer to build everything with: address or thread")
 if(INOD_SANITIZE STREQUAL "address")
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer -O1 -g1)
   # g++ 12 warns of the standard library's own <regex> here: its manual says that sanitizers lead to
   # such false positives.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -28,7 +30,7 @@ if(INOD_SANITIZE STREQUAL "address")
   endif()
   add_link_options(-fsanitize=address,undefined)
 elseif(INOD_SANITIZE STREQUAL "thread")
-  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer -g1)
   # Boost.Asio has fences, which the sanitizer cannot see; what they order is under locks as well.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wno-tsan)

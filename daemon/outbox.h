@@ -41,7 +41,8 @@ public:
     [[nodiscard]] std::span<const std::byte> ready() const noexcept;
     void sent(std::size_t size) noexcept;
 
-    // The LSN that the first waiting reply needs, 0 if none waits.
+    // What the first waiting reply waits for, 0 if none waits. At least the LSN that it was added
+    // with: past a number of different LSNs, replies wait together for the latest of theirs.
     [[nodiscard]] Lsn waits_for() const noexcept;
     [[nodiscard]] bool empty() const noexcept;
 

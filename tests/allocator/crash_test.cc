@@ -233,6 +233,8 @@ struct Figures {
     std::uint64_t lives = 0;
     std::uint64_t clean_stops = 0;
     std::uint64_t deaths_in_recovery = 0;
+    std::uint64_t deaths_in_life = 0;
+    std::uint64_t torn_tails = 0;
     std::uint64_t snapshots = 0;
 };
 
@@ -253,9 +255,9 @@ void run_lives(std::uint64_t seed, int life_count, Figures& figures) {
             const auto started = machine.start();
             if (!started) {
                 ASSERT_EQ(started.error().code, Errc::io_error) << said(started);
+                ++figures.deaths_in_recovery;
             }
             closed = false;
-            ++figures.deaths_in_recovery;
             machine.crash(random());
         }
         Recovery recovery;
@@ -274,8 +276,10 @@ void run_lives(std::uint64_t seed, int life_count, Figures& figures) {
         ++figures.lives;
         figures.clean_stops += closed ? 1U : 0U;
         figures.snapshots += recovery.snapshot_lsn != 0 ? 1U : 0U;
+        figures.torn_tails += recovery.torn_tail ? 1U : 0U;
         // A power cut, or merely the end of the process, with all that it wrote still there.
         const bool is_dead = machine.disk.failures() != failures_before;
+        figures.deaths_in_life += is_dead ? 1U : 0U;
         if (is_dead || random() % 3 != 0) {
             machine.crash(random());
         } else {
@@ -296,7 +300,9 @@ TEST(AllocatorCrash, NothingRepeatsAndNothingAcknowledgedIsLost) {
     // The lives are worth something only if all of this happens in them.
     EXPECT_EQ(figures.lives, 8 * seed_count);
     EXPECT_GT(figures.clean_stops, seed_count / 4);
-    EXPECT_GT(figures.deaths_in_recovery, seed_count);
+    EXPECT_GT(figures.deaths_in_recovery, seed_count / 2);
+    EXPECT_GT(figures.deaths_in_life, seed_count);
+    EXPECT_GT(figures.torn_tails, seed_count / 4);
     EXPECT_GT(figures.snapshots, seed_count / 2);
 }
 

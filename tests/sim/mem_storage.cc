@@ -73,10 +73,12 @@ struct MemStorage::Disk {
     std::uint64_t die_at = 0;  // likewise
     std::uint64_t capacity = std::numeric_limits<std::uint64_t>::max();
 
+    [[nodiscard]] bool is_dying() const { return die_at != 0 && calls >= die_at; }
+
     // Counts a call and says why it is to fail, if it is.
     std::optional<Failure> enter(const char* call, const std::string& name) {
         ++calls;
-        const bool dead = die_at != 0 && calls >= die_at;
+        const bool dead = is_dying();
         if (!dead && calls != fail_at) return std::nullopt;
         ++failures;
         return Failure{dead ? Errc::io_error : fail_code,
@@ -133,7 +135,7 @@ public:
         const std::lock_guard lock(disk_->mutex);
         if (auto failure = enter("sync")) {
             // In a dying machine the writes are still under way, otherwise they are lost.
-            if (disk_->die_at == 0 && life_ == disk_->life) body_->unsynced.clear();
+            if (!disk_->is_dying() && life_ == disk_->life) body_->unsynced.clear();
             return *std::move(failure);
         }
         for (const Write& write : body_->unsynced)

@@ -7,7 +7,8 @@
 //   file systems with a journal do it;
 // - every File opened before is dead.
 // A sync() that fails drops the writes it was to make durable while readers still see them, which
-// is what Linux does (PostgreSQL's fsync lesson of 2018): trying again "succeeds" for lost data.
+// is what Linux does (PostgreSQL's fsync lesson of 2018): trying again "succeeds" for lost data. Where
+// the machine is dying (die_at_call()), they are still under way, and may be kept.
 //
 // Thread safety: as lib/base/storage.h asks, by one mutex.
 #pragma once
