@@ -173,8 +173,9 @@ TEST_F(Inoctl, AnAnswerThatCannotBePrintedEndsWithStatus4) {
     for (const std::string& output :
          {">&" + std::to_string(ends[1]), std::string(">&-"), std::string(">/dev/full")}) {
         SCOPED_TRACE(output);
-        const std::string command = std::string(INOD_CTL_PROGRAM) + " --socket " +
-                                    daemon_.socket() + " alloc inode " + output + " 2>" + err;
+        std::string command = INOD_CTL_PROGRAM;
+        command.append(" --socket ").append(daemon_.socket()).append(" alloc inode ");
+        command.append(output).append(" 2>").append(err);
         const int status = std::system(command.c_str());
         ASSERT_TRUE(WIFEXITED(status)) << "killed";
         EXPECT_EQ(WEXITSTATUS(status), 4);
