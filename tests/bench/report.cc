@@ -1,18 +1,14 @@
 #include "tests/bench/report.h"
 
-#include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "tests/bench/spread.h"
+
 namespace inod::bench {
 namespace {
-
-struct Spread {
-    double median;
-    double min;
-    double max;
-};
 
 // Of one number of the samples. Requires at least one.
 Spread spread_of(const std::vector<Sample>& samples, double Sample::*number) {
@@ -20,17 +16,12 @@ Spread spread_of(const std::vector<Sample>& samples, double Sample::*number) {
     values.reserve(samples.size());
     for (const Sample& sample : samples)
         values.push_back(sample.*number);
-    std::sort(values.begin(), values.end());
-    const std::size_t middle = values.size() / 2;
-    const double median =
-        values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-    return {.median = median, .min = values.front(), .max = values.back()};
+    return Spread::of(std::move(values));
 }
 
 nlohmann::ordered_json json_of(const std::vector<Sample>& samples) {
     if (samples.empty()) return nullptr;
-    const Spread rate = spread_of(samples, &Sample::requests_per_second);
-    return {{"median", rate.median}, {"min", rate.min}, {"max", rate.max}};
+    return spread_of(samples, &Sample::requests_per_second).json();
 }
 
 std::string rate_text(const std::vector<Sample>& samples) {
