@@ -60,7 +60,7 @@ std::optional<Id> CyclicSequence::move_mark(Id /*last*/) noexcept {
 }
 
 void CyclicSequence::set_mark(Id /*mark*/) noexcept {
-    INOD_ASSERT(!"a cyclic pool has no high-water mark");
+    INOD_UNREACHABLE("a cyclic pool has no high-water mark");
 }
 
 void CyclicSequence::raise_generation() noexcept {
@@ -118,7 +118,7 @@ Result<void, Failure> CyclicSequence::for_each_claim(
 }
 
 Result<> CyclicSequence::restore_claim(Range /*range*/) {
-    INOD_ASSERT(!"a cyclic pool keeps its claims in its state");
+    INOD_UNREACHABLE("a cyclic pool keeps its claims in its state");
     return {};
 }
 

@@ -11,8 +11,7 @@ std::unique_ptr<Sequence> Sequence::make(const PoolSpec& spec, MemoryBudget& bud
         case Policy::unique: return std::make_unique<UniqueSequence>(spec, budget);
         case Policy::cyclic: return std::make_unique<CyclicSequence>(spec);
     }
-    INOD_ASSERT(!"validate() let an unknown policy pass");
-    return nullptr;
+    INOD_UNREACHABLE("validate() let an unknown policy pass");
 }
 
 }  // namespace inod
