@@ -12,9 +12,8 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-Bytes frame_of(Bytes memory, std::size_t size) {
-    memory.resize(size);
-    return memory;
+Bytes frame_of(const Bytes& memory, std::size_t size) {
+    return {memory.begin(), memory.begin() + static_cast<std::ptrdiff_t>(size)};
 }
 
 TEST(TableWriter, WritesWhatEncodeReplyWrites) {
