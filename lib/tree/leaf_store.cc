@@ -109,7 +109,7 @@ private:
             return true;
         }
         if (item.shape == Shape::many) {
-            if (range.span() > 0 || (touches && equal)) return std::nullopt;
+            if (range.span() > 0) return std::nullopt;  // equal neighbours were taken out
         } else if (!equal) {
             return std::nullopt;
         }

@@ -194,6 +194,33 @@ void run_lives(std::uint64_t seed_count) {
     EXPECT_GT(refused_holes, 10);
 }
 
+TEST(Leaf, ARunTooWideForABitmapGetsWideOnlyWithoutHoles) {
+    for (const bool has_hole : {false, true}) {
+        SCOPED_TRACE(has_hole);
+        Leaf<16> leaf;
+        ASSERT_TRUE(leaf.store({0, 699}, 1, true));
+        if (has_hole) {
+            ASSERT_TRUE(leaf.erase({100, 100}));
+        }
+        EXPECT_EQ(leaf.store({700, 799}, 1, true), !has_hole) << "no room beside the bitmap";
+        EXPECT_EQ(leaf.value_of(100), has_hole ? 0U : 1U);
+        EXPECT_EQ(leaf.find(500)->range, has_hole ? (Range{101, 699}) : (Range{0, 799}));
+        EXPECT_EQ(leaf.verify().value_or("sound"), "sound");
+    }
+}
+
+TEST(Leaf, AnEntryOfItsOwnDoesNotJoinTheItemBefore) {
+    Leaf<24> leaf;
+    ASSERT_TRUE(leaf.store({0, 19}, 1, true));
+    for (const Id id : {Id{20}, Id{25}})
+        ASSERT_TRUE(leaf.store({id, id}, 2, false));
+    ASSERT_TRUE(leaf.erase({20, 20}));
+    ASSERT_TRUE(leaf.store({20, 20}, 1, false)) << "where the second item's bitmap begins";
+    EXPECT_EQ(leaf.find(19)->range, (Range{0, 19}));
+    EXPECT_EQ(leaf.find(20)->range, (Range{20, 20}));
+    EXPECT_EQ(leaf.verify().value_or("sound"), "sound");
+}
+
 TEST(Leaf, OfSixteenWordsIsWhatTheModelIs) {
     run_lives<16>(100);
 }
