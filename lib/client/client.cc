@@ -64,8 +64,10 @@ Result<void, Failure> Client::open(Deadline deadline) {
 }
 
 Result<void, Failure> Client::greet(Deadline deadline) {
+    // A hello changes nothing, so nothing of it is in doubt.
     const auto failure = [this](const Error& error) {
-        return Failure{error.code, options_.socket_path + ": " + error_text_};
+        const Errc code = error.code == Errc::in_doubt ? Errc::not_connected : error.code;
+        return Failure{code, options_.socket_path + ": " + error_text_};
     };
     std::array<std::byte, proto::request_size_max> memory;
     const auto names = proto::Packed<std::string_view>::pack(options_.pools, memory);
@@ -74,10 +76,8 @@ Result<void, Failure> Client::greet(Deadline deadline) {
     const proto::HelloRequest hello{.pools = *names};
     const auto reply = checked(pipeline_->call({.body = hello}, deadline));
     if (!reply) {
-        // What the daemon said before it closed is the better reason. A hello changes nothing, so
-        // none is in doubt.
-        const Error error = pipeline_->farewell().value_or(reply.error());
-        return failure(error.code == Errc::in_doubt ? Error(Errc::not_connected) : error);
+        // What the daemon said before it closed is the better reason.
+        return failure(pipeline_->farewell().value_or(reply.error()));
     }
     const auto& answer = std::get<proto::HelloReply>(reply->body);
     if (answer.version != proto::version) {
