@@ -121,9 +121,9 @@ Result<std::vector<std::string>, Failure> PosixStorage::list() const {
         errno = 0;
         const dirent* const entry = ::readdir(directory.get());
         if (entry == nullptr) break;
-        const auto is_other = is_directory(fd, *entry);
-        if (!is_other) return failed("fstatat", path_ + "/" + entry->d_name);
-        if (!*is_other) names.emplace_back(entry->d_name);
+        const auto left_out = is_directory(fd, *entry);
+        if (!left_out) return failed("fstatat", path_ + "/" + entry->d_name);
+        if (!*left_out) names.emplace_back(entry->d_name);
     }
     if (errno != 0) return failed("readdir", path_);
     return names;
