@@ -135,6 +135,8 @@ private:
     void trim(unsigned index) noexcept;
     void erase_in_item(unsigned index, Range range) noexcept;
     void clear_bits(unsigned index, std::uint64_t first, std::uint64_t last) noexcept;
+    void lengthen_bitmap(unsigned index, Item& item, unsigned more) noexcept;
+    void insert_value(unsigned index, Item& item, unsigned rank, std::uint64_t value) noexcept;
     [[nodiscard]] bool insert_single(Id id, std::uint64_t value) noexcept;
     [[nodiscard]] bool touches_equal_item(unsigned index, Id id,
                                           std::uint64_t value) const noexcept;

@@ -119,13 +119,10 @@ void Leaf<words_count>::clear_bits(unsigned index, std::uint64_t first,
         item.value_count -= count;
         item.write(*this, index);
     }
-    for (std::uint64_t w = first / word_bits; w <= last / word_bits; ++w) {
-        const auto from = static_cast<unsigned>(std::max(first, w * word_bits) % word_bits);
-        const auto to =
-            static_cast<unsigned>(std::min(last, w * word_bits + word_bits - 1) % word_bits);
+    for_each_word(first, last, [&](std::uint64_t w, std::uint64_t mask) {
         Word& word = words_[item.bitmap_at() + w];
-        word = word & ~mask_of(from, to);
-    }
+        word = word & ~mask;
+    });
     trim(index);
 }
 

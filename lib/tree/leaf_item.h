@@ -17,6 +17,17 @@ constexpr std::uint64_t mask_of(unsigned from, unsigned to) {
     return (~std::uint64_t{0} << from) & (~std::uint64_t{0} >> (word_bits - 1 - to));
 }
 
+// Calls f(w, mask) for each word w of a bitmap that bits `first` to `last` stand in, with their mask.
+template <class F>
+void for_each_word(std::uint64_t first, std::uint64_t last, F&& f) {
+    for (std::uint64_t w = first / word_bits; w <= last / word_bits; ++w) {
+        const auto from = static_cast<unsigned>(std::max(first, w * word_bits) % word_bits);
+        const auto to =
+            static_cast<unsigned>(std::min(last, w * word_bits + word_bits - 1) % word_bits);
+        f(w, mask_of(from, to));
+    }
+}
+
 constexpr unsigned words_for(std::uint64_t bit_count) {
     return static_cast<unsigned>((bit_count + word_bits - 1) / word_bits);
 }

@@ -86,13 +86,10 @@ private:
     }
 
     void set_bits(const Item& item, std::uint64_t first, std::uint64_t last) noexcept {
-        for (std::uint64_t w = first / word_bits; w <= last / word_bits; ++w) {
-            const auto from = static_cast<unsigned>(std::max(first, w * word_bits) % word_bits);
-            const auto to =
-                static_cast<unsigned>(std::min(last, w * word_bits + word_bits - 1) % word_bits);
+        for_each_word(first, last, [&](std::uint64_t w, std::uint64_t mask) {
             Word& word = leaf_.words_[item.bitmap_at() + w];
-            word = word | mask_of(from, to);
-        }
+            word = word | mask;
+        });
     }
 
     // Nothing where the range is to be an item of its own; else whether it had room in the last one.
@@ -124,15 +121,8 @@ private:
             words_for(span + 1) > item.bitmap_count ? words_for(span + 1) - item.bitmap_count : 0;
         if (more > 3 + words_for(range.span() + 1)) return std::nullopt;
         if (leaf_.free_count() < more + (item.shape == Shape::many ? 1 : 0)) return false;
-        leaf_.open_words(index, item.bitmap_at() + item.bitmap_count, more);
-        for (unsigned w = 0; w < more; ++w)
-            leaf_.words_[item.bitmap_at() + item.bitmap_count + w] = 0;
-        item.bitmap_count += more;
-        if (item.shape == Shape::many) {
-            leaf_.open_words(index, item.values_at() + item.value_count, 1);
-            leaf_.words_[item.values_at() + item.value_count] = value;
-            ++item.value_count;
-        }
+        leaf_.lengthen_bitmap(index, item, more);
+        if (item.shape == Shape::many) leaf_.insert_value(index, item, item.value_count, value);
         item.write(leaf_, index);
         set_bits(item, range.first - item.first, span);
         return true;
@@ -146,6 +136,27 @@ private:
 
     Leaf& leaf_;
 };
+
+// Adds words without a bit to the end of the item's bitmap. Requires that they are free. The item is
+// still to be written.
+template <unsigned words_count>
+void Leaf<words_count>::lengthen_bitmap(unsigned index, Item& item, unsigned more) noexcept {
+    if (more == 0) return;
+    const unsigned position = item.bitmap_at() + item.bitmap_count;
+    open_words(index, position, more);
+    for (unsigned w = 0; w < more; ++w)
+        words_[position + w] = 0;
+    item.bitmap_count += more;
+}
+
+// Makes a value of a `many` the one with this rank. The same holds.
+template <unsigned words_count>
+void Leaf<words_count>::insert_value(unsigned index, Item& item, unsigned rank,
+                                     std::uint64_t value) noexcept {
+    open_words(index, item.values_at() + rank, 1);
+    words_[item.values_at() + rank] = value;
+    ++item.value_count;
+}
 
 template <unsigned words_count>
 bool Leaf<words_count>::store(Range range, std::uint64_t value, bool merged) noexcept {
@@ -178,15 +189,8 @@ bool Leaf<words_count>::insert_single(Id id, std::uint64_t value) noexcept {
     const auto word = static_cast<unsigned>(offset / word_bits);
     const unsigned more = word < item.bitmap_count ? 0 : word + 1 - item.bitmap_count;
     if (more > 3 || free_count() < more + 1) return false;
-    if (more > 0) {
-        open_words(index, item.values_at(), more);
-        for (unsigned w = 0; w < more; ++w)
-            words_[item.bitmap_at() + item.bitmap_count + w] = 0;
-        item.bitmap_count += more;
-    }
-    open_words(index, item.values_at() + rank, 1);
-    words_[item.values_at() + rank] = value;
-    ++item.value_count;
+    lengthen_bitmap(index, item, more);
+    insert_value(index, item, rank, value);
     item.write(*this, index);
     Word& bits = words_[item.bitmap_at() + word];
     bits = bits | std::uint64_t{1} << offset % word_bits;
