@@ -12,9 +12,6 @@ namespace inod::bench {
 
 class PageHash {
 public:
-    static constexpr unsigned gap_max = 0;
-    static constexpr unsigned gap_count = 0;
-
     Id allocate(Value value) {
         while (lookup(cursor_) != 0)
             ++cursor_;
@@ -34,7 +31,6 @@ public:
         if (latest_ == page) latest_ = nullptr;
         pages_.erase(id / page_size);
     }
-    void allocate_lowest(unsigned /*n*/, Value /*value*/) {}
 
 private:
     static constexpr std::size_t page_size = 512;

@@ -86,9 +86,6 @@ using StdMap = OrderedMap<std::map<Id, Value>>;
 // A compressed bitmap: which IDs are taken, and nothing else.
 class RoaringBitmap {
 public:
-    static constexpr unsigned gap_max = 0;
-    static constexpr unsigned gap_count = 0;
-
     Id allocate(Value /*value*/) {
         while (!bitmap_.addChecked(cursor_))
             ++cursor_;
@@ -96,7 +93,6 @@ public:
     }
     [[nodiscard]] Value lookup(Id id) const { return bitmap_.contains(id) ? 1 : 0; }
     void release(Id id) { bitmap_.remove(id); }
-    void allocate_lowest(unsigned /*n*/, Value /*value*/) {}
 
 private:
     Roaring64Map bitmap_;

@@ -19,8 +19,11 @@ using Value = std::uint64_t;
 //                                         plus 1; the space is so large that none wraps
 //   Value lookup(Id id) const;            0 if it is free
 //   void release(Id id);                  of a live ID
+//
+// and, where it knows free runs,
+//
 //   void allocate_lowest(unsigned n, Value value);  the lowest n free IDs in a row
-//   static constexpr unsigned gap_max;    the largest n that it can be asked for; 0: none
-//   static constexpr unsigned gap_count;  how often that is asked for, 1 for those that scan
+//   static constexpr unsigned gap_max;    the largest n that it can be asked for
+//   static constexpr unsigned gap_count;  how often that is asked for: less for those that scan
 
 }  // namespace inod::bench

@@ -108,14 +108,17 @@ void measure_life(const Workload& work, Figures& figures) {
 
 template <class Structure>
 double measure_gap(const Workload& work, unsigned n) {
-    if (n > Structure::gap_max) return 0;
-    Structure structure;
-    fill(structure, work.count());
-    release_half(structure, work);
-    return time_of(Structure::gap_count, [&] {
-        for (unsigned i = 0; i < Structure::gap_count; ++i)
-            structure.allocate_lowest(n, work.count() + i + 1);
-    });
+    if constexpr (requires { Structure::gap_max; }) {
+        if (n > Structure::gap_max) return 0;
+        Structure structure;
+        fill(structure, work.count());
+        release_half(structure, work);
+        return time_of(Structure::gap_count, [&] {
+            for (unsigned i = 0; i < Structure::gap_count; ++i)
+                structure.allocate_lowest(n, work.count() + i + 1);
+        });
+    }
+    return 0;
 }
 
 template <class Structure>
