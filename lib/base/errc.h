@@ -34,6 +34,9 @@ enum class Errc : std::uint16_t {
     never_allocated = 27,      // Never handed out. The detail is the ID.
     not_holder = 28,           // Somebody else holds it. The detail is the first such ID.
     no_more_leases = 29,       // Nothing is live at or after that ID.
+    align_invalid = 30,        // An alignment is 1 or more, and at most the detail.
+    window_too_small = 31,     // Fewer IDs than are asked for in a row: one more than the detail.
+    cursor_outside = 32,       // The search is to begin outside the window, at the detail.
 
     // The daemon's means. The client asks again later, an administrator gives it more.
     pool_exhausted = 48,        // Too few free IDs in a row are left between min and max.

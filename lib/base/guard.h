@@ -8,26 +8,57 @@
 #pragma once
 
 #include <type_traits>
+#include <utility>
 
 namespace inod {
 
 class GuardRef {
 public:
-    // From any guard with lock() and unlock(): std::unique_lock, or the caller's own.
+    // From any guard with lock() and unlock(): std::unique_lock, or the caller's own. One whose
+    // lock must not be dropped has may_drop() as well, and says false: who needs to is told
+    // out_of_memory then.
     template <class Guard>
     requires(!std::is_same_v<std::remove_cvref_t<Guard>, GuardRef>)
         GuardRef(Guard& guard)  // NOLINT(google-explicit-constructor)
         : guard_(&guard),
           lock_([](void* g) { static_cast<Guard*>(g)->lock(); }),
-          unlock_([](void* g) { static_cast<Guard*>(g)->unlock(); }) {}
+          unlock_([](void* g) { static_cast<Guard*>(g)->unlock(); }),
+          may_drop_([](void* g) {
+              if constexpr (requires(Guard & own) { own.may_drop(); }) {
+                  return static_cast<Guard*>(g)->may_drop();
+              }
+              return true;
+          }) {}
 
     void lock() { lock_(guard_); }
     void unlock() { unlock_(guard_); }
+    [[nodiscard]] bool may_drop() const { return may_drop_(guard_); }
 
 private:
     void* guard_;
     void (*lock_)(void*);
     void (*unlock_)(void*);
+    bool (*may_drop_)(void*);
+};
+
+// The caller's guard, and whether it was dropped: then whatever had been decided is looked at again.
+class WatchedGuard {
+public:
+    explicit WatchedGuard(GuardRef guard) : guard_(guard) {}
+
+    void lock() { guard_.lock(); }
+    void unlock() {
+        was_dropped_ = true;
+        guard_.unlock();
+    }
+    [[nodiscard]] bool may_drop() const { return guard_.may_drop(); }
+
+    // Was it dropped since it was made or asked last?
+    [[nodiscard]] bool was_dropped() { return std::exchange(was_dropped_, false); }
+
+private:
+    GuardRef guard_;
+    bool was_dropped_ = false;
 };
 
 // For callers that hold no lock because nobody else can be there: recovery, tests of one thread.

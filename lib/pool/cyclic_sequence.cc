@@ -12,13 +12,13 @@ CyclicSequence::CyclicSequence(const PoolSpec& spec)
 std::optional<Sequence::Next> CyclicSequence::next(std::uint64_t count,
                                                    const RangeTree& live) const {
     if (cursor_) {
-        const auto gap = live.find_gap(count, range_.first, range_.last, *cursor_);
+        const auto gap = live.find_gap({.count = count, .window = range_}, *cursor_);
         if (gap) {
             // What lies behind the cursor was swept, so only a claim can have had this generation.
             return Next{.range = *gap, .raises_generation = claims_ && claims_->overlaps(*gap)};
         }
     }
-    const auto gap = live.find_gap(count, range_.first, range_.last, range_.first);
+    const auto gap = live.find_gap({.count = count, .window = range_});
     if (!gap) return std::nullopt;
     return Next{.range = *gap, .raises_generation = true};
 }

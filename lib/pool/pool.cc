@@ -6,29 +6,6 @@
 #include "lib/base/assert.h"
 
 namespace inod {
-namespace {
-
-// Passes a guard on and remembers whether it was dropped. While it is, others may hand out what was
-// just decided on, and may give back memory that was just set aside: all is decided anew then.
-class WatchedGuard {
-public:
-    explicit WatchedGuard(GuardRef guard) : guard_(guard) {}
-
-    void lock() { guard_.lock(); }
-    void unlock() {
-        dropped_ = true;
-        guard_.unlock();
-    }
-
-    // Was it dropped since it was made or asked last?
-    [[nodiscard]] bool was_dropped() { return std::exchange(dropped_, false); }
-
-private:
-    GuardRef guard_;
-    bool dropped_ = false;
-};
-
-}  // namespace
 
 Pool::Pool(PoolSpec spec, MemoryBudget& budget)
     : spec_(std::move(spec)),
@@ -102,6 +79,7 @@ Result<> Pool::check_inside(Range range) const {
 // Takes what storing `range` and releasing everything afterwards may need.
 Result<> Pool::prepare(GuardRef guard, Range range) {
     if (auto tag = tags_.prepare(); !tag) return tag;
+    live_.trim();  // what releases have left behind; all that reads the tree holds its lock
     return live_.preallocate(guard, range);
 }
 

@@ -27,7 +27,7 @@ UniqueSequence::UniqueSequence(const PoolSpec& spec, MemoryBudget& budget)
 std::optional<Sequence::Next> UniqueSequence::next(std::uint64_t count,
                                                    const RangeTree& /*live*/) const {
     if (!cursor_) return std::nullopt;
-    const auto gap = claims_.find_gap(count, range_.first, range_.last, *cursor_);
+    const auto gap = claims_.find_gap({.count = count, .window = range_}, *cursor_);
     if (!gap) return std::nullopt;
     return Next{.range = *gap, .raises_generation = false};
 }

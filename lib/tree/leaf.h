@@ -1,156 +1,201 @@
-// A leaf as the range tree is to have it: entries of one node, packed into words, so that single IDs
-// with values of their own cost little more than those values, and so that a release needs no memory.
-// docs/tree.md says why; the tree itself does not use it yet.
+// A leaf of a range tree: entries packed into the words of one node, so that single IDs with values of
+// their own cost little more than those values, and so that a release needs no memory.
 //
-// A leaf is a row of items, ascending and disjoint. Each has two words in the directory, which grows
-// downward from the end of the leaf, and a payload; payloads stand one behind the other from word 1:
+// A leaf is a row of items, ascending and disjoint. Each has two words in a directory, which grows
+// downward from the end of the body, and a payload; payloads stand one behind the other from word 0:
 //
-//   word 0          how many items; the first word behind the payloads
-//   1 to end - 1    payloads, in the order of the items
+//   0 to end - 1    payloads, in the order of the items
 //   ...             free
-//   N - 2 - 2 i     item i: shape and sizes, and `at`, where its payload begins
-//   N - 1 - 2 i     item i: the ID of its bit 0; of a wide item, its first ID
+//   B - 2 - 2 i     item i: shape and sizes, and `at`, where its payload begins
+//   B - 1 - 2 i     item i: its first ID. All its live IDs are at or above it, and below the next item's
 //
-//   shape    payload                                             for
-//   many     bitmap; one value for each bit that is set          single IDs, each an entry of its own
-//   one      value; bitmap                                       runs of IDs with the same value
-//   wide     value; last ID                                      a run too wide for a bitmap
+//   shape    payload                                           for
+//   single   value                                             an ID with none near it
+//   many     for each group of 64 IDs three words: slots,      IDs near each other, each with a value
+//            live, joined; then a value for each slot
+//   one      value; for each group a word: live                IDs with the same value, and the holes
+//                                                              between them
+//   wide     value; last ID                                    a range too wide for the bits of a leaf;
+//                                                              it is alone in its leaf
 //
-// A bitmap has a bit for each ID from the first on, and its first and last words are not 0. So what
-// erase() leaves of `many` and `one` never takes more words than before: a range of up to bits_max IDs
-// is stored with the room for every hole that can be made in it. Only a hole in a wide item does not
-// fit in place.
+// A release clears bits of `many` and `one`, where it stands. What it leaves of them never takes more
+// words than before, so a range that is stored as one or the other owes nothing. The value of a
+// released ID keeps its slot until something else needs the word, or until leaves are put together:
+// so a release touches the cache line of the bits and no value.
 //
-// An entry is the longest run of live IDs with the same value, within an item and across items that
-// touch; an item that is marked `separate` begins a new entry even so. (The mark means something only
-// while the ID before is live and has the same value, and whatever makes it so sets or takes the mark.)
-// Neighbours with equal values never stand in the same `many`.
+// Entries. A live ID is *joined* if it goes on the entry of the ID before it: that is said by a bit
+// of `many`, in the directory of an item's first ID, and is so within a `one`. It means something only
+// while the ID before is live, in this leaf or as the last of the leaf before; who stores an ID says
+// it anew of that ID and of the one behind.
 //
-// Thread safety: none of its own. Every word is read and written atomically, so that a reader beside a
-// writer sees old or new words, though not of one time, and never loops for ever or leaves the leaf.
+// Thread safety: that of Node. Reads are right when nobody writes meanwhile. Beside a writer they
+// return something, without end or a step outside the leaf, and the version tells whether it counts.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 
 #include "lib/base/range.h"
+#include "lib/tree/bits.h"
+#include "lib/tree/node.h"
 
 namespace inod {
 
-// 64 bits that others may read while they are written.
-class Word {
-public:
-    Word() = default;
-    Word(const Word& other) noexcept : value_(static_cast<std::uint64_t>(other)) {}
-    Word& operator=(const Word& other) noexcept {
-        return *this = static_cast<std::uint64_t>(other);
-    }
-    Word& operator=(std::uint64_t value) noexcept {
-        value_.store(value, std::memory_order_relaxed);
-        return *this;
-    }
-    // Reads it. NOLINTNEXTLINE(google-explicit-constructor)
-    operator std::uint64_t() const noexcept { return value_.load(std::memory_order_relaxed); }
+using Value = std::uint64_t;  // what an entry carries; never 0
 
-private:
-    std::atomic<std::uint64_t> value_{0};
+struct TakeOver {
+    // Items may go on in the last one that is there, which is denser in the long run. Without it no
+    // item takes more words than it took before.
+    bool bridges = true;
+    // Whether the first ID of the part, if live, is to be joined; as it was, if that is not said.
+    std::optional<bool> joins = std::nullopt;
 };
 
-// What a leaf says of an entry. It may go on in the leaf before or behind.
-struct LeafEntry {
-    Range range;
-    std::uint64_t value;
-
-    friend bool operator==(const LeafEntry&, const LeafEntry&) = default;
-};
-
-// `words_count` is the size of a leaf in words, 16 to 128.
-template <unsigned words_count>
+// A view of a node. Copies view the same node.
+template <unsigned words>
 class Leaf {
-    static_assert(words_count >= 16 && words_count <= 128);
+    static constexpr unsigned body_count = Node<words>::body_count;
 
 public:
-    // The widest range that is stored with room for every hole: it fills a leaf.
-    static constexpr std::uint64_t bits_max = std::uint64_t{64} * (words_count - 1 - 2 - 1);
+    using Node = inod::Node<words>;
 
-    [[nodiscard]] bool empty() const noexcept { return item_count() == 0; }
-    [[nodiscard]] unsigned item_count() const noexcept {
-        return static_cast<unsigned>(words_[0] & 0xffU);
+    // How many groups of 64 IDs a leaf has bits for, if it holds a `one` and nothing else.
+    static constexpr unsigned group_count_max = body_count - 3;
+    // The bits of a leaf cover at least this many IDs wherever they begin; a multiple of 64.
+    static constexpr std::uint64_t cell_size = std::uint64_t{word_bits} * group_count_max;
+    // Must the range be stored as `wide`? Otherwise an empty leaf has the bits for it.
+    static constexpr bool is_wide(Range range) {
+        return range.last / word_bits - range.first / word_bits >= group_count_max;
     }
-    // Words that are neither directory nor payload.
-    [[nodiscard]] unsigned free_count() const noexcept {
-        return words_count - 2 * item_count() - end();
-    }
 
-    // The first and the last live ID. Requires that the leaf is not empty.
-    [[nodiscard]] Id first_id() const noexcept;
-    [[nodiscard]] Id last_id() const noexcept;
+    explicit Leaf(Node& node) noexcept : node_(&node) {}
 
+    [[nodiscard]] Node& node() const noexcept { return *node_; }
+
+    // leaf_find.cc: what is in it. `id` may be any ID, in the leaf or not.
+
+    [[nodiscard]] bool empty() const noexcept { return node_->meta().count == 0; }
+    // The range of the wide entry that is alone in this leaf, if it is such a leaf.
+    [[nodiscard]] std::optional<Range> wide() const noexcept;
     // The value of a live ID; 0 if the ID is free.
-    [[nodiscard]] std::uint64_t value_of(Id id) const noexcept;
-    // The entry that covers `id`, as far as it stands in this leaf.
-    [[nodiscard]] std::optional<LeafEntry> find(Id id) const noexcept;
-
+    [[nodiscard]] Value load(Id id) const noexcept;
+    // Is it live and joined to the ID before, if that is live?
+    [[nodiscard]] bool is_joined(Id id) const noexcept;
     // The nearest live ID at or after `id`, and at or before it.
-    [[nodiscard]] std::optional<Id> next_live(Id id) const noexcept;
-    [[nodiscard]] std::optional<Id> previous_live(Id id) const noexcept;
-    // The nearest free ID at or after `id`, and at or before it. Nothing where the space ends first.
-    [[nodiscard]] std::optional<Id> next_free(Id id) const noexcept;
-    [[nodiscard]] std::optional<Id> previous_free(Id id) const noexcept;
+    [[nodiscard]] std::optional<Id> next(Id id) const noexcept;
+    [[nodiscard]] std::optional<Id> previous(Id id) const noexcept;
+    // The range of all its live IDs, if they are one entry.
+    [[nodiscard]] std::optional<Range> only_entry() const noexcept;
+    // How far the entry reaches that covers `id`, in this leaf. Requires that `id` is live.
+    [[nodiscard]] Id entry_first(Id id) const noexcept;
+    [[nodiscard]] Id entry_last(Id id) const noexcept;
+    // How many entries begin in `range`; `joins` says whether the ID before it is live.
+    [[nodiscard]] std::uint64_t starts_in(Range range, bool joins) const noexcept;
+    // An ID to split at, so that about half of what the leaf holds is on either side. Requires two
+    // live IDs and no wide entry.
+    [[nodiscard]] Id middle() const noexcept;
 
-    // Stores a range that is free, as an entry of its own or, if `merged`, joined with neighbours of
-    // the same value that touch it. False, and nothing is changed, if it does not fit.
-    [[nodiscard]] bool store(Range range, std::uint64_t value, bool merged) noexcept;
+    // leaf_gap.cc: free runs in it, those that end at a live ID. `low` is the first ID that the leaf
+    // answers for.
 
-    // Makes `range` free, whatever it overlaps. False, and nothing is changed, if it makes a hole in
-    // a wide item: that is for the tree.
-    [[nodiscard]] bool erase(Range range) noexcept;
+    [[nodiscard]] std::uint64_t longest_gap(Id low) const noexcept;
+    // The lowest multiple of `align` at or after `from` with `count` free IDs from there on.
+    [[nodiscard]] std::optional<Id> lowest_gap(std::uint64_t count, std::uint64_t align,
+                                               Id from) const noexcept;
+    // The highest multiple of `align`, at or after `low`, with `count` free IDs from there on that
+    // end at or before `to`, behind which the leaf answers for nothing.
+    [[nodiscard]] std::optional<Id> highest_gap(std::uint64_t count, std::uint64_t align, Id low,
+                                                Id to) const noexcept;
 
-    // Takes what is live at or after `id` out of this leaf and puts it behind what `other` has.
-    // Requires that it fits there, and that no wide item crosses `id`.
-    void move_tail(Id id, Leaf& other) noexcept;
+    // leaf_store.cc, leaf_pack.cc: putting IDs into it. Each is false if there is no room; the leaf
+    // is then as it was.
+
+    void make_empty() noexcept;
+    // Stores a range behind all live IDs. A wide one needs an empty leaf; behind one is no room.
+    [[nodiscard]] bool append(Range range, Value value, bool joined) noexcept;
+    // Stores a range that is free and not wide before the last live ID. The ID behind the range, if
+    // live, is to be joined to it or not. Not for leaves with a wide entry.
+    [[nodiscard]] bool insert(Range range, Value value, bool joined, bool joins_next) noexcept;
+    // Says of a live ID whether it is joined to the one before.
+    void set_joined(Id id, bool joined) noexcept;
+    // Makes a wide leaf of it, whatever it held.
+    void set_wide(Range range, Value value, bool joined) noexcept;
+    // Takes over what another leaf holds of `part`, behind all live IDs, and leaves out what is dead.
+    // Returns the last ID up to which there was room, if there was any; part.last if that is all.
+    [[nodiscard]] std::optional<Id> take_over(const Leaf& source, Range part,
+                                              const TakeOver& how) noexcept;
+    // Becomes a copy of the other.
+    void assign(const Leaf& other) noexcept;
+
+    // leaf_erase.cc: taking IDs out of it. Not for leaves with a wide entry.
+
+    // Makes `range` free.
+    void clear(Range range) noexcept;
+    // How many words all that is live takes at most once the rest is left out, of capacity().
+    [[nodiscard]] unsigned packed_count() const noexcept;
+    static constexpr unsigned capacity() { return body_count; }
+    [[nodiscard]] unsigned live_count() const noexcept { return node_->meta().live; }
+
+    // leaf_verify.cc
 
     // Nothing, or what is wrong.
     [[nodiscard]] std::optional<std::string> verify() const;
+    // Draws the items: "[10=7 20-90=one:40 ...]".
+    void dump(std::ostream& out) const;
 
 private:
-    enum class Shape : std::uint8_t { many, one, wide };
+    enum class Shape : std::uint8_t { single, many, one, wide };
     struct Item;
-    class Reader;
-    class Writer;
+    struct Group;
 
+    [[nodiscard]] unsigned item_count() const noexcept;
+    [[nodiscard]] Item item(unsigned index) const noexcept;
+    void set_item(unsigned index, const Item& item) noexcept;
     [[nodiscard]] unsigned search(Id id) const noexcept;
-    [[nodiscard]] Range run_in_item(Id id) const noexcept;
-    [[nodiscard]] bool begins_entry(Id first) const noexcept;
-    [[nodiscard]] bool makes_hole_in_wide(Range range) const noexcept;
+    [[nodiscard]] Group group(const Item& item, unsigned index) const noexcept;
+    [[nodiscard]] Group group_with(Id id) const noexcept;
+    [[nodiscard]] unsigned rank(const Item& item, unsigned group,
+                                std::uint64_t below) const noexcept;
+    template <class F>
+    void for_each_group(Range range, F&& f) const noexcept;
+    template <class F>
+    void for_each_group_down(Range range, F&& f) const noexcept;
 
-    void set_header(unsigned item_count, unsigned end) noexcept;
+    [[nodiscard]] unsigned free_count() const noexcept;
     void open_words(unsigned index, unsigned position, unsigned count) noexcept;
     void close_words(unsigned index, unsigned position, unsigned count) noexcept;
-    void shift_payloads(unsigned from, unsigned by) noexcept;
+    [[nodiscard]] bool open_item(Item& item) noexcept;
     void remove_item(unsigned index) noexcept;
-    void trim(unsigned index) noexcept;
-    void erase_in_item(unsigned index, Range range) noexcept;
-    void clear_bits(unsigned index, std::uint64_t first, std::uint64_t last) noexcept;
-    void lengthen_bitmap(unsigned index, Item& item, unsigned more) noexcept;
-    void insert_value(unsigned index, Item& item, unsigned rank, std::uint64_t value) noexcept;
-    [[nodiscard]] bool insert_single(Id id, std::uint64_t value) noexcept;
-    [[nodiscard]] bool touches_equal_item(unsigned index, Id id,
-                                          std::uint64_t value) const noexcept;
-    [[nodiscard]] bool begins_separate(Id id) const noexcept;
-    [[nodiscard]] bool takes_out_of_many(Id id, std::uint64_t value) noexcept;
-    [[nodiscard]] bool rewrite_with(Range range, std::uint64_t value, bool merged) noexcept;
+    void count_live(unsigned live) noexcept;
 
-    [[nodiscard]] const char* wrong_with(unsigned index, unsigned at) const noexcept;
+    [[nodiscard]] bool append_item(Range range, Value value, bool joined) noexcept;
+    [[nodiscard]] bool append_to_single(const Item& item, Range range, Value value,
+                                        bool joined) noexcept;
+    [[nodiscard]] bool append_to_many(const Item& item, Range range, Value value,
+                                      bool joined) noexcept;
+    [[nodiscard]] bool append_to_one(const Item& item, Range range) noexcept;
+    [[nodiscard]] bool append_run_of_many(const Item& item, Range range, Value value) noexcept;
+    void lengthen(unsigned index, Item& item, unsigned more) noexcept;
+    void put_into_many(unsigned index, Item& item, Range range, Value value, bool joined) noexcept;
+    void begin_item_at(unsigned index, Id id, bool joined) noexcept;
+    void put_into_one(const Item& item, Range range) noexcept;
+    [[nodiscard]] bool insert_in_place(Range range, Value value, bool joined) noexcept;
+    [[nodiscard]] bool repack_with(Range range, Value value, bool joined, bool joins_next) noexcept;
 
-    [[nodiscard]] unsigned end() const noexcept {
-        return static_cast<unsigned>((words_[0] >> 8U) & 0xffU) + 1;
-    }
+    struct Piece;
+    [[nodiscard]] std::optional<Id> take_over_many(const Piece& piece) noexcept;
+    [[nodiscard]] std::optional<Id> take_over_one(const Piece& piece) noexcept;
+    [[nodiscard]] bool can_go_on(const Item& last, const Piece& piece, Id first) const noexcept;
+    void copy_group(const Piece& piece, unsigned group, std::uint64_t mask) noexcept;
+    [[nodiscard]] bool repack(Range range, Value value, bool joined, bool joins_next,
+                              bool bridges) noexcept;
 
-    std::array<Word, words_count> words_;
+    [[nodiscard]] const char* wrong_with(const Item& item, unsigned at) const noexcept;
+    [[nodiscard]] std::optional<std::string> wrong_with_joins() const;
+
+    Node* node_;
 };
 
 }  // namespace inod

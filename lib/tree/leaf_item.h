@@ -1,176 +1,173 @@
-// For the .cc files of Leaf: what stands in a leaf of an item, and how to read it.
+// For the .cc files of Leaf: what stands in a leaf of an item, and how to go over its groups.
 #pragma once
 
 #include <algorithm>
-#include <bit>
-#include <cstdint>
-#include <optional>
 
 #include "lib/tree/leaf.h"
 
 namespace inod {
 
-inline constexpr unsigned word_bits = 64;
-
-// The bits from `from` to `to`, both included.
-constexpr std::uint64_t mask_of(unsigned from, unsigned to) {
-    return (~std::uint64_t{0} << from) & (~std::uint64_t{0} >> (word_bits - 1 - to));
-}
-
-// Calls f(w, mask) for each word w of a bitmap that bits `first` to `last` stand in, with their mask.
-template <class F>
-void for_each_word(std::uint64_t first, std::uint64_t last, F&& f) {
-    for (std::uint64_t w = first / word_bits; w <= last / word_bits; ++w) {
-        const auto from = static_cast<unsigned>(std::max(first, w * word_bits) % word_bits);
-        const auto to =
-            static_cast<unsigned>(std::min(last, w * word_bits + word_bits - 1) % word_bits);
-        f(w, mask_of(from, to));
-    }
-}
-
-constexpr unsigned words_for(std::uint64_t bit_count) {
-    return static_cast<unsigned>((bit_count + word_bits - 1) / word_bits);
-}
-
-template <unsigned words_count>
-struct Leaf<words_count>::Item {
+template <unsigned words>
+struct Leaf<words>::Item {
     Shape shape;
-    bool separate;
-    unsigned at;            // first payload word
-    unsigned bitmap_count;  // words; of a wide item 0
-    unsigned value_count;   // of `many` as many as bits are set, else 1
+    bool joined;      // the first ID, to the one before
+    unsigned at;      // first payload word
+    unsigned groups;  // of `many` and `one`
+    unsigned slots;   // of `many`
     Id first;
 
-    static Item read(const Leaf& leaf, unsigned index) noexcept {
-        const std::uint64_t word = leaf.words_[words_count - 2 - 2 * index];
-        const auto field = [word](unsigned shift) {
-            return static_cast<unsigned>((word >> shift) & 0xffU);
-        };
-        return {.shape = static_cast<Shape>(field(0)),
-                .separate = field(8) != 0,
-                .at = field(16),
-                .bitmap_count = field(24),
-                .value_count = field(32),
-                .first = leaf.words_[words_count - 1 - 2 * index]};
+    [[nodiscard]] Id base() const { return group_of(first); }
+    // The group that an ID at or after the first stands in, which may be one that the item lacks.
+    [[nodiscard]] std::uint64_t group_index(Id id) const {
+        return id / word_bits - first / word_bits;
     }
-    void write(Leaf& leaf, unsigned index) const noexcept {
-        leaf.words_[words_count - 2 - 2 * index] =
-            static_cast<std::uint64_t>(shape) | std::uint64_t{separate} << 8U |
-            std::uint64_t{at} << 16U | std::uint64_t{bitmap_count} << 24U |
-            std::uint64_t{value_count} << 32U;
-        leaf.words_[words_count - 1 - 2 * index] = first;
-    }
-
     [[nodiscard]] unsigned payload_count() const {
-        return shape == Shape::wide ? 2 : bitmap_count + value_count;
+        switch (shape) {
+            case Shape::single: return 1;
+            case Shape::many: return 3 * groups + slots;
+            case Shape::one: return 1 + groups;
+            case Shape::wide: break;
+        }
+        return 2;
     }
-    [[nodiscard]] unsigned bitmap_at() const { return at + (shape == Shape::one ? 1U : 0U); }
-    [[nodiscard]] unsigned values_at() const {
-        return at + (shape == Shape::many ? bitmap_count : 0U);
+    // Of a `many`: where its group's three words begin, and its values.
+    [[nodiscard]] unsigned slots_at(unsigned group) const { return at + 3 * group; }
+    [[nodiscard]] unsigned live_at(unsigned group) const {
+        return shape == Shape::many ? at + 3 * group + 1 : at + 1 + group;
     }
-    // How many IDs its bitmap stands for.
-    [[nodiscard]] std::uint64_t bit_count() const {
-        return std::uint64_t{bitmap_count} * word_bits;
-    }
+    [[nodiscard]] unsigned joined_at(unsigned group) const { return at + 3 * group + 2; }
+    [[nodiscard]] unsigned values_at() const { return at + 3 * groups; }
 };
 
-// Reads what an item says of its IDs, by their offset from the item's first.
-template <unsigned words_count>
-class Leaf<words_count>::Reader {
-public:
-    Reader(const Leaf& leaf, unsigned index) noexcept
-        : leaf_(leaf), item_(Item::read(leaf, index)) {}
-
-    [[nodiscard]] const Item& item() const { return item_; }
-    [[nodiscard]] Id wide_last() const { return leaf_.words_[item_.at + 1]; }
-
-    [[nodiscard]] bool is_live(Id id) const {
-        if (item_.shape == Shape::wide) return id <= wide_last();
-        const std::uint64_t offset = id - item_.first;
-        return offset < item_.bit_count() &&
-               (bitmap(offset / word_bits) >> offset % word_bits) & 1U;
-    }
-    // Requires is_live(id).
-    [[nodiscard]] std::uint64_t value_of(Id id) const {
-        if (item_.shape != Shape::many) return leaf_.words_[item_.at];
-        return leaf_.words_[item_.values_at() + rank_of(id - item_.first)];
-    }
-    // How many bits are set below this offset.
-    [[nodiscard]] unsigned rank_of(std::uint64_t offset) const {
-        unsigned rank = 0;
-        for (std::uint64_t w = 0; w < offset / word_bits && w < item_.bitmap_count; ++w)
-            rank += static_cast<unsigned>(std::popcount(bitmap(w)));
-        if (offset % word_bits == 0 || offset / word_bits >= item_.bitmap_count) return rank;
-        const std::uint64_t below = mask_of(0, static_cast<unsigned>(offset % word_bits) - 1);
-        return rank + static_cast<unsigned>(std::popcount(bitmap(offset / word_bits) & below));
-    }
-
-    // The nearest ID at or after (before) `id` that is live (`live`) or free here. Where none is,
-    // nothing; behind its bitmap an item has nothing but free IDs.
-    [[nodiscard]] std::optional<Id> next(Id id, bool live) const {
-        if (item_.shape == Shape::wide) {
-            if (live) return id <= wide_last() ? std::optional(id) : std::nullopt;
-            if (id > wide_last()) return id;
-            return wide_last() == id_max ? std::nullopt : std::optional(wide_last() + 1);
-        }
-        const std::uint64_t offset = id - item_.first;
-        if (offset >= item_.bit_count()) return live ? std::nullopt : std::optional(id);
-        std::uint64_t mask = ~std::uint64_t{0} << offset % word_bits;
-        for (std::uint64_t w = offset / word_bits; w < item_.bitmap_count; ++w) {
-            const std::uint64_t found = (live ? bitmap(w) : ~bitmap(w)) & mask;
-            if (found != 0) return within_space(w * word_bits + countr_zero(found));
-            mask = ~std::uint64_t{0};
-        }
-        return live ? std::nullopt : within_space(item_.bit_count());
-    }
-    [[nodiscard]] std::optional<Id> previous(Id id, bool live) const {
-        if (item_.shape == Shape::wide) {
-            if (live) return std::min(id, wide_last());
-            if (id > wide_last()) return id;
-            return item_.first == 0 ? std::nullopt : std::optional(item_.first - 1);
-        }
-        std::uint64_t offset = id - item_.first;
-        if (offset >= item_.bit_count()) {
-            if (!live) return id;
-            offset = item_.bit_count() - 1;
-        }
-        std::uint64_t mask = mask_of(0, static_cast<unsigned>(offset % word_bits));
-        for (std::uint64_t w = offset / word_bits + 1; w-- > 0;) {
-            const std::uint64_t found = (live ? bitmap(w) : ~bitmap(w)) & mask;
-            if (found != 0) {
-                return item_.first + w * word_bits +
-                       (word_bits - 1 - static_cast<unsigned>(std::countl_zero(found)));
-            }
-            mask = ~std::uint64_t{0};
-        }
-        return live || item_.first == 0 ? std::nullopt : std::optional(item_.first - 1);
-    }
-    // Every item has some.
-    [[nodiscard]] Id first_live() const { return next(item_.first, true).value_or(item_.first); }
-    [[nodiscard]] Id last_live() const { return previous(id_max, true).value_or(item_.first); }
-
-private:
-    [[nodiscard]] std::uint64_t bitmap(std::uint64_t w) const {
-        return leaf_.words_[item_.bitmap_at() + w];
-    }
-    [[nodiscard]] static unsigned countr_zero(std::uint64_t word) {
-        return static_cast<unsigned>(std::countr_zero(word));
-    }
-    // The last words of a bitmap at the end of the space stand for IDs that there are not.
-    [[nodiscard]] std::optional<Id> within_space(std::uint64_t offset) const {
-        if (offset > id_max - item_.first) return std::nullopt;
-        return item_.first + offset;
-    }
-
-    const Leaf& leaf_;
-    const Item item_;
+// 64 IDs of an item, or fewer.
+template <unsigned words>
+struct Leaf<words>::Group {
+    Id base;
+    std::uint64_t live;
+    std::uint64_t joined;
 };
+
+template <unsigned words>
+unsigned Leaf<words>::item_count() const noexcept {
+    return std::min(node_->meta().count, body_count / 2);
+}
+
+// A reader beside a writer may find anything, so sizes are cut to what the leaf has.
+template <unsigned words>
+typename Leaf<words>::Item Leaf<words>::item(unsigned index) const noexcept {
+    const std::uint64_t word = node_->get(body_count - 2 - 2 * index);
+    const auto field = [word](unsigned shift) {
+        return static_cast<unsigned>((word >> shift) & 0xfffU);
+    };
+    Item item{.shape = static_cast<Shape>(word & 3U),
+              .joined = (word & 4U) != 0,
+              .at = std::min(field(4), body_count),
+              .groups = field(16),
+              .slots = field(28),
+              .first = node_->get(body_count - 1 - 2 * index)};
+    const unsigned left = body_count - item.at;
+    item.groups = std::min(item.groups, item.shape == Shape::many ? left / 3 : left);
+    return item;
+}
+
+template <unsigned words>
+void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
+    node_->set(body_count - 2 - 2 * index,
+               static_cast<std::uint64_t>(item.shape) | std::uint64_t{item.joined} << 2U |
+                   std::uint64_t{item.at} << 4U | std::uint64_t{item.groups} << 16U |
+                   std::uint64_t{item.slots} << 28U);
+    node_->set(body_count - 1 - 2 * index, item.first);
+}
+
+// How many items begin at or before `id`: the last of them is the one that `id` may be live in.
+template <unsigned words>
+unsigned Leaf<words>::search(Id id) const noexcept {
+    unsigned begin = 0;
+    for (unsigned count = item_count(); count > 0;) {
+        const unsigned half = (count + 1) / 2;
+        const bool below = node_->get(body_count - 1 - 2 * (begin + half - 1)) <= id;
+        begin += below ? half : 0;
+        count = below ? count - half : half - 1;
+    }
+    return begin;
+}
+
+// Requires a group that the item has, which is no wide one.
+template <unsigned words>
+typename Leaf<words>::Group Leaf<words>::group(const Item& item, unsigned index) const noexcept {
+    const Id base = item.base() + Id{word_bits} * index;
+    const std::uint64_t first = index == 0 ? mask_of(item.first) : 0;
+    switch (item.shape) {
+        case Shape::many:
+            return {base, node_->get(item.live_at(index)), node_->get(item.joined_at(index))};
+        case Shape::one:
+            return {base, node_->get(item.live_at(index)),
+                    item.joined ? ~std::uint64_t{0} : ~first};
+        default: return {base, first, item.joined ? first : 0};
+    }
+}
+
+// The group of the item that `id` would be live in; empty if there is none.
+template <unsigned words>
+typename Leaf<words>::Group Leaf<words>::group_with(Id id) const noexcept {
+    const unsigned behind = search(id);
+    if (behind == 0) return {group_of(id), 0, 0};
+    const Item it = item(behind - 1);
+    const std::uint64_t index = it.group_index(id);
+    if (index >= (it.shape == Shape::single ? 1 : it.groups)) return {group_of(id), 0, 0};
+    return group(it, static_cast<unsigned>(index));
+}
+
+// How many slots a `many` has before `below`, a mask of bits of the group.
+template <unsigned words>
+unsigned Leaf<words>::rank(const Item& item, unsigned group, std::uint64_t below) const noexcept {
+    unsigned rank = 0;
+    for (unsigned g = 0; g < group; ++g)
+        rank += count_bits(node_->get(item.slots_at(g)));
+    return rank + count_bits(node_->get(item.slots_at(group)) & below);
+}
+
+// Calls f(group) for each group with a live ID in `range`, cut to these, ascending, until one call
+// returns true. Not for a wide entry.
+template <unsigned words>
+template <class F>
+void Leaf<words>::for_each_group(Range range, F&& f) const noexcept {
+    const unsigned behind = search(range.first);
+    const unsigned count = item_count();
+    for (unsigned i = behind > 0 ? behind - 1 : 0; i < count; ++i) {
+        const Item it = item(i);
+        if (it.first > range.last) return;
+        const unsigned groups = it.shape == Shape::single ? 1 : it.groups;
+        const std::uint64_t skipped = range.first > it.first ? it.group_index(range.first) : 0;
+        for (std::uint64_t g = skipped; g < groups; ++g) {
+            Group found = group(it, static_cast<unsigned>(g));
+            if (found.base > range.last) break;  // the item has groups that only the next one uses
+            found.live &= mask_in_group(range, found.base);
+            if (found.live != 0 && f(found)) return;
+        }
+    }
+}
+
+// The same, descending.
+template <unsigned words>
+template <class F>
+void Leaf<words>::for_each_group_down(Range range, F&& f) const noexcept {
+    for (unsigned i = search(range.last); i-- > 0;) {
+        const Item it = item(i);
+        const std::uint64_t groups = it.shape == Shape::single ? 1 : it.groups;
+        for (std::uint64_t g = std::min(groups, it.group_index(range.last) + 1); g-- > 0;) {
+            Group found = group(it, static_cast<unsigned>(g));
+            if (range.first > found.base && range.first - found.base >= word_bits) return;
+            found.live &= mask_in_group(range, found.base);
+            if (found.live != 0 && f(found)) return;
+        }
+    }
+}
 
 }  // namespace inod
 
-// Which sizes of leaves there are, at the end of each of those files: what trees take, and two so small
-// that everything happens early.
+// Which sizes of leaves there are, at the end of each of those files: see range_tree_instances.h.
 #define INOD_LEAF_INSTANCES  \
     template class Leaf<16>; \
     template class Leaf<24>; \
-    template class Leaf<127>;
+    template class Leaf<256>;

@@ -3,284 +3,398 @@
 #include "lib/tree/leaf_item.h"
 
 namespace inod {
+namespace {
 
-// Builds a leaf up in ascending order. Each call is false if there is no room; the leaf is to be thrown
-// away then.
-template <unsigned words_count>
-class Leaf<words_count>::Writer {
-public:
-    explicit Writer(Leaf& leaf) noexcept : leaf_(leaf) {}
+// From this many IDs with one value on, a row of them takes fewer words as a `one` than as part of a
+// `many`, its words in the directory included.
+constexpr std::uint64_t run_count_min = 4;
 
-    // The live IDs of an item that are in `part`, of which there are some, in an item of the same
-    // shape. `part` begins and ends with a live ID.
-    bool copy(const Leaf& source, unsigned index, Range part, bool separate) noexcept {
-        const Reader reader(source, index);
-        Item item = reader.item();
-        const std::uint64_t offset = part.first - item.first;
-        const unsigned rank = item.shape == Shape::many ? reader.rank_of(offset) : 0;
-        const unsigned values_at = item.values_at() + rank;
-        const unsigned bits_at = item.bitmap_at();
-        const unsigned bits_end = bits_at + item.bitmap_count;
-        item.first = part.first;
-        item.separate = separate;
-        if (item.shape == Shape::many) {
-            item.value_count = reader.rank_of(part.last - reader.item().first) + 1 - rank;
-        }
-        if (item.shape != Shape::wide) item.bitmap_count = words_for(part.span() + 1);
-        if (!open(item)) return false;
-        for (unsigned k = 0; k < item.value_count; ++k)
-            leaf_.words_[item.values_at() + k] = source.words_[values_at + k];
-        if (item.shape == Shape::wide) leaf_.words_[item.at + 1] = part.last;
-        for (unsigned w = 0; w < item.bitmap_count; ++w) {
-            const std::uint64_t at = offset / word_bits + w;
-            const auto shift = static_cast<unsigned>(offset % word_bits);
-            std::uint64_t word = source.words_[bits_at + at] >> shift;
-            if (shift > 0 && bits_at + at + 1 < bits_end) {
-                word |= source.words_[bits_at + at + 1] << (word_bits - shift);
-            }
-            const std::uint64_t left = part.span() - std::uint64_t{w} * word_bits;
-            if (left < word_bits) word &= mask_of(0, static_cast<unsigned>(left));
-            leaf_.words_[item.bitmap_at() + w] = word;
-        }
-        return true;
+constexpr bool is_short(Range range) {
+    return range.span() + 1 < run_count_min && range.span() != id_max;
+}
+// IDs that are further away from each other take fewer words as items of their own.
+constexpr std::uint64_t distance_max = word_bits;
+
+}  // namespace
+
+template <unsigned words>
+unsigned Leaf<words>::free_count() const noexcept {
+    const NodeMeta meta = node_->meta();
+    return body_count - meta.end - 2 * meta.count;
+}
+
+template <unsigned words>
+void Leaf<words>::make_empty() noexcept {
+    NodeMeta meta = node_->meta();
+    meta.level = 0;
+    meta.count = 0;
+    meta.end = 0;
+    meta.dead = 0;
+    meta.live = 0;
+    node_->set_meta(meta);
+}
+
+// Makes room in item `index` for `count` words before `position`. Requires that they are free.
+template <unsigned words>
+void Leaf<words>::open_words(unsigned index, unsigned position, unsigned count) noexcept {
+    NodeMeta meta = node_->meta();
+    node_->move(position, position + count, meta.end - position);
+    for (unsigned i = index + 1; i < meta.count; ++i) {
+        Item it = item(i);
+        it.at += count;
+        set_item(i, it);
     }
+    meta.end += count;
+    node_->set_meta(meta);
+}
 
-    // A new range, as part of the last item where that is right and takes no more words than an item
-    // of its own.
-    bool add(Range range, std::uint64_t value, bool separate) noexcept {
-        if (!leaf_.empty() && !separate) {
-            if (const auto joined = join(range, value)) return *joined;
-        }
-        Item item{.shape = Shape::one,
-                  .separate = separate,
-                  .at = 0,
-                  .bitmap_count = 0,
-                  .value_count = 1,
-                  .first = range.first};
-        if (range.span() >= bits_max) {
-            item.shape = Shape::wide;
-        } else {
-            item.bitmap_count = words_for(range.span() + 1);
-            if (range.span() == 0) item.shape = Shape::many;
-        }
-        if (!open(item)) return false;
-        leaf_.words_[item.values_at()] = value;
-        if (item.shape == Shape::wide) {
-            leaf_.words_[item.at + 1] = range.last;
-        } else {
-            set_bits(item, 0, range.span());
-        }
-        return true;
+template <unsigned words>
+void Leaf<words>::close_words(unsigned index, unsigned position, unsigned count) noexcept {
+    NodeMeta meta = node_->meta();
+    node_->move(position + count, position, meta.end - position - count);
+    for (unsigned i = index + 1; i < meta.count; ++i) {
+        Item it = item(i);
+        it.at -= count;
+        set_item(i, it);
     }
+    meta.end -= count;
+    node_->set_meta(meta);
+}
 
-private:
-    // Puts an item behind the others, its payload still to be written.
-    bool open(Item& item) noexcept {
-        if (leaf_.free_count() < 2 + item.payload_count()) return false;
-        item.at = leaf_.end();
-        item.write(leaf_, leaf_.item_count());
-        leaf_.set_header(leaf_.item_count() + 1, leaf_.end() + item.payload_count());
-        for (unsigned w = 0; w < item.bitmap_count; ++w)
-            leaf_.words_[item.bitmap_at() + w] = 0;
-        return true;
-    }
+// Puts an item behind the others; its values are still to be written, its bits are not set.
+template <unsigned words>
+bool Leaf<words>::open_item(Item& item) noexcept {
+    if (free_count() < 2 + item.payload_count()) return false;
+    NodeMeta meta = node_->meta();
+    item.at = meta.end;
+    set_item(meta.count, item);
+    ++meta.count;
+    meta.end += item.payload_count();
+    node_->set_meta(meta);
+    const unsigned bits_at = item.shape == Shape::one ? item.at + 1 : item.at;
+    const unsigned per_group = item.shape == Shape::many ? 3 : 1;
+    for (unsigned i = 0; i < per_group * item.groups; ++i)
+        node_->set(bits_at + i, 0);
+    return true;
+}
 
-    void set_bits(const Item& item, std::uint64_t first, std::uint64_t last) noexcept {
-        for_each_word(first, last, [&](std::uint64_t w, std::uint64_t mask) {
-            Word& word = leaf_.words_[item.bitmap_at() + w];
-            word = word | mask;
-        });
-    }
+template <unsigned words>
+void Leaf<words>::count_live(unsigned live) noexcept {
+    NodeMeta meta = node_->meta();
+    meta.live += live;
+    node_->set_meta(meta);
+}
 
-    // Nothing where the range is to be an item of its own; else whether it had room in the last one.
-    std::optional<bool> join(Range range, std::uint64_t value) noexcept {
-        const unsigned index = leaf_.item_count() - 1;
-        const Reader reader(leaf_, index);
-        Item item = reader.item();
-        const Id last = reader.last_live();
-        const bool touches = last + 1 == range.first;
-        const bool equal = reader.value_of(last) == value;
-        if (item.shape == Shape::wide) {
-            if (!touches || !equal) return std::nullopt;
-            leaf_.words_[item.at + 1] = range.last;
-            return true;
-        }
-        if (item.shape == Shape::many) {
-            if (range.span() > 0) return std::nullopt;  // equal neighbours were taken out
-        } else if (!equal) {
-            return std::nullopt;
-        }
-        const std::uint64_t span = range.last - item.first;
-        if (span >= bits_max) {
-            const bool is_full = item.shape == Shape::one && touches && begins_full(reader, last);
-            if (!is_full) return std::nullopt;
-            leaf_.remove_item(index);
-            return add({item.first, range.last}, value, item.separate);
-        }
-        const unsigned more =
-            words_for(span + 1) > item.bitmap_count ? words_for(span + 1) - item.bitmap_count : 0;
-        if (more > 3 + words_for(range.span() + 1)) return std::nullopt;
-        if (leaf_.free_count() < more + (item.shape == Shape::many ? 1 : 0)) return false;
-        leaf_.lengthen_bitmap(index, item, more);
-        if (item.shape == Shape::many) leaf_.insert_value(index, item, item.value_count, value);
-        item.write(leaf_, index);
-        set_bits(item, range.first - item.first, span);
-        return true;
-    }
-
-    // Is every ID from the item's first to `last` live?
-    static bool begins_full(const Reader& reader, Id last) noexcept {
-        const auto free = reader.next(reader.item().first, false);
-        return !free || *free > last;
-    }
-
-    Leaf& leaf_;
-};
-
-// Adds words without a bit to the end of the item's bitmap. Requires that they are free. The item is
-// still to be written.
-template <unsigned words_count>
-void Leaf<words_count>::lengthen_bitmap(unsigned index, Item& item, unsigned more) noexcept {
+// Adds groups without a live ID to the end of a `many` or `one`. Requires that there is room.
+template <unsigned words>
+void Leaf<words>::lengthen(unsigned index, Item& item, unsigned more) noexcept {
     if (more == 0) return;
-    const unsigned position = item.bitmap_at() + item.bitmap_count;
-    open_words(index, position, more);
-    for (unsigned w = 0; w < more; ++w)
-        words_[position + w] = 0;
-    item.bitmap_count += more;
+    const unsigned count = item.shape == Shape::many ? 3 * more : more;
+    const unsigned position =
+        item.shape == Shape::many ? item.values_at() : item.at + 1 + item.groups;
+    open_words(index, position, count);
+    for (unsigned i = 0; i < count; ++i)
+        node_->set(position + i, 0);
+    item.groups += more;
+    set_item(index, item);
 }
 
-// Makes a value of a `many` the one with this rank. The same holds.
-template <unsigned words_count>
-void Leaf<words_count>::insert_value(unsigned index, Item& item, unsigned rank,
-                                     std::uint64_t value) noexcept {
-    open_words(index, item.values_at() + rank, 1);
-    words_[item.values_at() + rank] = value;
-    ++item.value_count;
-}
-
-template <unsigned words_count>
-bool Leaf<words_count>::store(Range range, std::uint64_t value, bool merged) noexcept {
-    if (range.span() == 0 && insert_single(range.first, value)) return true;
-    const Leaf before = *this;
-    if (rewrite_with(range, value, merged)) return true;
-    *this = before;
-    return false;
-}
-
-// The common case, without a look at the rest: a single ID becomes one more of an item `many`. False
-// if this is another case, or there is no room.
-template <unsigned words_count>
-bool Leaf<words_count>::insert_single(Id id, std::uint64_t value) noexcept {
-    const unsigned behind = search(id);
-    if (behind == 0) return false;
-    const unsigned index = behind - 1;
-    const Reader reader(*this, index);
-    Item item = reader.item();
-    const std::uint64_t offset = id - item.first;
-    if (item.shape != Shape::many || offset >= bits_max) return false;
-    const unsigned rank = reader.rank_of(offset);
-    const auto value_at = [&](unsigned k) -> std::uint64_t { return words_[item.values_at() + k]; };
-    // Equal values do not touch in one item.
-    if (rank > 0 && value_at(rank - 1) == value && reader.is_live(id - 1)) return false;
-    if (rank < item.value_count && value_at(rank) == value && reader.is_live(id + 1)) return false;
-    if (touches_equal_item(index, id, value)) return false;
-    if (rank == 0 && id > 0 && value_of(id - 1) == value) return false;
-
-    const auto word = static_cast<unsigned>(offset / word_bits);
-    const unsigned more = word < item.bitmap_count ? 0 : word + 1 - item.bitmap_count;
-    if (more > 3 || free_count() < more + 1) return false;
-    lengthen_bitmap(index, item, more);
-    insert_value(index, item, rank, value);
-    item.write(*this, index);
-    Word& bits = words_[item.bitmap_at() + word];
-    bits = bits | std::uint64_t{1} << offset % word_bits;
-    return true;
-}
-
-// Does the ID touch one with the same value in the item behind this one?
-template <unsigned words_count>
-bool Leaf<words_count>::touches_equal_item(unsigned index, Id id,
-                                           std::uint64_t value) const noexcept {
-    if (index + 1 >= item_count() || id == id_max) return false;
-    const Reader next(*this, index + 1);
-    return next.item().first <= id + 1 && next.is_live(id + 1) && next.value_of(id + 1) == value;
-}
-
-// Builds the leaf anew with the range in it. False if there is no room; the leaf is lost then.
-template <unsigned words_count>
-bool Leaf<words_count>::rewrite_with(Range range, std::uint64_t value, bool merged) noexcept {
-    Leaf source = *this;
-    bool separate = !merged && range.first > 0 && value_of(range.first - 1) == value;
-    // Equal values that touch do not stay in a `many`.
-    if (merged && range.first > 0 && source.takes_out_of_many(range.first - 1, value)) {
-        separate = begins_separate(range.first - 1);
-        --range.first;
-    }
-    const bool grown =
-        merged && range.last < id_max && source.takes_out_of_many(range.last + 1, value);
-    if (grown) ++range.last;
-    words_[0] = 0;
-    Writer writer(*this);
-    bool placed = false;
-    for (unsigned i = 0; i < source.item_count(); ++i) {
-        const Reader reader(source, i);
-        Range live{reader.first_live(), reader.last_live()};
-        bool own = reader.item().separate;
-        if (live.first < range.first) {
-            const auto last = reader.previous(range.first - 1, true);
-            if (!writer.copy(source, i, {live.first, last.value_or(live.first)}, own)) return false;
-            if (live.last < range.first) continue;
-            live.first = reader.next(range.last, true).value_or(live.last);
-        }
-        if (!placed && !writer.add(range, value, separate)) return false;
-        placed = true;
-        const bool touches = range.last < id_max && live.first == range.last + 1;
-        // What was behind the ID that has grown on stays behind it as it was.
-        if (touches && !grown && reader.value_of(live.first) == value) own = !merged;
-        if (!writer.copy(source, i, live, own)) return false;
-    }
-    return placed || writer.add(range, value, separate);
-}
-
-template <unsigned words_count>
-bool Leaf<words_count>::begins_separate(Id id) const noexcept {
-    const Reader reader(*this, search(id) - 1);
-    return reader.item().separate && reader.first_live() == id;
-}
-
-// Erases the ID if it stands in a `many` with this value.
-template <unsigned words_count>
-bool Leaf<words_count>::takes_out_of_many(Id id, std::uint64_t value) noexcept {
-    if (value_of(id) != value) return false;
-    const unsigned index = search(id) - 1;
-    if (Item::read(*this, index).shape != Shape::many) return false;
-    erase_in_item(index, {id, id});
-    return true;
-}
-
-template <unsigned words_count>
-void Leaf<words_count>::move_tail(Id id, Leaf& other) noexcept {
-    const Leaf source = *this;
-    words_[0] = 0;
-    Writer left(*this);
-    Writer right(other);
-    for (unsigned i = 0; i < source.item_count(); ++i) {
-        const Reader reader(source, i);
-        const Range live{reader.first_live(), reader.last_live()};
-        const bool own = reader.item().separate;
-        bool fits = true;
-        if (live.last < id) {
-            fits = left.copy(source, i, live, own);
-        } else if (live.first >= id) {
-            fits = right.copy(source, i, live, own);
+// Sets IDs of a `many` that has the groups for them, and room for the slots it lacks.
+template <unsigned words>
+void Leaf<words>::put_into_many(unsigned index, Item& item, Range range, Value value,
+                                bool joined) noexcept {
+    unsigned revived = 0;
+    for (Id id = range.first;; ++id) {
+        const auto g = static_cast<unsigned>(item.group_index(id));
+        const std::uint64_t bit = mask_of(id);
+        const std::uint64_t slots = node_->get(item.slots_at(g));
+        const unsigned position = rank(item, g, bit - 1);
+        if ((slots & bit) != 0) {
+            ++revived;
         } else {
-            const auto last = reader.previous(id - 1, true);
-            const auto first = reader.next(id, true);
-            fits = left.copy(source, i, {live.first, last.value_or(live.first)}, own) &&
-                   right.copy(source, i, {first.value_or(live.last), live.last}, false);
+            open_words(index, item.values_at() + position, 1);
+            ++item.slots;
+            set_item(index, item);
+            node_->set(item.slots_at(g), slots | bit);
         }
-        INOD_ASSERT(fits);
+        node_->set(item.values_at() + position, value);
+        const bool is_joined = joined || id > range.first;
+        const std::uint64_t joins = node_->get(item.joined_at(g));
+        node_->set(item.joined_at(g), is_joined ? joins | bit : joins & ~bit);
+        node_->set(item.live_at(g), node_->get(item.live_at(g)) | bit);
+        if (id == range.last) break;
     }
+    NodeMeta meta = node_->meta();
+    meta.live += static_cast<unsigned>(range.span()) + 1;
+    meta.dead -= revived;
+    node_->set_meta(meta);
+}
+
+// Sets IDs of a `one` that has the groups for them.
+template <unsigned words>
+void Leaf<words>::put_into_one(const Item& item, Range range) noexcept {
+    const std::uint64_t to = item.group_index(range.last);
+    for (std::uint64_t g = item.group_index(range.first); g <= to; ++g) {
+        const unsigned position = item.live_at(static_cast<unsigned>(g));
+        const Id base = item.base() + Id{word_bits} * g;
+        node_->set(position, node_->get(position) | mask_in_group(range, base));
+    }
+    count_live(static_cast<unsigned>(range.span()) + 1);
+}
+
+template <unsigned words>
+bool Leaf<words>::append(Range range, Value value, bool joined) noexcept {
+    const auto before = previous(id_max);
+    if (before) {
+        while (item(item_count() - 1).first > *before)
+            remove_item(item_count() - 1);  // nothing of it is live
+        const Item last = item(item_count() - 1);
+        const std::uint64_t distance = range.first - *before;
+        switch (last.shape) {
+            case Shape::wide: return false;
+            case Shape::one:
+                if (node_->get(last.at) == value && (joined || distance > 1) &&
+                    distance <= 2 * distance_max) {
+                    return append_to_one(last, range);
+                }
+                break;
+            case Shape::many:
+                if (distance <= distance_max) return append_to_many(last, range, value, joined);
+                break;
+            case Shape::single:
+                if (distance <= distance_max) return append_to_single(last, range, value, joined);
+                break;
+        }
+    }
+    return append_item(range, value, joined);
+}
+
+// As an item of its own.
+template <unsigned words>
+bool Leaf<words>::append_item(Range range, Value value, bool joined) noexcept {
+    if (is_wide(range)) {
+        if (item_count() > 0) return false;
+        set_wide(range, value, joined);
+        return true;
+    }
+    Item fresh{
+        .shape = Shape::one,
+        .joined = joined,
+        .at = 0,
+        .groups = static_cast<unsigned>(range.last / word_bits - range.first / word_bits) + 1,
+        .slots = 0,
+        .first = range.first};
+    if (is_short(range)) fresh.shape = Shape::many;
+    if (range.span() == 0) fresh.shape = Shape::single;
+    if (fresh.shape == Shape::many &&
+        free_count() < 2 + fresh.payload_count() + static_cast<unsigned>(range.span()) + 1) {
+        return false;
+    }
+    if (!open_item(fresh)) return false;
+    switch (fresh.shape) {
+        case Shape::many: put_into_many(item_count() - 1, fresh, range, value, joined); break;
+        case Shape::one:
+            node_->set(fresh.at, value);
+            put_into_one(fresh, range);
+            break;
+        default: node_->set(fresh.at, value); count_live(1);
+    }
+    return true;
+}
+
+// The ID and what follows it near by become a `many`.
+template <unsigned words>
+bool Leaf<words>::append_to_single(const Item& item, Range range, Value value,
+                                   bool joined) noexcept {
+    const Value before = node_->get(item.at);
+    if (!is_short(range) && !joined) return append_item(range, value, joined);
+    const Range whole{joined ? item.first : range.first, range.last};
+    const unsigned index = item_count() - 1;
+    const bool as_one = joined && !is_short(whole);
+    const auto groups = static_cast<unsigned>(item.group_index(range.last)) + 1;
+    const unsigned needed = as_one ? groups : 3 * groups + static_cast<unsigned>(range.span()) + 1;
+    if (free_count() < needed || groups > group_count_max) return false;
+    NodeMeta meta = node_->meta();
+    meta.end = item.at;
+    meta.count = index;
+    --meta.live;
+    node_->set_meta(meta);
+    if (as_one) return append_item(whole, value, item.joined);
+    Item many = item;
+    many.shape = Shape::many;
+    many.groups = groups;
+    const bool opened = open_item(many);
+    INOD_ASSERT(opened);
+    put_into_many(index, many, {item.first, item.first}, before, item.joined);
+    put_into_many(index, many, range, value, joined);
+    return true;
+}
+
+template <unsigned words>
+bool Leaf<words>::append_to_many(const Item& item, Range range, Value value, bool joined) noexcept {
+    if (joined) {
+        const Id first = std::max(entry_first(range.first - 1), item.first);
+        if (!is_short({first, range.last}))
+            return append_run_of_many(item, {first, range.last}, value);
+    } else if (!is_short(range)) {
+        return append_item(range, value, joined);
+    }
+    const auto groups = static_cast<unsigned>(item.group_index(range.last)) + 1;
+    const unsigned more = groups > item.groups ? groups - item.groups : 0;
+    if (free_count() < 3 * more + static_cast<unsigned>(range.span()) + 1) return false;
+    const unsigned index = item_count() - 1;
+    Item it = item;
+    lengthen(index, it, more);
+    put_into_many(index, it, range, value, joined);
+    return true;
+}
+
+// The last IDs of a `many`, from range.first on, and those behind become a `one`.
+template <unsigned words>
+bool Leaf<words>::append_run_of_many(const Item& item, Range range, Value value) noexcept {
+    const unsigned index = item_count() - 1;
+    const bool joined = is_joined(range.first);
+    // Without the run, whose slots are the last but for some that are dead.
+    const auto g = static_cast<unsigned>(item.group_index(range.first));
+    const unsigned slots_left = rank(item, g, mask_of(range.first) - 1);
+    const unsigned slots_gone = item.slots - slots_left;
+    const bool all = slots_left == 0;
+    const auto groups = range.last / word_bits - range.first / word_bits + 1;
+    const std::uint64_t available = free_count() + slots_gone + (all ? 2 + 3 * item.groups : 0);
+    if (available < 3 + groups || is_wide(range)) return false;
+    const unsigned live_gone = [&] {
+        unsigned live = 0;
+        for (unsigned k = g; k < item.groups; ++k) {
+            const std::uint64_t mask = k == g ? ~(mask_of(range.first) - 1) : ~std::uint64_t{0};
+            live += count_bits(node_->get(item.live_at(k)) & mask);
+            node_->set(item.live_at(k), node_->get(item.live_at(k)) & ~mask);
+            node_->set(item.slots_at(k), node_->get(item.slots_at(k)) & ~mask);
+        }
+        return live;
+    }();
+    NodeMeta meta = node_->meta();
+    meta.live -= live_gone;
+    meta.dead -= slots_gone - live_gone;
+    meta.end -= slots_gone;
+    if (all) {
+        meta.end = item.at;
+        --meta.count;
+    }
+    node_->set_meta(meta);
+    if (!all) {
+        Item it = item;
+        it.slots = slots_left;
+        set_item(index, it);
+    }
+    return append_item(range, value, joined);
+}
+
+template <unsigned words>
+bool Leaf<words>::append_to_one(const Item& item, Range range) noexcept {
+    const std::uint64_t groups = item.group_index(range.last) + 1;
+    const unsigned index = item_count() - 1;
+    if (groups > item.groups && groups - item.groups > free_count()) return false;
+    Item it = item;
+    if (groups > item.groups) lengthen(index, it, static_cast<unsigned>(groups) - item.groups);
+    put_into_one(it, range);
+    return true;
+}
+
+template <unsigned words>
+void Leaf<words>::set_wide(Range range, Value value, bool joined) noexcept {
+    set_item(0, {.shape = Shape::wide,
+                 .joined = joined,
+                 .at = 0,
+                 .groups = 0,
+                 .slots = 0,
+                 .first = range.first});
+    node_->set(0, value);
+    node_->set(1, range.last);
+    NodeMeta meta = node_->meta();
+    meta.level = 0;
+    meta.count = 1;
+    meta.end = 2;
+    meta.dead = 0;
+    meta.live = 0;
+    node_->set_meta(meta);
+}
+
+template <unsigned words>
+void Leaf<words>::set_joined(Id id, bool joined) noexcept {
+    const unsigned index = search(id) - 1;
+    Item it = item(index);
+    if (it.shape == Shape::many) {
+        const auto g = static_cast<unsigned>(it.group_index(id));
+        const std::uint64_t joins = node_->get(it.joined_at(g));
+        const std::uint64_t wanted = joined ? joins | mask_of(id) : joins & ~mask_of(id);
+        if (joins != wanted) node_->set(it.joined_at(g), wanted);
+    } else if (id == it.first) {
+        it.joined = joined;
+        set_item(index, it);
+    } else if (!joined) {
+        begin_item_at(index, id, false);
+    }
+}
+
+// Makes a `one` of which nothing is live before `id` begin there, since within it what touches is
+// joined.
+template <unsigned words>
+void Leaf<words>::begin_item_at(unsigned index, Id id, bool joined) noexcept {
+    Item it = item(index);
+    const auto skipped = static_cast<unsigned>(it.group_index(id));
+    close_words(index, it.live_at(0), skipped);
+    it.groups -= skipped;
+    it.first = id;
+    it.joined = joined;
+    set_item(index, it);
+}
+
+template <unsigned words>
+bool Leaf<words>::insert(Range range, Value value, bool joined, bool joins_next) noexcept {
+    if (range.last != id_max && load(range.last + 1) != 0) {
+        // Within a `one` what touches is joined: apart from it, it must begin an item.
+        const Item behind = item(search(range.last + 1) - 1);
+        const bool fits =
+            behind.shape != Shape::one || joins_next || behind.first == range.last + 1;
+        if (!fits || !insert_in_place(range, value, joined)) {
+            return repack_with(range, value, joined, joins_next);
+        }
+        set_joined(range.last + 1, joins_next);
+        return true;
+    }
+    return insert_in_place(range, value, joined) || repack_with(range, value, joined, joins_next);
+}
+
+// Where an item has the groups for it, and few words are needed, or none. False otherwise.
+template <unsigned words>
+bool Leaf<words>::insert_in_place(Range range, Value value, bool joined) noexcept {
+    const unsigned behind = search(range.first);
+    if (behind == 0 || search(range.last) != behind) return false;
+    const unsigned index = behind - 1;
+    Item it = item(index);
+    if (it.group_index(range.last) >= it.groups) return false;
+    if (it.shape == Shape::one) {
+        if (node_->get(it.at) != value) return false;
+        const auto before = range.first > it.first ? previous(range.first - 1) : std::nullopt;
+        if (!before || *before < it.first) {
+            begin_item_at(index, range.first, joined);
+            it = item(index);
+        } else if (!joined && *before + 1 == range.first) {
+            return false;
+        }
+        put_into_one(it, range);
+        return true;
+    }
+    if (it.shape != Shape::many) return false;
+    unsigned slots = 0;
+    const std::uint64_t to = it.group_index(range.last);
+    for (std::uint64_t g = it.group_index(range.first); g <= to; ++g) {
+        const std::uint64_t present = node_->get(it.slots_at(static_cast<unsigned>(g)));
+        slots += count_bits(~present & mask_in_group(range, it.base() + Id{word_bits} * g));
+    }
+    if (slots > free_count() || slots >= run_count_min) return false;
+    put_into_many(index, it, range, value, joined);
+    return true;
 }
 
 INOD_LEAF_INSTANCES

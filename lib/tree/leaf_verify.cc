@@ -1,51 +1,122 @@
-// Checking a leaf.
-#include <string>
+// Checking and drawing a leaf.
+#include <ostream>
 
 #include "lib/tree/leaf_item.h"
 
 namespace inod {
 
 // What is wrong with one item, whose payload should begin at `at`.
-template <unsigned words_count>
-const char* Leaf<words_count>::wrong_with(unsigned index, unsigned at) const noexcept {
-    const Reader reader(*this, index);
-    const Item& item = reader.item();
+template <unsigned words>
+const char* Leaf<words>::wrong_with(const Item& item, unsigned at) const noexcept {
     if (item.at != at) return "its payload is not behind the one before";
     if (item.shape == Shape::wide) {
-        return reader.wide_last() < item.first ? "ends before it begins" : nullptr;
+        if (node_->get(item.at) == 0) return "has no value";
+        return is_wide({item.first, node_->get(item.at + 1)}) ? nullptr : "is not wide";
     }
-    if (words_[item.bitmap_at()] == 0 || words_[item.bitmap_at() + item.bitmap_count - 1] == 0) {
-        return "a word without a bit at an end";
+    if (item.shape == Shape::single) return node_->get(item.at) == 0 ? "has no value" : nullptr;
+    if (item.groups == 0) return "has no group";
+    const bool passes_end = item.groups - 1 > (id_max - item.base()) / word_bits;
+    if (passes_end) return "passes the last ID of all";
+    for (unsigned g = 0; g < item.groups; ++g) {
+        const std::uint64_t before = g == 0 ? mask_of(item.first) - 1 : 0;
+        const std::uint64_t live = node_->get(item.live_at(g));
+        if ((live & before) != 0) return "is live before its first ID";
+        if (item.shape == Shape::one) continue;
+        const std::uint64_t slots = node_->get(item.slots_at(g));
+        if ((live & ~slots) != 0) return "a live ID has no slot";
+        if ((slots & before) != 0) return "has a slot before its first ID";
     }
-    for (unsigned k = 0; k < item.value_count; ++k) {
-        if (words_[item.values_at() + k] == 0) return "a value is 0";
-    }
-    if (item.shape == Shape::one) return nullptr;
-    if (reader.rank_of(item.bit_count()) != item.value_count) return "not a value for each bit";
-    for (Id id = reader.first_live(); id < reader.last_live(); ++id) {
-        if (reader.is_live(id) && reader.is_live(id + 1) &&
-            reader.value_of(id) == reader.value_of(id + 1)) {
-            return "equal neighbours";
-        }
+    if (item.shape == Shape::one) return node_->get(item.at) == 0 ? "has no value" : nullptr;
+    if (rank(item, item.groups - 1, ~std::uint64_t{0}) != item.slots) return "not a value a slot";
+    for (unsigned i = 0; i < item.slots; ++i) {
+        if (node_->get(item.values_at() + i) == 0) return "a slot has no value";
     }
     return nullptr;
 }
 
-template <unsigned words_count>
-std::optional<std::string> Leaf<words_count>::verify() const {
-    if (end() + 2 * item_count() > words_count) return "directory and payloads overlap";
-    unsigned at = 1;
+template <unsigned words>
+std::optional<std::string> Leaf<words>::verify() const {
+    const NodeMeta meta = node_->meta();
+    if (meta.end + 2 * meta.count > body_count) return "directory and payloads overlap";
+    unsigned at = 0;
+    unsigned live = 0;
+    unsigned slots = 0;
+    unsigned live_of_many = 0;
     std::optional<Id> before;
-    for (unsigned i = 0; i < item_count(); ++i) {
+    for (unsigned i = 0; i < meta.count; ++i) {
         const std::string which = "item " + std::to_string(i) + ": ";
-        if (const char* const wrong = wrong_with(i, at)) return which + wrong;
-        const Reader reader(*this, i);
-        if (before && reader.item().first <= *before) return which + "begins before the last ends";
-        before = reader.last_live();
-        at += reader.item().payload_count();
+        const Item it = item(i);
+        if (const char* const wrong = wrong_with(it, at)) return which + wrong;
+        at += it.payload_count();
+        if (it.shape == Shape::wide) {
+            if (meta.count > 1) return which + "a wide entry is not alone";
+            continue;
+        }
+        for (unsigned g = 0; g < (it.shape == Shape::single ? 1 : it.groups); ++g) {
+            const Group found = group(it, g);
+            if (found.live == 0) continue;
+            if (before && found.base + lowest_bit(found.live) <= *before) return which + "overlaps";
+            before = found.base + highest_bit(found.live);
+            live += count_bits(found.live);
+            if (it.shape != Shape::many) continue;
+            live_of_many += count_bits(found.live);
+        }
+        slots += it.shape == Shape::many ? it.slots : 0;
+        if (i + 1 < meta.count && before && *before >= item(i + 1).first) {
+            return which + "is live at or above the next item's first ID";
+        }
     }
-    if (at != end()) return "words behind the last payload";
+    if (at != meta.end) return "words behind the last payload";
+    if (live != meta.live)
+        return "live IDs are " + std::to_string(live) + ", counted " + std::to_string(meta.live);
+    if (slots - live_of_many != meta.dead) return "dead slots are miscounted";
+    return wrong_with_joins();
+}
+
+// Within a `one` all values are the same; elsewhere an ID that is joined has the value of the one before.
+template <unsigned words>
+std::optional<std::string> Leaf<words>::wrong_with_joins() const {
+    for (unsigned i = 0; i < item_count(); ++i) {
+        const Item it = item(i);
+        if (it.shape == Shape::wide) continue;
+        for (unsigned g = 0; g < (it.shape == Shape::many ? it.groups : 1); ++g) {
+            const Group found = group(it, g);
+            std::uint64_t joined = found.live & found.joined;
+            if (it.shape != Shape::many) joined &= mask_of(it.first);
+            for (; joined != 0; joined &= joined - 1) {
+                const Id id = found.base + lowest_bit(joined);
+                const Value before = id > 0 ? load(id - 1) : 0;
+                if (before != 0 && before != load(id)) {
+                    return "ID " + std::to_string(id) + " is joined to one with another value";
+                }
+            }
+        }
+    }
     return std::nullopt;
+}
+
+template <unsigned words>
+void Leaf<words>::dump(std::ostream& out) const {
+    out << '[';
+    for (unsigned i = 0; i < item_count(); ++i) {
+        const Item it = item(i);
+        if (i > 0) out << ' ';
+        if (it.joined) out << '+';
+        out << it.first;
+        switch (it.shape) {
+            case Shape::single: out << '=' << node_->get(it.at); break;
+            case Shape::wide:
+                out << '-' << node_->get(it.at + 1) << '=' << node_->get(it.at);
+                break;
+            case Shape::one:
+                out << "..=" << node_->get(it.at) << " one, " << it.groups << " groups";
+                break;
+            case Shape::many:
+                out << ".. many, " << it.groups << " groups, " << it.slots << " slots";
+                break;
+        }
+    }
+    out << ']';
 }
 
 INOD_LEAF_INSTANCES

@@ -20,8 +20,8 @@ public:
     }
 };
 
-constexpr std::uint32_t all_free = std::numeric_limits<std::uint32_t>::max();
-static_assert(NodeReserve::nodes_per_slab == 32, "free_nodes has a bit for each");
+constexpr std::uint32_t all_free = (std::uint32_t{1} << NodeReserve::nodes_per_slab) - 1;
+static_assert(NodeReserve::nodes_per_slab < 32, "free_nodes has a bit for each");
 
 }  // namespace
 
@@ -74,7 +74,7 @@ void NodeReserve::drop_all(Link& ring) noexcept {
     }
 }
 
-void* NodeReserve::take() noexcept {
+NodeReserve::Taken NodeReserve::take() noexcept {
     INOD_ASSERT(free_count_ > 0);
     Slab* slab = static_cast<Slab*>(usable_.next);
     const int index = std::countr_zero(slab->free_nodes);
@@ -84,14 +84,14 @@ void* NodeReserve::take() noexcept {
         slab->unlink();
         slab->link_before(full_);
     }
-    return slab->nodes() + static_cast<std::size_t>(index) * node_size_;
+    return {slab->nodes() + static_cast<std::size_t>(index) * node_size_,
+            static_cast<unsigned>(index)};
 }
 
-void NodeReserve::give(void* node) noexcept {
-    const std::size_t index = static_cast<NodePlace*>(node)->slab_index;
-    std::byte* start = static_cast<std::byte*>(node) - index * node_size_ - cache_line_size;
+void NodeReserve::give(void* node, unsigned place) noexcept {
+    std::byte* start = static_cast<std::byte*>(node) - place * node_size_ - cache_line_size;
     Slab* slab = reinterpret_cast<Slab*>(start);  // NOLINT
-    const std::uint32_t bit = std::uint32_t{1} << index;
+    const std::uint32_t bit = std::uint32_t{1} << place;
     INOD_ASSERT((slab->free_nodes & bit) == 0);
     const bool was_full = slab->free_nodes == 0;
     slab->free_nodes |= bit;
@@ -132,11 +132,7 @@ NodeReserve::Slab* NodeReserve::new_slab() noexcept {
     void* memory = memory_.take(slab_size());
     if (memory == nullptr) return nullptr;
     std::memset(memory, 0, slab_size());
-    Slab* slab = new (memory) Slab;
-    for (std::size_t i = 0; i < nodes_per_slab; ++i) {
-        new (slab->nodes() + i * node_size_) NodePlace{static_cast<std::uint16_t>(i)};
-    }
-    return slab;
+    return new (memory) Slab;
 }
 
 NodeReserve::Batch::~Batch() {

@@ -2,7 +2,7 @@
 //
 // A release must succeed with memory exhausted, so a tree never allocates when it changes: it takes
 // nodes from here, and they were put here when somebody could still be told out_of_memory. Nodes
-// come in slabs of 32, so that the allocator's own overhead is small and a slab that has become
+// come in slabs of 16, so that the allocator's own overhead is small and a slab that has become
 // free altogether can go back to the system.
 //
 // Thread safety: none of its own; whoever owns the reserve also owns its lock. A Batch belongs to
@@ -30,18 +30,12 @@ public:
     static NodeMemory& system() noexcept;
 };
 
-// What each node starts with: its place in its slab. Set once by the reserve; nobody else writes
-// it.
-struct NodePlace {
-    std::uint16_t slab_index;
-};
-
 class NodeReserve {
 public:
     static constexpr std::size_t cache_line_size = 64;  // bytes
-    static constexpr std::size_t nodes_per_slab = 32;
+    static constexpr std::size_t nodes_per_slab = 16;
 
-    // `node_size` in bytes: a multiple of cache_line_size. Each node begins with a NodePlace.
+    // `node_size` in bytes: a multiple of cache_line_size.
     NodeReserve(MemoryBudget& budget, NodeMemory& memory, std::size_t node_size) noexcept;
     ~NodeReserve();  // Gives all nodes back, those in use included.
     NodeReserve(const NodeReserve&) = delete;
@@ -54,10 +48,14 @@ public:
     // Everything counted in the budget for this reserve, in bytes: nodes set aside, nodes in use.
     [[nodiscard]] std::uint64_t bytes() const noexcept { return slab_count_ * slab_size(); }
 
-    // A node, uninitialised but for its NodePlace. Requires size() > 0: to have seen to that is
-    // what the reserve is for.
-    [[nodiscard]] void* take() noexcept;
-    void give(void* node) noexcept;
+    // A node as it was given back, or zeros the first time. Requires size() > 0: to have seen to
+    // that is what the reserve is for.
+    struct Taken {
+        void* node;
+        unsigned place;  // in its slab; give() wants it back
+    };
+    [[nodiscard]] Taken take() noexcept;
+    void give(void* node, unsigned place) noexcept;
     void give_all() noexcept;  // every node in use
 
     // Gives slabs without a node in use back to the system while more than `keep` nodes stay.

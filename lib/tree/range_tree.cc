@@ -1,31 +1,24 @@
 #include "lib/tree/range_tree.h"
 
-#include <algorithm>
-#include <new>
-
 #include "lib/base/assert.h"
-#include "lib/tree/range_tree_change.h"
 #include "lib/tree/range_tree_instances.h"
+#include "lib/tree/range_tree_private.h"
 
 namespace inod {
 
-template <std::size_t capacity>
-BasicRangeTree<capacity>::BasicRangeTree(MemoryBudget& budget, NodeMemory& memory)
+template <unsigned words>
+BasicRangeTree<words>::BasicRangeTree(MemoryBudget& budget, NodeMemory& memory)
     : reserve_(budget, memory, sizeof(Node)) {}
 
-template <std::size_t capacity>
-Result<> BasicRangeTree<capacity>::preallocate(GuardRef guard, Range range) {
+template <unsigned words>
+Result<> BasicRangeTree<words>::preallocate(GuardRef guard, Range range) {
     INOD_ASSERT(range.first <= range.last);
     for (;;) {
-        const std::uint64_t wanted = nodes_for_store(range);
-        if (reserve_.size() >= wanted) {
-            // Twice what is needed may stay, so that a tree at its usual size asks the system for
-            // nothing.
-            if (reserve_.size() / 2 > wanted + 4 * NodeReserve::nodes_per_slab) {
-                reserve_.trim(wanted + wanted / 2 + 4 * NodeReserve::nodes_per_slab);
-            }
+        // What a reserved range owes is not asked for; who erases a part of one asks for that part.
+        const std::uint64_t wanted = debt_.with_store(owed_by(range, 1), height());
+        if (reserve_.size() >= wanted) [[likely]]
             return {};
-        }
+        if (!guard.may_drop()) return Errc::out_of_memory;
         NodeReserve::Batch batch(reserve_);
         Result<> result = batch.claim(wanted - reserve_.size());
         if (!result) return result;
@@ -37,138 +30,86 @@ Result<> BasicRangeTree<capacity>::preallocate(GuardRef guard, Range range) {
     }
 }
 
-// What a store of `range` and then the worst order of releases take at most. By how much it makes
-// U = d N + S + A of the proof larger, in a tree of height H:
-//   - Erasing what it overlaps is a release: not at all, but H may become H + 1.
-//   - The new entry has floor((w - 1) / 2) holes. Joined with one neighbour, or two, it may have up
-//     to 2 more than they had apart, since each floor loses at most a half.
-//   - The nodes above it have a wide slot now, if they had none: at most d each, 2d - 1 the root.
-//   - It is one slot more: 1. If its leaf is full: one node more is d, the halves have at most d
-//     between them (at the right edge the left one stays full), which is counted already; the 1
-//     goes to the parent, and so on upward. A new root is one node more.
-// Together at most 2 + floor((w - 1) / 2) + (H + 1) d + d - 1 + 1 + (H + 2) d, and that over d,
-// with what was there before, is the number of nodes that suffice.
-template <std::size_t capacity>
-std::uint64_t BasicRangeTree<capacity>::nodes_for_store(Range range) const noexcept {
-    constexpr std::uint64_t holes_max = std::uint64_t{1} << 63U;  // the whole space has no more
-    const std::uint64_t more = holes_in(range) + 2;
-    const std::uint64_t holes = more >= holes_max - holes_ ? holes_max : holes_ + more;
-    return (surplus_ + holes) / Node::rise + 2 * std::uint64_t{height()} + 4;
+// Twice what is needed may stay, so that a tree at its usual size asks the system for nothing.
+template <unsigned words>
+void BasicRangeTree<words>::trim() noexcept {
+    const std::uint64_t wanted = debt_.with_store(0, height());
+    const std::uint64_t spare = 4 * NodeReserve::nodes_per_slab;
+    if (reserve_.size() / 2 > wanted + spare) reserve_.trim(wanted + wanted / 2 + spare);
 }
 
-template <std::size_t capacity>
-std::uint64_t BasicRangeTree<capacity>::worst_case_nodes() const noexcept {
-    return (surplus_ + holes_) / Node::rise;
-}
-
-template <std::size_t capacity>
-std::uint64_t BasicRangeTree<capacity>::surplus_of(const Node& node) const noexcept {
-    if (node.wide == 0) return 0;
-    constexpr std::uint64_t free_below_root = capacity - Node::rise;
-    constexpr std::uint64_t free_in_root = capacity - 2 * Node::rise + 1;
-    const std::uint64_t free = &node == root_ ? free_in_root : free_below_root;
-    return node.count > free ? node.count - free : 0;
-}
-
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::clear() noexcept {
-    reserve_.give_all();
+template <unsigned words>
+void BasicRangeTree<words>::clear() noexcept {
+    const StructureEdit edit(*this);
     root_ = nullptr;
+    shared_root_.store(nullptr, std::memory_order_release);
+    reserve_.give_all();
+    debt_.clear();
     entry_count_ = 0;
     id_count_ = 0;
-    holes_ = 0;
-    surplus_ = 0;
 }
 
-// `lower` is the first ID that the node answers for.
-template <std::size_t capacity>
-typename BasicRangeTree<capacity>::Summary BasicRangeTree<capacity>::summary_of(const Node& node,
-                                                                                Id lower) noexcept {
-    Summary summary{node.last[node.count - 1], 0, node.wide != 0};
-    for (std::size_t i = 0; i < node.count; ++i) {
-        std::uint64_t gap = node.low[i];
-        if (node.is_leaf()) gap -= i == 0 ? lower : node.last[i - 1] + 1;
-        summary.gap = std::max(summary.gap, gap);
-    }
-    return summary;
+template <unsigned words>
+std::uint64_t BasicRangeTree<words>::surplus_of(Inner inner) const noexcept {
+    constexpr unsigned free_below_root = Inner::capacity - Inner::rise;
+    constexpr unsigned free_in_root = Inner::capacity - 2 * Inner::rise + 1;
+    const unsigned free = &inner.node() == root_ ? free_in_root : free_below_root;
+    return inner.count() > free ? inner.count() - free : 0;
 }
 
-// Returns whether that changed anything.
-template <std::size_t capacity>
-bool BasicRangeTree<capacity>::set_summary(Node& parent, unsigned index,
-                                           const Summary& summary) noexcept {
-    if (parent.last[index] == summary.last && parent.gap(index) == summary.gap &&
-        parent.is_wide(index) == summary.wide) {
-        return false;
-    }
-    const Change change(*this, parent);
-    parent.last[index] = summary.last;
-    parent.low[index] = summary.gap;
-    parent.set_wide(index, summary.wide);
-    return true;
+template <unsigned words>
+void BasicRangeTree<words>::owes(std::uint64_t before, std::uint64_t now) noexcept {
+    debt_.remove_leaves(before);
+    debt_.add_leaves(now);
 }
 
-// Gives an entry other bounds. What stands above it is refreshed by the caller.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::set_range(Node& leaf, unsigned index, Range range) noexcept {
-    count_out({leaf.first(index), leaf.last[index]});
-    count_in(range);
-    const Change change(*this, leaf);
-    leaf.set(index, {range.last, range.first, leaf.payload[index], is_wide(range)});
-}
-
-// Brings up to date what the nodes above the path's node at `level` keep of it.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::refresh(const Path& path, unsigned level) noexcept {
-    for (; level + 1 < path.height; ++level) {
-        const Summary summary = summary_of(*path.node[level], lower_bound(path, level));
-        if (!set_summary(*path.node[level + 1], path.index[level + 1], summary)) return;
-    }
-}
-
-// The same for the leaf of the first entry that ends at or after `id`. Needed when the last entry
-// of the leaf before has changed: the gap between the two is the second leaf's.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::refresh_at(Id id) noexcept {
-    Path path;
-    if (seek(path, id)) refresh(path, 0);
-}
-
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::set_root(Node* root) noexcept {
+template <unsigned words>
+void BasicRangeTree<words>::set_root(Node* root) noexcept {
     Node* const before = root_;
-    if (before != nullptr) surplus_ -= surplus_of(*before);
-    if (root != nullptr) surplus_ -= surplus_of(*root);
+    const auto surplus = [this](Node* node) {
+        return node != nullptr && node->meta().level > 0 ? surplus_of(Inner(*node)) : 0;
+    };
+    debt_.remove_surplus(surplus(before) + surplus(root));
     root_ = root;
-    if (before != nullptr) surplus_ += surplus_of(*before);
-    if (root != nullptr) surplus_ += surplus_of(*root);
+    debt_.add_surplus(surplus(before) + surplus(root));
+    shared_root_.store(root, std::memory_order_release);
 }
 
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::count_in(Range range) noexcept {
-    ++entry_count_;
-    id_count_ += range.count();
-    holes_ += holes_in(range);
+template <unsigned words>
+void BasicRangeTree<words>::find_tail() noexcept {
+    tail_ = root_;
+    if (root_ == nullptr) return;
+    for (unsigned level = root_->meta().level; level > 0; --level) {
+        const Inner inner(*tail_);
+        tail_ = inner.child(inner.count() - 1);
+    }
 }
 
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::count_out(Range range) noexcept {
-    --entry_count_;
-    id_count_ -= range.count();
-    holes_ -= holes_in(range);
-}
-
-template <std::size_t capacity>
-typename BasicRangeTree<capacity>::Node* BasicRangeTree<capacity>::new_node(
-    unsigned level) noexcept {
-    void* memory = reserve_.take();
-    const NodePlace place = *static_cast<const NodePlace*>(memory);
-    Node* node = new (memory) Node;
-    node->place = place;
-    node->level = static_cast<std::uint16_t>(level);
-    node->count = 0;
-    node->wide = 0;
+// An empty node. Its version goes on from where it was, since readers may still look at it.
+template <unsigned words>
+typename BasicRangeTree<words>::Node* BasicRangeTree<words>::new_node(unsigned level) noexcept {
+    const NodeReserve::Taken taken = reserve_.take();
+    Node* const node = static_cast<Node*>(taken.node);
+    const NodeEdit edit(*node);
+    node->set_meta({.place = taken.place, .level = level});
     return node;
+}
+
+template <unsigned words>
+void BasicRangeTree<words>::give_node(Node& node) noexcept {
+    { const NodeEdit edit(node); }
+    reserve_.give(&node, node.meta().place);
+}
+
+// Makes `range` all that the leaf holds.
+template <unsigned words>
+void BasicRangeTree<words>::fill(Leaf leaf, Range range, Value value, bool joined) noexcept {
+    const NodeEdit edit(leaf.node());
+    const std::uint64_t before = owed_by(leaf);
+    leaf.make_empty();
+    const bool fits = leaf.append(range, value, joined);
+    INOD_ASSERT(fits);
+    owes(before, owed_by(leaf));
 }
 
 INOD_RANGE_TREE_INSTANCES

@@ -1,32 +1,39 @@
 // Disjoint inclusive ranges of IDs, each with a 64-bit value that is not 0. What lies between them
 // is free. The whole space has room: ID 0 and ID 2^64 - 1 are IDs like any other.
 //
-// It is a B+ tree. Leaves hold entries, inner nodes hold for each child the last ID stored below it
-// and the longest run of free IDs that it answers for, so that "the lowest free run of n in a
-// window" is one descent and no scan. docs/tree.md has a picture.
+// It is a B+ tree. Leaves hold entries as lib/tree/leaf.h says, inner nodes hold for each child the
+// last live ID below it and the longest run of free IDs that it answers for, so that "the lowest free
+// run of n in a window" is one descent and no scan. docs/tree.md has a picture.
 //
 // A release is prepaid. A store needs preallocate() before it, which may fail; from then on every
 // erase() of whatever is stored, in any pieces and any order, succeeds without memory from outside.
 // worst_case_nodes() says how many nodes the worst order of releases could still ask for, and after
-// every call reserve_size() >= worst_case_nodes(). The proof stands in lib/tree/range_tree_node.h.
+// every call reserve_size() >= worst_case_nodes(). The proof stands in lib/tree/prepaid.h.
 //
-// Thread safety: none of its own. Whoever owns the tree also owns the lock: shared suffices for
-// const calls. A refused call has changed nothing.
+// An entry may carry the value `reserved`: it occupies its IDs and reads as free. It is not released
+// but by whoever reserved it, and so not prepaid: erasing a part of it needs preallocate() of that part.
+//
+// Thread safety: one writer at a time, behind a lock of whoever owns the tree. Beside it any number of
+// threads may read through lib/tree/tree_reader.h; all other calls, const ones too, are the lock
+// holder's. A refused call has changed nothing.
 //
 // Invariants, all checked by verify():
 //   (1) Entries ascend, do not overlap, have first <= last and a value that is not 0.
-//   (2) last(i) of an inner node is the last ID stored below its child i, not merely a bound, so
-//       every gap but the one behind the last entry ends at an entry and lies below one slot.
-//   (3) gap(i) of an inner node is the longest run of free IDs between last(i - 1), which for i == 0
-//       comes from the ancestors, and last(i).
+//   (2) pivot(i) of an inner node is the last live ID below its child i, not merely a bound, so every
+//       gap but the one behind the last entry ends at a live ID and lies below one slot.
+//   (3) gap(i) of an inner node is the longest run of free IDs between the last live ID before its
+//       child i and the last live ID below it.
 //   (4) All leaves have the same depth. No node is empty, and an inner root has two children.
 //   (5) The counters are what counting everything gives.
 //   (6) The reserve suffices for the worst order of releases.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -34,12 +41,15 @@
 #include "lib/base/memory_budget.h"
 #include "lib/base/range.h"
 #include "lib/base/result.h"
+#include "lib/tree/inner_node.h"
+#include "lib/tree/leaf.h"
 #include "lib/tree/node_reserve.h"
-#include "lib/tree/range_tree_node.h"
+#include "lib/tree/prepaid.h"
 
 namespace inod {
 
-using Value = std::uint64_t;  // what an entry carries; never 0
+// The value of entries that occupy and read as free.
+inline constexpr Value reserved = std::numeric_limits<Value>::max();
 
 struct Entry {
     Range range;
@@ -48,13 +58,27 @@ struct Entry {
     friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-// `capacity` is how many entries or children a node has, 3 to 64. Everyone uses RangeTree below;
-// tests use tiny nodes, where splits and merges happen early. The instances are listed in
+// A run of free IDs that is looked for. The ways to look are those of RangeTree::allocate().
+struct GapRequest {
+    static constexpr std::uint64_t align_max = std::uint64_t{1} << 32U;
+
+    std::uint64_t count = 1;     // how many IDs in a row, not 0
+    std::uint64_t align = 1;     // the first is a multiple of this: 1 to align_max
+    Range window = whole_space;  // all lie in it
+
+    // Errors: count_zero, range_reversed (the window), window_too_small, align_invalid.
+    [[nodiscard]] Result<> check() const noexcept;
+};
+
+// `words` is the size of a node in words of 8 bytes. Everyone uses RangeTree below; tests use tiny
+// nodes, where splits and merges happen early. The instances are listed in
 // lib/tree/range_tree_instances.h.
-template <std::size_t capacity>
+template <unsigned words>
 class BasicRangeTree {
-    using Node = TreeNode<capacity>;
-    using Path = TreePath<capacity>;
+    using Node = inod::Node<words>;
+    using Inner = InnerNode<words>;
+    using Slot = TreeSlot<words>;
+    using Leaf = inod::Leaf<words>;
 
 public:
     // Takes the bytes of its nodes from `budget`, and then from `memory`. Both outlive the tree.
@@ -62,36 +86,51 @@ public:
     BasicRangeTree(const BasicRangeTree&) = delete;
     BasicRangeTree& operator=(const BasicRangeTree&) = delete;
 
-    // Lookups: one descent each.
+    // Lookups: one descent each, and one more for each further leaf that an entry goes on in.
 
+    // The value of the entry that covers `id`, or 0.
+    [[nodiscard]] Value load(Id id) const noexcept;
     // The entry that covers `id`.
     [[nodiscard]] std::optional<Entry> find(Id id) const noexcept;
     // The entry that covers `id`, or else the first one after it.
     [[nodiscard]] std::optional<Entry> next(Id id) const noexcept;
     // The entry that covers `id`, or else the last one before it.
     [[nodiscard]] std::optional<Entry> previous(Id id) const noexcept;
+    // The same three, reserved entries included.
+    [[nodiscard]] std::optional<Entry> find_occupied(Id id) const noexcept;
+    [[nodiscard]] std::optional<Entry> next_occupied(Id id) const noexcept;
+    [[nodiscard]] std::optional<Entry> previous_occupied(Id id) const noexcept;
 
-    // The lowest run of `count` free IDs that lies in max(min, from) to `max`. Does not wrap: for a
-    // cyclic search ask again from `min`. Requires count > 0; a window that is too small or turned
-    // round (from > max, too) has no such run.
-    [[nodiscard]] std::optional<Range> find_gap(std::uint64_t count, Id min, Id max,
-                                                Id from) const noexcept;
-    // The highest run of `count` free IDs that lies in `min` to min(max, from). Requires count > 0.
-    [[nodiscard]] std::optional<Range> find_gap_down(std::uint64_t count, Id min, Id max,
-                                                     Id from) const noexcept;
+    // The whole run of free IDs that covers `id`, or else the first one after it, or before it.
+    // Reserved IDs are not free.
+    [[nodiscard]] std::optional<Range> next_gap(Id id) const noexcept;
+    [[nodiscard]] std::optional<Range> previous_gap(Id id) const noexcept;
 
-    // Goes over entries in ascending order. Any change of the tree makes it invalid: code that
-    // gives up the lock in between asks next() for where it stood.
+    // The lowest run that `request` asks for at or after `from`. Does not wrap: for a cyclic search
+    // ask again from the window's start. Requires request.check(); from outside the window there is
+    // nothing, or all of it.
+    [[nodiscard]] std::optional<Range> find_gap(const GapRequest& request,
+                                                Id from = 0) const noexcept;
+    // The highest run that ends at or before `to`.
+    [[nodiscard]] std::optional<Range> find_gap_down(const GapRequest& request,
+                                                     Id to = id_max) const noexcept;
+
+    // Goes over entries in ascending order, reserved ones left out. Any change of the tree makes it
+    // invalid: code that gives up the lock in between asks next() for where it stood.
     class Cursor {
     public:
-        explicit operator bool() const noexcept { return valid_; }  // false: past the last entry
-        Entry operator*() const noexcept;                           // requires true
-        Cursor& operator++() noexcept;                              // requires true
+        explicit operator bool() const noexcept {
+            return entry_.has_value();
+        }                                                            // false: past the last
+        const Entry& operator*() const noexcept { return *entry_; }  // requires true
+        Cursor& operator++() noexcept;                               // requires true
 
     private:
         friend class BasicRangeTree;
-        Path path_;
-        bool valid_ = false;
+        const BasicRangeTree* tree_ = nullptr;
+        std::optional<Entry> entry_;
+        const Node* leaf_ = nullptr;  // the entry begins in it
+        Id leaf_last_ = 0;            // its last live ID
     };
     // At the entry that covers `id`, or else at the first one after it.
     [[nodiscard]] Cursor begin_at(Id id) const noexcept;
@@ -103,7 +142,26 @@ public:
             f(*cursor);
     }
 
-    // Changes.
+    // Changes that get their memory themselves. Each may drop and retake `guard` for that, and only
+    // for that; what it had decided before it decides again afterwards, since another writer may have
+    // been there. Errors of all: out_of_memory, from the budget or the system or because the guard
+    // must not be dropped; range_reversed.
+
+    // Maps `range` to `value` in an entry of its own, in place of all that it overlaps.
+    [[nodiscard]] Result<> store(GuardRef guard, Range range, Value value);
+    // The same where all of `range` is free. Error: id_taken, with the first such ID.
+    [[nodiscard]] Result<> insert(GuardRef guard, Range range, Value value);
+    // Finds a run and maps it to `value`: the lowest, the highest, or the first at or after `cursor`
+    // or else from the window's start on. The cursor then stands behind the run, or at the window's
+    // start if that is the window's end. Errors: those of GapRequest::check(), cursor_outside, pool_exhausted.
+    [[nodiscard]] Result<Range> allocate_lowest(GuardRef guard, const GapRequest& request,
+                                                Value value);
+    [[nodiscard]] Result<Range> allocate_highest(GuardRef guard, const GapRequest& request,
+                                                 Value value);
+    [[nodiscard]] Result<Range> allocate_cyclic(GuardRef guard, const GapRequest& request,
+                                                Id& cursor, Value value);
+
+    // Changes in two steps, for a caller with more to prepare than this tree.
 
     // Sees to it that one store() or store_merged() of `range`, and after it every release, find
     // their nodes in the reserve. The store comes next, under the same lock, before any other
@@ -111,9 +169,9 @@ public:
     //
     // Drops and retakes `guard` while it gets memory, and only then; whatever the caller had
     // decided before it looks at again. Another writer may come in: what is needed is worked out
-    // anew afterwards. Also gives back memory that is far more than the worst case asks for.
-    // Errors: out_of_memory, from the budget or the system. The tree and its reserve are as before,
-    //   or as other writers left them. The client asks again later.
+    // anew afterwards.
+    // Errors: out_of_memory, as above. The tree and its reserve are as before, or as other writers
+    //   left them. The client asks again later.
     [[nodiscard]] Result<> preallocate(GuardRef guard, Range range);
 
     // Maps `range` to `value` in an entry of its own, whatever its neighbours carry, in place of
@@ -125,7 +183,13 @@ public:
     // Makes `range` free, whatever it overlaps; where nothing is stored there is nothing to do.
     // Never needs a node that is not in the reserve.
     void erase(Range range) noexcept;
+    // Erases the entry that covers `id`, if any, and says what it was. A reserved one too.
+    std::optional<Entry> erase_at(Id id) noexcept;
     void clear() noexcept;
+
+    // Gives memory that is far more than the worst case asks for back to the system. Requires that
+    // no TreeReader reads meanwhile: only here, and at the tree's end, does a node stop being one.
+    void trim() noexcept;
 
     // Numbers.
 
@@ -133,12 +197,14 @@ public:
     // IDs stored, modulo 2^64: the whole space comes out as 0, with entry_count() > 0.
     [[nodiscard]] std::uint64_t id_count() const noexcept { return id_count_; }
     [[nodiscard]] std::uint64_t node_count() const noexcept { return reserve_.in_use(); }
-    [[nodiscard]] unsigned height() const noexcept { return root_ ? root_->level + 1U : 0U; }
+    static constexpr std::size_t node_size = sizeof(Node);  // bytes
+    // Levels of nodes; 0 of an empty tree.
+    [[nodiscard]] unsigned height() const noexcept { return root_ ? root_->meta().level + 1U : 0U; }
     [[nodiscard]] std::uint64_t reserve_size() const noexcept { return reserve_.size(); }  // nodes
     // What the budget counts for this tree: nodes in use and set aside.
     [[nodiscard]] std::uint64_t bytes() const noexcept { return reserve_.bytes(); }
     // The nodes that the worst order of releases of all that is stored can take at most.
-    [[nodiscard]] std::uint64_t worst_case_nodes() const noexcept;
+    [[nodiscard]] std::uint64_t worst_case_nodes() const noexcept { return debt_.worst_case(); }
 
     // Checks every invariant by going over everything. Nothing, or what is wrong and where.
     [[nodiscard]] std::optional<std::string> verify() const;
@@ -146,80 +212,125 @@ public:
     void dump(std::ostream& out) const;
 
 private:
-    struct Summary {  // what a parent keeps of a node
-        Id last;
-        std::uint64_t gap;
-        bool wide;
+    template <unsigned>
+    friend class BasicTreeReader;
+
+    static constexpr unsigned height_max = 40;
+
+    // A way from the root to a leaf.
+    struct Path {
+        struct Step {
+            Node* node;
+            unsigned index;  // of the child that the way goes on to
+        };
+        std::array<Step, height_max> at;  // by level, from 1 on
+        Node* leaf;
+        unsigned height;  // levels, the leaf's included
+        Id low;           // the first ID that the leaf answers for: behind the last live one before
+        Id high;          // its last live ID
+
+        [[nodiscard]] Inner inner(unsigned level) const noexcept { return Inner(*at[level].node); }
     };
-    struct Counts;  // what verify() counts
-    class Change;   // keeps surplus_ right while a node changes
+    struct Counts;        // what verify() counts
+    class StructureEdit;  // stands around changes that readers must notice on their way down
 
     // range_tree_find.cc: ways through the tree
-    [[nodiscard]] Id last_id() const noexcept { return root_->last[root_->count - 1U]; }
-    [[nodiscard]] static Entry entry_at(const Path& path) noexcept;
-    bool seek(Path& path, Id id) const noexcept;
-    void seek_end(Path& path) const noexcept;
-    static bool step_forward(Path& path) noexcept;
-    static bool step_back(Path& path) noexcept;
-    [[nodiscard]] static Id lower_bound(const Path& path, unsigned level) noexcept;
+    [[nodiscard]] Path descend(Id id) const noexcept;
+    [[nodiscard]] static Id lower_bound(const Path& path, unsigned level, unsigned index) noexcept;
+    [[nodiscard]] Value load_occupied(Id id) const noexcept;
+    [[nodiscard]] bool continues(Id id) const noexcept;
+    [[nodiscard]] Entry entry_at(const Path& path, Id id) const noexcept;
 
     // range_tree_gap.cc
-    static std::optional<Range> gap_before(const Path& path, unsigned index) noexcept;
-    static std::optional<Id> lowest_gap_of_leaf(const Path& path, unsigned index,
-                                                std::uint64_t count, Id low) noexcept;
-    static std::optional<Id> highest_gap_of_leaf(const Path& path, unsigned left,
-                                                 std::uint64_t count, Id high) noexcept;
-    std::optional<Id> lowest_gap(std::uint64_t count, Id low) const noexcept;
-    std::optional<Id> highest_gap(std::uint64_t count, Id high) const noexcept;
+    [[nodiscard]] std::optional<Id> lowest_gap(const GapRequest& request, Id from) const noexcept;
+    [[nodiscard]] std::optional<Id> highest_gap(const GapRequest& request, Id to) const noexcept;
+
+    // range_tree_allocate.cc: find, preallocate, store
+    template <class Decide>
+    Result<Range> allocate(GuardRef guard, Value value, Decide&& decide);
 
     // range_tree_store.cc: more
-    void make_room(Path& path, Range range) noexcept;
-    bool join(Path& path, Range range, Value value) noexcept;
-    void insert_entry(Path& path, Entry entry) noexcept;
-    void insert_slot(Path& path, unsigned level, unsigned index, const TreeSlot& slot,
-                     bool at_end) noexcept;
-    void split(Path& path, unsigned level, unsigned index, const TreeSlot& slot,
-               bool at_end) noexcept;
-    void grow(Path& path) noexcept;
+    void put(Range range, Value value, bool merged) noexcept;
+    void put_first(Range range, Value value) noexcept;
+    void append(Range range, Value value, bool joined) noexcept;
+    [[nodiscard]] bool append_to_leaf(Leaf leaf, Range range, Value value, bool joined) noexcept;
+    void append_leaf(Range range, Value value, bool joined) noexcept;
+    void insert(Range range, Value value, bool joined, bool joins_next) noexcept;
+    [[nodiscard]] bool insert_in_leaf(const Path& path, Range range, Value value, bool joined,
+                                      bool joins_next) noexcept;
+    void insert_before_leaf(Path& path, Range range, Value value, bool joined,
+                            bool joins_next) noexcept;
+    [[nodiscard]] bool append_to_leaf_before(const Path& path, Range range, Value value,
+                                             bool joined) noexcept;
+    void set_joined(Id id, bool joined) noexcept;
+    [[nodiscard]] bool extend_wide(Range range, Value value, bool joined, bool joins_next) noexcept;
+    void extend_wide_up(Range wide, Range range, Value value, bool joins_next) noexcept;
+    void split_leaf(Path& path, Id id) noexcept;
 
     // range_tree_erase.cc: less
-    void erase_in_leaf(Path& path, Range range) noexcept;
-    void make_hole(Path& path, Range hole) noexcept;
-    void remove_entries(Node& leaf, unsigned from, unsigned to) noexcept;
-    void settle(Path& path) noexcept;
+    void erase_part(Path& path, Range part) noexcept;
+    void leaf_shrank(Path& path, Range part) noexcept;
+    void end_moved(const Path& path, Id last) noexcept;
+    void erase_in_wide(Path& path, Range wide, Range part) noexcept;
+    void make_hole(Path& path, Range wide, Range hole) noexcept;
+    void remove_leaf(Path& path) noexcept;
+
+    // range_tree_merge.cc: fewer leaves for what is left
+    void spread(Path& path) noexcept;
+    [[nodiscard]] bool pack_window(Path& path, unsigned first, unsigned count) noexcept;
+
+    // range_tree_inner.cc: the inner nodes
+    void insert_slot(Path& path, unsigned level, bool behind, Id left_pivot, Slot slot,
+                     bool at_end) noexcept;
+    void grow(Path& path) noexcept;
+    void remove_slot(Path& path, unsigned level) noexcept;
+    void settle(Path& path, unsigned level) noexcept;
     bool merge_with_neighbour(Path& path, unsigned level) noexcept;
-    void merge(Path& path, unsigned level, unsigned left_index) noexcept;
+    void merge_inner(Path& path, unsigned level, unsigned left_index) noexcept;
     void collapse_root() noexcept;
+    void set_pivot(const Path& path, unsigned level, Id pivot) noexcept;
+    void set_gap(const Path& path, unsigned level, std::uint64_t gap) noexcept;
+    void raise_gap(const Path& path, std::uint64_t gap) noexcept;
+    void refresh_gap(Id id) noexcept;
 
     // range_tree.cc: keeping the books
-    [[nodiscard]] std::uint64_t nodes_for_store(Range range) const noexcept;
-    [[nodiscard]] std::uint64_t surplus_of(const Node& node) const noexcept;
-    [[nodiscard]] static Summary summary_of(const Node& node, Id lower) noexcept;
-    bool set_summary(Node& parent, unsigned index, const Summary& summary) noexcept;
-    void set_range(Node& leaf, unsigned index, Range range) noexcept;
-    void refresh(const Path& path, unsigned level) noexcept;
-    void refresh_at(Id id) noexcept;
-    void set_root(Node* root) noexcept;
-    void count_in(Range range) noexcept;
-    void count_out(Range range) noexcept;
     [[nodiscard]] Node* new_node(unsigned level) noexcept;
+    void give_node(Node& node) noexcept;
+    void fill(Leaf leaf, Range range, Value value, bool joined) noexcept;
+    void set_root(Node* root) noexcept;
+    void find_tail() noexcept;
+    [[nodiscard]] static std::uint64_t owed_by(Range range, Value value) noexcept;
+    [[nodiscard]] static std::uint64_t owed_by(Leaf leaf) noexcept;
+    void owes(std::uint64_t before, std::uint64_t now) noexcept;
+    [[nodiscard]] std::uint64_t surplus_of(Inner inner) const noexcept;
+    // Calls `change`, which changes how many slots an inner node has.
+    template <class F>
+    void recount(Inner inner, F&& change) noexcept {
+        debt_.remove_surplus(surplus_of(inner));
+        change();
+        debt_.add_surplus(surplus_of(inner));
+    }
 
     // range_tree_verify.cc
-    [[nodiscard]] std::optional<std::string> verify_leaf(const Node& leaf, Counts& counts) const;
+    [[nodiscard]] std::optional<std::string> verify_leaf(const Node& node, Counts& counts) const;
     [[nodiscard]] std::optional<std::string> verify_inner(const Node& node, Counts& counts) const;
     [[nodiscard]] std::optional<std::string> verify_node(const Node& node, Counts& counts) const;
     void dump_node(std::ostream& out, const Node& node, unsigned indent) const;
 
     NodeReserve reserve_;
+    Debt<Inner::rise> debt_;
     Node* root_ = nullptr;
+    Node* tail_ = nullptr;  // the last leaf, which appending goes to
+    Id last_id_ = 0;        // the last live ID, if there is a root
     std::uint64_t entry_count_ = 0;
     std::uint64_t id_count_ = 0;  // modulo 2^64
-    // Of the proof: holes that releases can still make, and slots that fill nodes beyond a half.
-    std::uint64_t holes_ = 0;
-    std::uint64_t surplus_ = 0;
+
+    // For readers: odd while the way to leaves changes, and higher after each change; and the root.
+    std::atomic<std::uint64_t> structure_{0};
+    std::atomic<Node*> shared_root_{nullptr};
 };
 
-// 256 bytes a node. docs/tree.md says what other sizes gave.
-using RangeTree = BasicRangeTree<10>;
+// 2 KiB a node. docs/tree.md says what other sizes gave.
+using RangeTree = BasicRangeTree<256>;
 
 }  // namespace inod

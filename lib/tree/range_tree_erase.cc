@@ -1,148 +1,179 @@
-// Fewer entries, and never a node from outside the reserve: range_tree_node.h has the proof, which
-// goes through the steps of this file.
+// Fewer entries, and never a node from outside the reserve: prepaid.h has the proof, which goes
+// through the steps of this file.
+#include <algorithm>
+
 #include "lib/base/assert.h"
-#include "lib/tree/range_tree.h"
-#include "lib/tree/range_tree_change.h"
 #include "lib/tree/range_tree_instances.h"
+#include "lib/tree/range_tree_private.h"
 
 namespace inod {
 
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::erase(Range range) noexcept {
+template <unsigned words>
+void BasicRangeTree<words>::erase(Range range) noexcept {
     INOD_ASSERT(range.first <= range.last);
-    Path path;
-    // Once for each leaf that has some of it.
-    while (seek(path, range.first) && entry_at(path).range.first <= range.last) {
-        const Entry entry = entry_at(path);
-        if (entry.range.first < range.first && entry.range.last > range.last) {
-            make_hole(path, range);
+    // Once for each leaf that may have some of it.
+    while (root_ != nullptr && range.first <= last_id_) {
+        Path path = descend(range.first);
+        const Id high = path.high;
+        erase_part(path, {range.first, std::min(range.last, high)});
+        if (high >= range.last) return;
+        range.first = high + 1;
+    }
+}
+
+template <unsigned words>
+std::optional<Entry> BasicRangeTree<words>::erase_at(Id id) noexcept {
+    const auto entry = find_occupied(id);
+    if (entry) erase(entry->range);
+    return entry;
+}
+
+// Erases what the path's leaf has of `part`, which the leaf answers for.
+template <unsigned words>
+void BasicRangeTree<words>::erase_part(Path& path, Range part) noexcept {
+    Leaf leaf(*path.leaf);
+    const auto wide = leaf.wide();
+    if (wide) {
+        if (wide->overlaps(part)) erase_in_wide(path, *wide, *intersection(*wide, part));
+        return;
+    }
+    const bool joins = part.first == path.low ? part.first > 0 : leaf.load(part.first - 1) != 0;
+    const std::uint64_t starts = leaf.starts_in(part, joins);
+    const bool goes_on =
+        leaf.load(part.last) != 0 && part.last < id_max &&
+        (part.last < path.high ? leaf.is_joined(part.last + 1) : continues(part.last + 1));
+    const unsigned live = leaf.live_count();
+    {
+        const NodeEdit edit(*path.leaf);
+        leaf.clear(part);
+    }
+    if (leaf.live_count() == live) return;
+    id_count_ -= live - leaf.live_count();
+    entry_count_ += std::uint64_t{goes_on} - starts;
+    leaf_shrank(path, part);
+}
+
+// After `part` of the path's leaf was made free.
+template <unsigned words>
+void BasicRangeTree<words>::leaf_shrank(Path& path, Range part) noexcept {
+    const Leaf leaf(*path.leaf);
+    if (leaf.live_count() == 0) {
+        remove_leaf(path);
+        return;
+    }
+    if (part.last == path.high) {
+        end_moved(path, *leaf.previous(part.last));
+    } else {
+        const auto before = part.first > path.low ? leaf.previous(part.first) : std::nullopt;
+        raise_gap(path, *leaf.next(part.last) - (before ? *before + 1 : path.low));
+    }
+    spread(path);
+}
+
+// The last live ID of the path's leaf is `last` now: the gap behind it is the next leaf's.
+template <unsigned words>
+void BasicRangeTree<words>::end_moved(const Path& path, Id last) noexcept {
+    const bool is_last = path.high == last_id_;
+    set_pivot(path, 1, last);
+    set_gap(path, 1, Leaf(*path.leaf).longest_gap(path.low));
+    if (!is_last) refresh_gap(path.high + 1);
+}
+
+// `part` is of the wide entry, which is alone in the path's leaf.
+template <unsigned words>
+void BasicRangeTree<words>::erase_in_wide(Path& path, Range wide, Range part) noexcept {
+    Leaf leaf(*path.leaf);
+    const Value value = leaf.load(wide.first);
+    const bool joined = leaf.is_joined(wide.first);
+    id_count_ -= part.count();
+    if (part.first > wide.first && part.last < wide.last) {
+        ++entry_count_;
+        make_hole(path, wide, part);
+    } else if (part.first > wide.first) {
+        if (part.last < id_max && continues(part.last + 1)) ++entry_count_;
+        fill(leaf, {wide.first, part.first - 1}, value, joined);
+        end_moved(path, part.first - 1);
+    } else {
+        const bool was_start = !joined || wide.first != path.low || path.low == 0;
+        const bool goes_on =
+            part.last < wide.last || (part.last < id_max && continues(part.last + 1));
+        entry_count_ += std::uint64_t{goes_on} - std::uint64_t{was_start};
+        if (part.last == wide.last) {
+            owes(owed_by(leaf), 0);
+            remove_leaf(path);
+        } else {
+            fill(leaf, {part.last + 1, wide.last}, value, false);
+            raise_gap(path, part.last + 1 - path.low);
+        }
+    }
+}
+
+// Of the wide entry, the cell with the hole becomes a leaf with bits; or the hole reaches from one
+// cell into another. What is left and right of that goes into leaves of its own.
+template <unsigned words>
+void BasicRangeTree<words>::make_hole(Path& path, Range wide, Range hole) noexcept {
+    const StructureEdit edit(*this);
+    constexpr Id cell_size = Leaf::cell_size;
+    Range middle = hole;  // what goes into neither the left nor the right
+    if (hole.first / cell_size == hole.last / cell_size) {
+        const Id cell = hole.first - hole.first % cell_size;
+        const Id cell_last = cell_size - 1 <= id_max - cell ? cell + (cell_size - 1) : id_max;
+        middle = {std::max(wide.first, cell), std::min(wide.last, cell_last)};
+    }
+    Leaf leaf(*path.leaf);
+    const Value value = leaf.load(wide.first);
+    const bool joined = leaf.is_joined(wide.first);
+    const NodeEdit leaf_edit(*path.leaf);
+    bool is_first = true;
+    // Puts a piece behind those before, the first where the whole was. Its gaps end at its live IDs,
+    // and `left_last` is the last one before it.
+    const auto add = [&](Range range, bool is_joined, Id left_last) {
+        if (is_first) {
+            fill(leaf, range, value, is_joined);
+            if (range == middle) leaf.clear(hole);
+            set_gap(path, 1, leaf.longest_gap(path.low));
+            is_first = false;
             return;
         }
-        const Node& leaf = path.leaf();
-        const bool reaches_further = leaf.last[leaf.count - 1] < range.last;
-        erase_in_leaf(path, range);
-        if (!reaches_further) return;
-    }
-}
-
-// Makes two entries of the one at the path, which goes on at both sides of `hole`.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::make_hole(Path& path, Range hole) noexcept {
-    Node& leaf = path.leaf();
-    const unsigned index = path.index[0];
-    const Entry entry = entry_at(path);
-    const Range right{hole.last + 1, entry.range.last};
-    set_range(leaf, index, {entry.range.first, hole.first - 1});
-    count_in(right);
-    insert_slot(path, 0, index + 1, {right.last, right.first, entry.value, is_wide(right)}, false);
-}
-
-// Shortens and removes what `range` overlaps in the path's leaf, from the path's entry on, of which
-// not both ends stay.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::erase_in_leaf(Path& path, Range range) noexcept {
-    Node& leaf = path.leaf();
-    const Id last_before = leaf.last[leaf.count - 1];
-    unsigned from = path.index[0];
-    if (leaf.first(from) < range.first) {
-        set_range(leaf, from, {leaf.first(from), range.first - 1});
-        ++from;
-    }
-    unsigned to = from;
-    while (to < leaf.count && leaf.last[to] <= range.last)
-        ++to;
-    if (to < leaf.count && leaf.first(to) <= range.last) {
-        set_range(leaf, to, {range.last + 1, leaf.last[to]});
-    }
-    remove_entries(leaf, from, to);
-    // The next leaf answers for the gap before its first entry, which is now longer.
-    const bool end_moved = leaf.count == 0 || leaf.last[leaf.count - 1] != last_before;
-    settle(path);
-    if (end_moved) refresh_at(range.first);
-}
-
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::remove_entries(Node& leaf, unsigned from, unsigned to) noexcept {
-    for (unsigned i = from; i < to; ++i)
-        count_out({leaf.first(i), leaf.last[i]});
-    const Change change(*this, leaf);
-    leaf.remove(from, to);
-}
-
-// After slots of the path's leaf went: takes out empty nodes, brings the nodes above up to date and
-// merges small ones with a neighbour. Path: used up.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::settle(Path& path) noexcept {
-    unsigned level = 0;
-    while (path.node[level]->count == 0) {
-        Node* const empty = path.node[level];
-        if (empty == root_) set_root(nullptr);
-        reserve_.give(empty);
-        if (root_ == nullptr) return;
-        ++level;
-        const Change change(*this, *path.node[level]);
-        path.node[level]->remove(path.index[level], path.index[level] + 1U);
-    }
-    refresh(path, level);
-    while (level + 1 < path.height && merge_with_neighbour(path, level))
-        ++level;
-    collapse_root();
-}
-
-// A node at most half full is merged with a neighbour if both together leave a quarter of a node
-// free, so that the next store does not split it again.
-template <std::size_t capacity>
-bool BasicRangeTree<capacity>::merge_with_neighbour(Path& path, unsigned level) noexcept {
-    constexpr std::size_t merged_max = capacity - capacity / 4;
-    const Node& node = *path.node[level];
-    if (node.count > capacity / 2) return false;
-    const Node& parent = *path.node[level + 1];
-    const unsigned index = path.index[level + 1];
-    if (index + 1 < parent.count && node.count + parent.child(index + 1)->count <= merged_max) {
-        merge(path, level, index);
-        return true;
-    }
-    if (index > 0 && node.count + parent.child(index - 1)->count <= merged_max) {
-        merge(path, level, index - 1);
-        return true;
-    }
-    return false;
-}
-
-// Moves all slots of the child after `left_index` into that at `left_index`.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::merge(Path& path, unsigned level, unsigned left_index) noexcept {
-    Node& parent = *path.node[level + 1];
-    Node& left = *parent.child(left_index);
-    Node& right = *parent.child(left_index + 1);
-    {
-        const Change change_left(*this, left);
-        const Change change_right(*this, right);
-        right.move_tail(0, left);
-    }
-    reserve_.give(&right);
-    {
-        const Change change(*this, parent);
-        parent.remove(left_index + 1, left_index + 2);
-    }
-    path.set(level + 1, &parent, left_index);
-    path.node[level] = &left;
-    refresh(path, level);
-}
-
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::collapse_root() noexcept {
-    while (!root_->is_leaf() && root_->count == 1) {
-        Node* const old_root = root_;
-        {
-            // From here on the old root counts as a node without slots.
-            Node* const child = old_root->child(0);
-            set_root(child);
-            const Change change(*this, *old_root);
-            old_root->remove(0, 1);
+        Path behind = descend(wide.last);
+        Leaf fresh(*new_node(0));
+        fill(fresh, range, value, is_joined);
+        if (range == middle) {
+            const NodeEdit fresh_edit(fresh.node());
+            fresh.clear(hole);
         }
-        reserve_.give(old_root);
+        insert_slot(behind, 1, true, left_last,
+                    {0, &fresh.node(), fresh.longest_gap(left_last + 1)}, false);
+    };
+    Id left_last = 0;
+    if (middle.first > wide.first) {
+        add({wide.first, middle.first - 1}, joined, 0);
+        left_last = middle.first - 1;
     }
+    if (middle != hole) {
+        add(middle, is_first ? joined : true, left_last);
+        left_last = hole.last < middle.last ? middle.last : hole.first - 1;
+    }
+    if (middle.last < wide.last) {
+        add({middle.last + 1, wide.last}, hole.last < middle.last, left_last);
+    } else {
+        return;
+    }
+}
+
+// Takes the path's leaf out. The path is used up.
+template <unsigned words>
+void BasicRangeTree<words>::remove_leaf(Path& path) noexcept {
+    const StructureEdit edit(*this);
+    const Id high = path.high;
+    const bool is_last = high == last_id_;
+    give_node(*path.leaf);
+    if (path.height == 1) {
+        set_root(nullptr);
+        return;
+    }
+    remove_slot(path, 1);
+    if (!is_last) refresh_gap(high + 1);
 }
 
 INOD_RANGE_TREE_INSTANCES

@@ -1,125 +1,190 @@
 // Looking up, and ways through the tree.
-#include "lib/tree/range_tree.h"
+#include <algorithm>
+
 #include "lib/tree/range_tree_instances.h"
+#include "lib/tree/range_tree_private.h"
 
 namespace inod {
 
-template <std::size_t capacity>
-std::optional<Entry> BasicRangeTree<capacity>::find(Id id) const noexcept {
-    const std::optional<Entry> entry = next(id);
-    if (!entry || entry->range.first > id) return std::nullopt;
+// To the leaf that answers for `id`; for an ID behind all that is stored, the last leaf. Requires a
+// root.
+template <unsigned words>
+typename BasicRangeTree<words>::Path BasicRangeTree<words>::descend(Id id) const noexcept {
+    Path path;  // NOLINT(cppcoreguidelines-pro-type-member-init): of `at` only what is used
+    path.height = height();
+    path.low = 0;
+    path.high = last_id_;
+    Node* node = root_;
+    for (unsigned level = path.height - 1; level > 0; --level) {
+        const Inner inner(*node);
+        const unsigned index = inner.search(id);
+        path.at[level] = {node, index};
+        if (index > 0) path.low = inner.pivot(index - 1) + 1;
+        if (index + 1 < inner.count()) path.high = inner.pivot(index);
+        node = inner.child(index);
+    }
+    path.leaf = node;
+    return path;
+}
+
+template <unsigned words>
+Value BasicRangeTree<words>::load_occupied(Id id) const noexcept {
+    if (root_ == nullptr || id > last_id_) return 0;
+    const Node* node = root_;
+    Id low = 0;
+    for (unsigned level = root_->meta().level; level > 0; --level) {
+        const Inner inner(*const_cast<Node*>(node));  // NOLINT: a view that only reads
+        const unsigned index = inner.search(id);
+        if (index > 0) low = inner.pivot(index - 1) + 1;
+        node = inner.child(index);
+    }
+    // Where the value will be, if all IDs from `low` on have one.
+    node->prefetch(16);
+    node->prefetch(static_cast<unsigned>(std::min<std::uint64_t>(id - low, words)) + 15);
+    return Leaf(*const_cast<Node*>(node)).load(id);  // NOLINT: a view that only reads
+}
+
+template <unsigned words>
+Value BasicRangeTree<words>::load(Id id) const noexcept {
+    const Value value = load_occupied(id);
+    return value == reserved ? 0 : value;
+}
+
+// Is `id` live and joined to the ID before?
+template <unsigned words>
+bool BasicRangeTree<words>::continues(Id id) const noexcept {
+    if (id == 0 || root_ == nullptr || id > last_id_) return false;
+    const Path path = descend(id);
+    const Leaf leaf(*path.leaf);
+    if (!leaf.is_joined(id)) return false;
+    return id == path.low ? id > 0 : leaf.load(id - 1) != 0;
+}
+
+// The entry that covers `id`, which is live in the path's leaf.
+template <unsigned words>
+Entry BasicRangeTree<words>::entry_at(const Path& path, Id id) const noexcept {
+    const Leaf leaf(*path.leaf);
+    Entry entry{{leaf.entry_first(id), leaf.entry_last(id)}, leaf.load(id)};
+    Id low = path.low;
+    for (Leaf left = leaf; entry.range.first == low && low > 0 && left.is_joined(low);) {
+        const Path before = descend(low - 1);
+        left = Leaf(*before.leaf);
+        entry.range.first = left.entry_first(low - 1);
+        low = before.low;
+    }
+    Id high = path.high;
+    while (entry.range.last == high && high < last_id_) {
+        const Path behind = descend(high + 1);
+        const Leaf right(*behind.leaf);
+        if (!right.is_joined(high + 1)) break;
+        entry.range.last = right.entry_last(high + 1);
+        high = behind.high;
+    }
     return entry;
 }
 
-template <std::size_t capacity>
-std::optional<Entry> BasicRangeTree<capacity>::next(Id id) const noexcept {
-    if (root_ == nullptr || id > last_id()) return std::nullopt;
-    const Node* node = root_;
-    while (!node->is_leaf())
-        node = node->child(node->search(id));
-    const unsigned index = node->search(id);
-    return Entry{{node->first(index), node->last[index]}, node->payload[index]};
+template <unsigned words>
+std::optional<Entry> BasicRangeTree<words>::find_occupied(Id id) const noexcept {
+    if (root_ == nullptr || id > last_id_) return std::nullopt;
+    const Path path = descend(id);
+    if (Leaf(*path.leaf).load(id) == 0) return std::nullopt;
+    return entry_at(path, id);
 }
 
-template <std::size_t capacity>
-std::optional<Entry> BasicRangeTree<capacity>::previous(Id id) const noexcept {
-    Path path;
-    if (seek(path, id) && entry_at(path).range.first <= id) return entry_at(path);
-    if (root_ == nullptr || !step_back(path)) return std::nullopt;
-    return entry_at(path);
+template <unsigned words>
+std::optional<Entry> BasicRangeTree<words>::next_occupied(Id id) const noexcept {
+    if (root_ == nullptr || id > last_id_) return std::nullopt;
+    const Path path = descend(id);
+    return entry_at(path, *Leaf(*path.leaf).next(id));
 }
 
-template <std::size_t capacity>
-typename BasicRangeTree<capacity>::Cursor BasicRangeTree<capacity>::begin_at(Id id) const noexcept {
+template <unsigned words>
+std::optional<Entry> BasicRangeTree<words>::previous_occupied(Id id) const noexcept {
+    if (root_ == nullptr) return std::nullopt;
+    id = std::min(id, last_id_);
+    const Path path = descend(id);
+    if (const auto found = Leaf(*path.leaf).previous(id)) return entry_at(path, *found);
+    if (path.low == 0) return std::nullopt;
+    return entry_at(descend(path.low - 1), path.low - 1);
+}
+
+template <unsigned words>
+std::optional<Entry> BasicRangeTree<words>::find(Id id) const noexcept {
+    const auto entry = find_occupied(id);
+    return entry && entry->value == reserved ? std::nullopt : entry;
+}
+
+template <unsigned words>
+std::optional<Entry> BasicRangeTree<words>::next(Id id) const noexcept {
+    auto entry = next_occupied(id);
+    while (entry && entry->value == reserved) {
+        if (entry->range.last == id_max) return std::nullopt;
+        entry = next_occupied(entry->range.last + 1);
+    }
+    return entry;
+}
+
+template <unsigned words>
+std::optional<Entry> BasicRangeTree<words>::previous(Id id) const noexcept {
+    auto entry = previous_occupied(id);
+    while (entry && entry->value == reserved) {
+        if (entry->range.first == 0) return std::nullopt;
+        entry = previous_occupied(entry->range.first - 1);
+    }
+    return entry;
+}
+
+template <unsigned words>
+std::optional<Range> BasicRangeTree<words>::next_gap(Id id) const noexcept {
+    while (const auto entry = find_occupied(id)) {
+        if (entry->range.last == id_max) return std::nullopt;
+        id = entry->range.last + 1;
+    }
+    const auto before = id > 0 ? previous_occupied(id - 1) : std::nullopt;
+    const auto behind = next_occupied(id);
+    return Range{before ? before->range.last + 1 : 0, behind ? behind->range.first - 1 : id_max};
+}
+
+template <unsigned words>
+std::optional<Range> BasicRangeTree<words>::previous_gap(Id id) const noexcept {
+    while (const auto entry = find_occupied(id)) {
+        if (entry->range.first == 0) return std::nullopt;
+        id = entry->range.first - 1;
+    }
+    return next_gap(id);
+}
+
+template <unsigned words>
+typename BasicRangeTree<words>::Cursor BasicRangeTree<words>::begin_at(Id id) const noexcept {
     Cursor cursor;
-    cursor.valid_ = seek(cursor.path_, id);
+    cursor.tree_ = this;
+    cursor.entry_ = next(id);
+    if (!cursor.entry_) return cursor;
+    const Path path = descend(cursor.entry_->range.last);
+    cursor.leaf_ = path.leaf;
+    cursor.leaf_last_ = path.high;
     return cursor;
 }
 
-template <std::size_t capacity>
-Entry BasicRangeTree<capacity>::Cursor::operator*() const noexcept {
-    return entry_at(path_);
-}
-
-template <std::size_t capacity>
-typename BasicRangeTree<capacity>::Cursor& BasicRangeTree<capacity>::Cursor::operator++() noexcept {
-    valid_ = step_forward(path_);
+// In the same leaf as long as the next entry ends in it.
+template <unsigned words>
+typename BasicRangeTree<words>::Cursor& BasicRangeTree<words>::Cursor::operator++() noexcept {
+    const Id last = entry_->range.last;
+    if (last < leaf_last_) {
+        const Leaf leaf(*const_cast<Node*>(leaf_));  // NOLINT: a view that only reads
+        const Id first = *leaf.next(last + 1);
+        const Entry entry{{first, leaf.entry_last(first)}, leaf.load(first)};
+        if (entry.range.last < leaf_last_ && entry.value != reserved) {
+            entry_ = entry;
+            return *this;
+        }
+    }
+    if (last == id_max) {
+        entry_.reset();
+    } else {
+        *this = tree_->begin_at(last + 1);
+    }
     return *this;
-}
-
-template <std::size_t capacity>
-Entry BasicRangeTree<capacity>::entry_at(const Path& path) noexcept {
-    const Node& leaf = path.leaf();
-    const unsigned index = path.index[0];
-    return {{leaf.first(index), leaf.last[index]}, leaf.payload[index]};
-}
-
-// To the first entry that ends at or after `id`. Without one: false, and the path leads to the
-// place behind the last entry, if there is a tree.
-template <std::size_t capacity>
-bool BasicRangeTree<capacity>::seek(Path& path, Id id) const noexcept {
-    if (root_ == nullptr) return false;
-    if (id > last_id()) {
-        seek_end(path);
-        return false;
-    }
-    Node* node = root_;
-    path.height = height();
-    for (unsigned level = root_->level; level > 0; --level) {
-        path.set(level, node, node->search(id));
-        node = node->child(path.index[level]);
-    }
-    path.set(0, node, node->search(id));
-    return true;
-}
-
-// The right edge: what cyclic allocation asks for all day, hence without a search.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::seek_end(Path& path) const noexcept {
-    Node* node = root_;
-    path.height = height();
-    for (unsigned level = root_->level; level > 0; --level) {
-        path.set(level, node, node->count - 1U);
-        node = node->child(node->count - 1U);
-    }
-    path.set(0, node, node->count);
-}
-
-template <std::size_t capacity>
-bool BasicRangeTree<capacity>::step_forward(Path& path) noexcept {
-    unsigned level = 0;
-    while (level < path.height && path.index[level] + 1U >= path.node[level]->count)
-        ++level;
-    if (level == path.height) return false;
-    ++path.index[level];
-    for (; level > 0; --level) {
-        path.set(level - 1, path.node[level]->child(path.index[level]), 0);
-    }
-    return true;
-}
-
-template <std::size_t capacity>
-bool BasicRangeTree<capacity>::step_back(Path& path) noexcept {
-    unsigned level = 0;
-    while (level < path.height && path.index[level] == 0)
-        ++level;
-    if (level == path.height) return false;
-    --path.index[level];
-    for (; level > 0; --level) {
-        Node* child = path.node[level]->child(path.index[level]);
-        path.set(level - 1, child, child->count - 1U);
-    }
-    return true;
-}
-
-// The first ID that the path's node at `level` answers for: one after what ends before it.
-template <std::size_t capacity>
-Id BasicRangeTree<capacity>::lower_bound(const Path& path, unsigned level) noexcept {
-    for (unsigned above = level + 1; above < path.height; ++above) {
-        const unsigned index = path.index[above];
-        if (index > 0) return path.node[above]->last[index - 1] + 1;
-    }
-    return 0;
 }
 
 INOD_RANGE_TREE_INSTANCES

@@ -1,135 +1,237 @@
 // More entries: each taken node was put into the reserve by preallocate().
+#include <algorithm>
+
 #include "lib/base/assert.h"
-#include "lib/tree/range_tree.h"
-#include "lib/tree/range_tree_change.h"
 #include "lib/tree/range_tree_instances.h"
+#include "lib/tree/range_tree_private.h"
 
 namespace inod {
 
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::store(Range range, Value value) noexcept {
+template <unsigned words>
+void BasicRangeTree<words>::store(Range range, Value value) noexcept {
+    put(range, value, false);
+}
+
+template <unsigned words>
+void BasicRangeTree<words>::store_merged(Range range, Value value) noexcept {
+    put(range, value, true);
+}
+
+template <unsigned words>
+void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept {
     INOD_ASSERT(range.first <= range.last && value != 0);
-    Path path;
-    make_room(path, range);
-    insert_entry(path, {range, value});
-}
-
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::store_merged(Range range, Value value) noexcept {
-    INOD_ASSERT(range.first <= range.last && value != 0);
-    Path path;
-    make_room(path, range);
-    if (!join(path, range, value)) insert_entry(path, {range, value});
-}
-
-// Erases what `range` overlaps and leads to the slot before which it goes.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::make_room(Path& path, Range range) noexcept {
-    if (!seek(path, range.first) || entry_at(path).range.first > range.last) return;
-    erase(range);
-    seek(path, range.first);
-}
-
-// Widens the neighbours that touch `range` and carry `value`, if there are any. The path leads to
-// the slot before which `range` would go.
-template <std::size_t capacity>
-bool BasicRangeTree<capacity>::join(Path& path, Range range, Value value) noexcept {
-    if (root_ == nullptr) return false;
-    Path before = path;
-    std::optional<Entry> left;
-    if (step_back(before)) left = entry_at(before);
-    std::optional<Entry> right;
-    if (path.index[0] < path.leaf().count) right = entry_at(path);
-    const bool joins_left = left && left->value == value && left->range.last + 1 == range.first;
-    const bool joins_right = right && right->value == value && right->range.first - 1 == range.last;
-
-    if (joins_left && joins_right) {
-        erase(left->range);
-        seek(path, range.first);
-        set_range(path.leaf(), path.index[0], {left->range.first, right->range.last});
-        refresh(path, 0);
-    } else if (joins_right) {
-        set_range(path.leaf(), path.index[0], {range.first, right->range.last});
-        refresh(path, 0);
-    } else if (joins_left) {
-        set_range(before.leaf(), before.index[0], {left->range.first, range.last});
-        refresh(before, 0);
-        if (right && &before.leaf() != &path.leaf()) refresh(path, 0);
+    if (root_ != nullptr && range.first <= last_id_) {
+        const Path path = descend(range.first);
+        if (*Leaf(*path.leaf).next(range.first) <= range.last) erase(range);
     }
-    return joins_left || joins_right;
-}
-
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::insert_entry(Path& path, Entry entry) noexcept {
+    const bool joined = merged && range.first > 0 && load_occupied(range.first - 1) == value;
+    const bool joins_next = merged && range.last < id_max && load_occupied(range.last + 1) == value;
+    entry_count_ += 1 - std::uint64_t{joined} - std::uint64_t{joins_next};
+    id_count_ += range.count();
     if (root_ == nullptr) {
-        set_root(new_node(0));
-        path.height = 1;
-        path.set(0, root_, 0);
+        put_first(range, value);
+    } else if ((joined || joins_next) && extend_wide(range, value, joined, joins_next)) {
+        return;
+    } else if (range.first > last_id_) {
+        append(range, value, joined);
+    } else {
+        insert(range, value, joined, joins_next);
     }
-    const bool at_end = path.index[0] == path.leaf().count;
-    count_in(entry.range);
-    insert_slot(path, 0, path.index[0],
-                {entry.range.last, entry.range.first, entry.value, is_wide(entry.range)}, at_end);
 }
 
-// Puts a slot before the one at `index` of the path's node at `level`; `at_end`: a store behind all
-// that is stored. The path is used up: it may lead to one half of a node and the slot be in the
-// other.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::insert_slot(Path& path, unsigned level, unsigned index,
-                                           const TreeSlot& slot, bool at_end) noexcept {
-    Node& node = *path.node[level];
-    if (node.is_full()) {
-        split(path, level, index, slot, at_end);
+template <unsigned words>
+void BasicRangeTree<words>::put_first(Range range, Value value) noexcept {
+    const StructureEdit edit(*this);
+    Leaf leaf(*new_node(0));
+    fill(leaf, range, value, false);
+    last_id_ = range.last;
+    set_root(&leaf.node());
+}
+
+// Stores behind all that the leaf holds. False if there is no room.
+template <unsigned words>
+bool BasicRangeTree<words>::append_to_leaf(Leaf leaf, Range range, Value value,
+                                           bool joined) noexcept {
+    {
+        const NodeEdit edit(leaf.node());
+        if (leaf.append(range, value, joined)) return true;
+    }
+    // An entry that fills a leaf and goes on becomes wide.
+    const auto entry = joined ? leaf.only_entry() : std::nullopt;
+    if (!entry || !Leaf::is_wide({entry->first, range.last})) return false;
+    fill(leaf, {entry->first, range.last}, value, leaf.is_joined(entry->first));
+    return true;
+}
+
+// Stores behind all that is stored.
+template <unsigned words>
+void BasicRangeTree<words>::append(Range range, Value value, bool joined) noexcept {
+    if (!append_to_leaf(Leaf(*tail_), range, value, joined)) {
+        append_leaf(range, value, joined);
         return;
     }
-    {
-        const Change change(*this, node);
-        node.insert(index, slot);
-    }
-    refresh(path, level);
+    const Id before = last_id_;
+    last_id_ = range.last;
+    if (range.first - before > 1) raise_gap(descend(before), range.first - before - 1);
 }
 
-// Makes two nodes of a full one and `slot`: halves, or, at the right edge of the tree, a full one
-// and one with nothing but `slot`. Ascending stores so leave full nodes behind.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::split(Path& path, unsigned level, unsigned index,
-                                     const TreeSlot& slot, bool at_end) noexcept {
-    if (level + 1 == path.height) grow(path);
-    Node& left = *path.node[level];
-    Node& right = *new_node(level);
-    const Id lower = lower_bound(path, level);
-    {
-        const Change change_left(*this, left);
-        const Change change_right(*this, right);
-        if (at_end) {
-            right.insert(0, slot);
-        } else if (index < Node::half) {
-            left.move_tail(Node::half - 1, right);
-            left.insert(index, slot);
-        } else {
-            left.move_tail(Node::half, right);
-            right.insert(index - Node::half, slot);
+template <unsigned words>
+void BasicRangeTree<words>::append_leaf(Range range, Value value, bool joined) noexcept {
+    const StructureEdit edit(*this);
+    const Id before = last_id_;
+    Path path = descend(before);
+    Leaf leaf(*new_node(0));
+    fill(leaf, range, value, joined);
+    insert_slot(path, 1, true, before, {0, &leaf.node(), range.first - before - 1}, true);
+    last_id_ = range.last;
+}
+
+// Stores before the last live ID.
+template <unsigned words>
+void BasicRangeTree<words>::insert(Range range, Value value, bool joined,
+                                   bool joins_next) noexcept {
+    Path path = descend(range.first);
+    Leaf leaf(*path.leaf);
+    if (!leaf.wide()) {
+        const bool is_wide = Leaf::is_wide(range);
+        if (!is_wide && insert_in_leaf(path, range, value, joined, joins_next)) return;
+        if (!is_wide && leaf.live_count() > 1) {
+            split_leaf(path, leaf.middle());
+            path = descend(range.first);
+            leaf = Leaf(*path.leaf);
+            if (insert_in_leaf(path, range, value, joined, joins_next)) return;
+        }
+        const auto before = range.first > path.low ? leaf.previous(range.first - 1) : std::nullopt;
+        if (before) {
+            split_leaf(path, range.last + 1);
+            path = descend(range.first);
         }
     }
-    Node& parent = *path.node[level + 1];
-    const unsigned left_index = path.index[level + 1];
-    set_summary(parent, left_index, summary_of(left, lower));
-    const Summary summary = summary_of(right, left.last[left.count - 1] + 1);
-    insert_slot(path, level + 1, left_index + 1,
-                {summary.last, summary.gap, Node::word_of(&right), summary.wide}, at_end);
+    insert_before_leaf(path, range, value, joined, joins_next);
 }
 
-// Puts a root with one slot above the root. Its one caller gives it a second slot.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::grow(Path& path) noexcept {
-    INOD_ASSERT(path.height < Path::height_max);
-    Node* old_root = root_;
-    Node* root = new_node(path.height);
-    const Summary summary = summary_of(*old_root, 0);
-    root->insert(0, {summary.last, summary.gap, Node::word_of(old_root), summary.wide});
-    set_root(root);
-    path.set(path.height++, root, 0);
+// Stores among what the path's leaf holds. False, and nothing is changed, if there is no room.
+template <unsigned words>
+bool BasicRangeTree<words>::insert_in_leaf(const Path& path, Range range, Value value, bool joined,
+                                           bool joins_next) noexcept {
+    Leaf leaf(*path.leaf);
+    const auto before = range.first > path.low ? leaf.previous(range.first - 1) : std::nullopt;
+    const Id gap_first = before ? *before + 1 : path.low;
+    const std::uint64_t gap = *leaf.next(range.last) - gap_first;
+    {
+        const NodeEdit edit(*path.leaf);
+        if (!leaf.insert(range, value, joined, joins_next)) return false;
+    }
+    if (path.height > 1 && path.inner(1).gap(path.at[1].index) == gap) {
+        set_gap(path, 1, leaf.longest_gap(path.low));
+    }
+    return true;
+}
+
+// Stores in the gap before the first live ID of the path's leaf: in the leaf before, or in a new one.
+template <unsigned words>
+void BasicRangeTree<words>::insert_before_leaf(Path& path, Range range, Value value, bool joined,
+                                               bool joins_next) noexcept {
+    const Id behind = path.high;
+    set_joined(range.last + 1, joins_next);
+    if (!append_to_leaf_before(path, range, value, joined)) {
+        const StructureEdit edit(*this);
+        Leaf leaf(*new_node(0));
+        fill(leaf, range, value, joined);
+        insert_slot(path, 1, false, range.last, {0, &leaf.node(), range.first - path.low}, false);
+    }
+    refresh_gap(behind);
+}
+
+template <unsigned words>
+bool BasicRangeTree<words>::append_to_leaf_before(const Path& path, Range range, Value value,
+                                                  bool joined) noexcept {
+    if (path.low == 0 || Leaf::is_wide(range)) return false;
+    const Path before = descend(path.low - 1);
+    Leaf leaf(*before.leaf);
+    if (leaf.wide() || !append_to_leaf(leaf, range, value, joined)) return false;
+    raise_gap(before, range.first - path.low);
+    set_pivot(before, 1, range.last);
+    return true;
+}
+
+// Says of an ID that is live, or else of none, whether it is joined to the one before.
+template <unsigned words>
+void BasicRangeTree<words>::set_joined(Id id, bool joined) noexcept {
+    if (id > last_id_) return;
+    Leaf leaf(*descend(id).leaf);
+    if (leaf.load(id) == 0) return;
+    const NodeEdit edit(leaf.node());
+    leaf.set_joined(id, joined);
+}
+
+// Where `range` is to be joined to a wide entry, makes that entry longer. False if there is none.
+template <unsigned words>
+bool BasicRangeTree<words>::extend_wide(Range range, Value value, bool joined,
+                                        bool joins_next) noexcept {
+    if (joined) {
+        const auto left = Leaf(*descend(range.first - 1).leaf).wide();
+        if (left) {
+            extend_wide_up(*left, range, value, joins_next);
+            return true;
+        }
+    }
+    if (!joins_next) return false;
+    const Path path = descend(range.last + 1);
+    Leaf leaf(*path.leaf);
+    const auto right = leaf.wide();
+    if (!right) return false;
+    fill(leaf, {range.first, right->last}, value, joined);
+    set_gap(path, 1, leaf.longest_gap(path.low));
+    return true;
+}
+
+// The wide entry before `range` goes on to its end, and on over the wide one behind, if it joins it.
+template <unsigned words>
+void BasicRangeTree<words>::extend_wide_up(Range wide, Range range, Value value,
+                                           bool joins_next) noexcept {
+    const StructureEdit edit(*this);
+    Id last = range.last;
+    if (joins_next) {
+        Path behind = descend(range.last + 1);
+        Leaf leaf(*behind.leaf);
+        if (const auto right = leaf.wide()) {
+            last = right->last;
+            owes(owed_by(leaf), 0);
+            remove_leaf(behind);
+        }
+    }
+    if (last == range.last && last < id_max) set_joined(last + 1, joins_next);
+    const Path path = descend(wide.first);
+    Leaf leaf(*path.leaf);
+    const bool joined = leaf.is_joined(wide.first);
+    fill(leaf, {wide.first, last}, value, joined);
+    const bool is_last = path.high == last_id_;
+    set_pivot(path, 1, last);
+    if (!is_last) refresh_gap(last + 1);
+}
+
+// Makes two leaves of the path's: what is live before `id`, and the rest. Requires that both have
+// some. The path is used up.
+template <unsigned words>
+void BasicRangeTree<words>::split_leaf(Path& path, Id id) noexcept {
+    const StructureEdit edit(*this);
+    Leaf left(*path.leaf);
+    Leaf right(*new_node(0));
+    Node scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): its words are written first
+    scratch.set_meta({});
+    Leaf kept(scratch);
+    const TakeOver as_it_was{.bridges = false};
+    const NodeEdit left_edit(left.node());
+    const NodeEdit right_edit(right.node());
+    const bool fits = kept.take_over(left, {0, id - 1}, as_it_was) == id - 1 &&
+                      right.take_over(left, {id, id_max}, as_it_was) == id_max;
+    INOD_ASSERT(fits);
+    left.assign(kept);
+    const Id left_last = *left.previous(id_max);
+    set_gap(path, 1, left.longest_gap(path.low));
+    insert_slot(path, 1, true, left_last, {0, &right.node(), right.longest_gap(left_last + 1)},
+                false);
 }
 
 INOD_RANGE_TREE_INSTANCES

@@ -1,23 +1,22 @@
 // Checking every invariant, and drawing the tree.
-#include <algorithm>
 #include <ostream>
 
-#include "lib/tree/range_tree.h"
-#include "lib/tree/range_tree_change.h"
 #include "lib/tree/range_tree_instances.h"
+#include "lib/tree/range_tree_private.h"
 
 namespace inod {
 
 // What going over the nodes counts, in order.
-template <std::size_t capacity>
-struct BasicRangeTree<capacity>::Counts {
+template <unsigned words>
+struct BasicRangeTree<words>::Counts {
     std::uint64_t nodes = 0;
     std::uint64_t entries = 0;
     std::uint64_t ids = 0;
-    std::uint64_t holes = 0;
+    std::uint64_t owed = 0;
     std::uint64_t surplus = 0;
-    Id lower = 0;         // one after the last entry so far
-    bool at_end = false;  // the last entry so far ends with the space, and `lower` has wrapped
+    Id low = 0;            // behind the last live ID so far
+    Value last_value = 0;  // of that ID; 0 before the first
+    const void* tail = nullptr;
 };
 
 namespace {
@@ -26,30 +25,32 @@ std::string failure(const char* what, std::uint64_t got, std::uint64_t want) {
     return std::string(what) + " is " + std::to_string(got) + ", should be " + std::to_string(want);
 }
 
-std::string text_of(Range range) {
-    return std::to_string(range.first) + "-" + std::to_string(range.last);
-}
-
 }  // namespace
 
-template <std::size_t capacity>
-std::optional<std::string> BasicRangeTree<capacity>::verify() const {
+template <unsigned words>
+std::optional<std::string> BasicRangeTree<words>::verify() const {
     Counts counts;
     if (root_ != nullptr) {
-        if (!root_->is_leaf() && root_->count < 2) return "an inner root has only one child";
+        if (root_->meta().level > 0 && Inner(*root_).count() < 2) {
+            return "an inner root has only one child";
+        }
         if (auto wrong = verify_node(*root_, counts)) return wrong;
+        if (last_id_ != counts.low - 1) return failure("last ID", last_id_, counts.low - 1);
+        if (tail_ != counts.tail) return "the tail is not the last leaf";
     }
+    if (shared_root_.load() != root_) return "readers are shown another root";
+    if (structure_.load() % 2 != 0) return "a change of the structure has not ended";
     // clang-format off
     const struct {
         const char* what;
         std::uint64_t got;
         std::uint64_t want;
     } numbers[] = {
-        {"entry_count",     entry_count_,      counts.entries},
-        {"id_count",        id_count_,         counts.ids},
-        {"number of holes", holes_,            counts.holes},
-        {"surplus",         surplus_,          counts.surplus},
-        {"nodes in use",    reserve_.in_use(), counts.nodes},
+        {"entry_count",             entry_count_,      counts.entries},
+        {"id_count",                id_count_,         counts.ids},
+        {"number of leaves owed",   debt_.leaves(),    counts.owed},
+        {"surplus of inner nodes",  debt_.surplus(),   counts.surplus},
+        {"number of nodes in use",  reserve_.in_use(), counts.nodes},
     };
     // clang-format on
     for (const auto& number : numbers) {
@@ -61,81 +62,92 @@ std::optional<std::string> BasicRangeTree<capacity>::verify() const {
     return std::nullopt;
 }
 
-template <std::size_t capacity>
-std::optional<std::string> BasicRangeTree<capacity>::verify_node(const Node& node,
-                                                                 Counts& counts) const {
-    if (node.count == 0) return "a node is empty";
-    if (node.count > capacity) return failure("a node's count", node.count, capacity);
-    if (node.count < 64 && (node.wide >> node.count) != 0) return "a slot not in use is wide";
+template <unsigned words>
+std::optional<std::string> BasicRangeTree<words>::verify_node(const Node& node,
+                                                              Counts& counts) const {
     ++counts.nodes;
-    counts.surplus += surplus_of(node);
-    return node.is_leaf() ? verify_leaf(node, counts) : verify_inner(node, counts);
+    if (node.meta().count == 0) return "a node is empty";
+    if (node.version() % 2 != 0) return "a change of a node has not ended";
+    return node.meta().level == 0 ? verify_leaf(node, counts) : verify_inner(node, counts);
 }
 
-template <std::size_t capacity>
-std::optional<std::string> BasicRangeTree<capacity>::verify_leaf(const Node& leaf,
-                                                                 Counts& counts) const {
-    for (std::size_t i = 0; i < leaf.count; ++i) {
-        const Range range{leaf.first(i), leaf.last[i]};
-        if (range.first > range.last) return "an entry is turned round: " + text_of(range);
-        if (counts.at_end || range.first < counts.lower) {
-            return "an entry overlaps the one before it: " + text_of(range);
-        }
-        if (leaf.payload[i] == 0) return "an entry has no value: " + text_of(range);
-        if (leaf.is_wide(i) != is_wide(range)) return "wide is wrong for " + text_of(range);
-        ++counts.entries;
-        counts.ids += range.count();
-        counts.holes += holes_in(range);
-        counts.lower = range.last + 1;
-        counts.at_end = range.last == id_max;
+template <unsigned words>
+std::optional<std::string> BasicRangeTree<words>::verify_leaf(const Node& node,
+                                                              Counts& counts) const {
+    const Leaf leaf(const_cast<Node&>(node));  // NOLINT: a view that only reads
+    if (auto wrong = leaf.verify()) return wrong;
+    const auto first = leaf.next(0);
+    if (!first) return "nothing is live in a leaf";
+    if (counts.last_value != 0 && counts.low == 0) return "a leaf begins behind the last ID of all";
+    if (*first < counts.low) return "a leaf begins before the one before ends";
+    const bool touches = counts.last_value != 0 && *first == counts.low;
+    const bool goes_on = touches && leaf.is_joined(*first);
+    if (goes_on && leaf.load(*first) != counts.last_value) {
+        return "joined over leaves, with another value: ID " + std::to_string(*first);
     }
+    const Id last = *leaf.previous(id_max);
+    if (const auto wide = leaf.wide()) {
+        counts.ids += wide->count();
+        counts.entries += goes_on ? 0 : 1;
+        counts.owed += owed_by(leaf);
+    } else {
+        counts.ids += leaf.live_count();
+        counts.entries += leaf.starts_in({*first, id_max}, touches);
+    }
+    counts.low = last + 1;
+    counts.last_value = leaf.load(last);
+    counts.tail = &node;
     return std::nullopt;
 }
 
-template <std::size_t capacity>
-std::optional<std::string> BasicRangeTree<capacity>::verify_inner(const Node& node,
-                                                                  Counts& counts) const {
-    for (std::size_t i = 0; i < node.count; ++i) {
-        const Node& child = *node.child(i);
-        if (child.level + 1U != node.level) {
-            return failure("a child's level", child.level, node.level - 1U);
+template <unsigned words>
+std::optional<std::string> BasicRangeTree<words>::verify_inner(const Node& node,
+                                                               Counts& counts) const {
+    const Inner inner(const_cast<Node&>(node));  // NOLINT: a view that only reads
+    counts.surplus += surplus_of(inner);
+    for (unsigned i = 0; i < inner.count(); ++i) {
+        const Node& child = *inner.child(i);
+        if (child.meta().level + 1 != node.meta().level) {
+            return failure("a child's level", child.meta().level, node.meta().level - 1U);
         }
-        if (counts.at_end) return "a child begins behind the last ID of all";
-        const Id lower = counts.lower;
+        const Id low = counts.low;
         if (auto wrong = verify_node(child, counts)) return wrong;
-        const Summary want = summary_of(child, lower);
-        if (node.last[i] != want.last) return failure("a slot's last", node.last[i], want.last);
-        if (node.gap(i) != want.gap) return failure("a slot's gap", node.gap(i), want.gap);
-        if (node.is_wide(i) != want.wide) return failure("wide", node.is_wide(i), want.wide);
+        const std::uint64_t gap = child.meta().level == 0
+                                      ? Leaf(const_cast<Node&>(child)).longest_gap(low)  // NOLINT
+                                      : Inner(const_cast<Node&>(child)).max_gap();       // NOLINT
+        if (inner.gap(i) != gap) return failure("a slot's gap", inner.gap(i), gap);
+        if (i + 1 < inner.count() && inner.pivot(i) != counts.low - 1) {
+            return failure("a pivot", inner.pivot(i), counts.low - 1);
+        }
     }
     return std::nullopt;
 }
 
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::dump(std::ostream& out) const {
+template <unsigned words>
+void BasicRangeTree<words>::dump(std::ostream& out) const {
     out << entry_count_ << " entries in " << node_count() << " nodes, height " << height()
         << ", reserve " << reserve_.size() << ", worst case " << worst_case_nodes() << '\n';
     if (root_ != nullptr) dump_node(out, *root_, 0);
 }
 
-// A leaf: "[10-19=1 21=1]". An inner node: "(to 21, gap 10) (to 40, gap 3)", its children below it.
-template <std::size_t capacity>
-void BasicRangeTree<capacity>::dump_node(std::ostream& out, const Node& node,
-                                         unsigned indent) const {
+// An inner node: "(to 21, gap 10) (gap 3)", its children below it.
+template <unsigned words>
+void BasicRangeTree<words>::dump_node(std::ostream& out, const Node& node, unsigned indent) const {
     out << std::string(indent, ' ');
-    for (std::size_t i = 0; i < node.count; ++i) {
-        if (node.is_leaf()) {
-            out << (i == 0 ? "[" : " ") << node.first(i);
-            if (node.last[i] != node.first(i)) out << '-' << node.last[i];
-            out << '=' << node.payload[i];
-        } else {
-            out << (i == 0 ? "(to " : " (to ") << node.last[i] << ", gap " << node.gap(i) << ')';
-        }
+    if (node.meta().level == 0) {
+        Leaf(const_cast<Node&>(node)).dump(out);  // NOLINT: a view that only reads
+        out << '\n';
+        return;
     }
-    out << (node.is_leaf() ? "]\n" : "\n");
-    for (std::size_t i = 0; !node.is_leaf() && i < node.count; ++i) {
-        dump_node(out, *node.child(i), indent + 2);
+    const Inner inner(const_cast<Node&>(node));  // NOLINT
+    for (unsigned i = 0; i < inner.count(); ++i) {
+        out << (i == 0 ? "(" : " (");
+        if (i + 1 < inner.count()) out << "to " << inner.pivot(i) << ", ";
+        out << "gap " << inner.gap(i) << ')';
     }
+    out << '\n';
+    for (unsigned i = 0; i < inner.count(); ++i)
+        dump_node(out, *inner.child(i), indent + 2);
 }
 
 INOD_RANGE_TREE_INSTANCES

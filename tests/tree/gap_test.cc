@@ -16,8 +16,8 @@ struct Case {
     std::optional<Range> want;
 };
 
-template <std::size_t capacity>
-void fill(BasicRangeTree<capacity>& tree, const std::vector<Range>& taken) {
+template <unsigned words>
+void fill(BasicRangeTree<words>& tree, const std::vector<Range>& taken) {
     for (const Range range : taken)
         store(tree, range, 1);
 }
@@ -55,9 +55,9 @@ TEST(RangeTree, FindGapSearchesUpward) {
     // clang-format on
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
-        OwnTree<3> own;
+        OwnTree<16> own;
         fill(own.tree, c.taken);
-        EXPECT_EQ(own.tree.find_gap(c.count, c.min, c.max, c.from), c.want);
+        EXPECT_EQ(own.tree.find_gap({.count = c.count, .window = {c.min, c.max}}, c.from), c.want);
     }
 }
 
@@ -93,9 +93,10 @@ TEST(RangeTree, FindGapDownSearchesDownward) {
     // clang-format on
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
-        OwnTree<3> own;
+        OwnTree<16> own;
         fill(own.tree, c.taken);
-        EXPECT_EQ(own.tree.find_gap_down(c.count, c.min, c.max, c.from), c.want);
+        EXPECT_EQ(own.tree.find_gap_down({.count = c.count, .window = {c.min, c.max}}, c.from),
+                  c.want);
     }
 }
 

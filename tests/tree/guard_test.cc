@@ -30,7 +30,7 @@ struct VisitedGuard {
 TEST(Preallocate, LooksAgainAfterAnotherWriter) {
     struct Case {
         const char* name;
-        std::function<void(BasicRangeTree<3>&)> writer;
+        std::function<void(BasicRangeTree<16>&)> writer;
     };
     const Case cases[] = {
         {"the wanted range was taken",
@@ -56,7 +56,7 @@ TEST(Preallocate, LooksAgainAfterAnotherWriter) {
     for (const Case& c : cases) {
         for (int visits = 1; visits <= 3; ++visits) {
             SCOPED_TRACE(c.name);
-            OwnTree<3> own;
+            OwnTree<16> own;
             store(own.tree, {0, 199}, 1);
             VisitedGuard guard;
             guard.writer = [&] { c.writer(own.tree); };
@@ -75,7 +75,7 @@ TEST(Preallocate, LooksAgainAfterAnotherWriter) {
 }
 
 TEST(Preallocate, KeepsTheGuardWhenTheReserveSuffices) {
-    OwnTree<10> own;
+    OwnTree<256> own;
     VisitedGuard guard;
     for (Id id = 0; id < 10'000; ++id) {
         ASSERT_TRUE(own.tree.preallocate(guard, {id, id}).has_value());
@@ -95,7 +95,7 @@ TEST(Preallocate, KeepsTheGuardWhenTheBudgetRefuses) {
 }
 
 TEST(Preallocate, TakesAnyGuard) {
-    OwnTree<10> own;
+    OwnTree<256> own;
     std::mutex mutex;
     std::unique_lock lock(mutex);
     ASSERT_TRUE(own.tree.preallocate(lock, {0, 100'000}).has_value());
@@ -115,12 +115,12 @@ TEST(Preallocate, FailingChangesNothing) {
     const std::uint64_t used = budget.used();
 
     VisitedGuard guard;
-    const auto over_budget = tree.preallocate(guard, {5'000, 1'000'000});
+    const auto over_budget = tree.preallocate(guard, {5'000, 10'000'000});
     ASSERT_FALSE(over_budget.has_value());
     EXPECT_EQ(over_budget.error().code, Errc::out_of_memory);
 
     memory.refuses = true;
-    const auto refused = tree.preallocate(guard, {5'000, 10'000});
+    const auto refused = tree.preallocate(guard, {5'000, 900'000});
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code, Errc::out_of_memory);
 

@@ -64,17 +64,25 @@ public:
         return std::prev(it)->second;
     }
 
-    std::optional<Range> find_gap(std::uint64_t count, Id min, Id max, Id from) const {
-        for (Range gap : gaps(std::max(min, from), max)) {
-            if (gap.span() >= count - 1) return Range{gap.first, gap.first + (count - 1)};
+    std::optional<Range> find_gap(const GapRequest& request, Id from) const {
+        for (Range gap : gaps(std::max(request.window.first, from), request.window.last)) {
+            const std::uint64_t odd = gap.first % request.align;
+            const std::uint64_t skipped = odd == 0 ? 0 : request.align - odd;
+            if (gap.span() < skipped || gap.span() - skipped < request.count - 1) continue;
+            const Id first = gap.first + skipped;
+            return Range{first, first + (request.count - 1)};
         }
         return std::nullopt;
     }
-    std::optional<Range> find_gap_down(std::uint64_t count, Id min, Id max, Id from) const {
-        std::vector<Range> downward = gaps(min, std::min(max, from));
+    std::optional<Range> find_gap_down(const GapRequest& request, Id to) const {
+        std::vector<Range> downward = gaps(request.window.first, std::min(request.window.last, to));
         std::reverse(downward.begin(), downward.end());
         for (const Range& gap : downward) {
-            if (gap.span() >= count - 1) return Range{gap.last - (count - 1), gap.last};
+            if (gap.span() < request.count - 1) continue;
+            const Id highest = gap.last - (request.count - 1);
+            if (highest - gap.first < highest % request.align) continue;
+            const Id first = highest - highest % request.align;
+            return Range{first, first + (request.count - 1)};
         }
         return std::nullopt;
     }

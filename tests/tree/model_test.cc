@@ -36,7 +36,7 @@ const Distribution distributions[] = {
     {"dense singles", [](Random& r) { return r() % 1'000; }, 1, 1'000, false},
 };
 
-template <std::size_t capacity>
+template <unsigned words>
 class Match {
 public:
     Match(const Distribution& distribution, std::uint64_t seed)
@@ -119,20 +119,21 @@ private:
         const Id max = random_() % 4 == 0 ? id_max : any_range().last;
         const Id min = random_() % 4 == 0 ? 0 : range.first;
         const Id from = random_() % 4 == 0 ? min : any_range().first;
-        EXPECT_EQ(tree_.find_gap(count, min, max, from), model_.find_gap(count, min, max, from));
-        EXPECT_EQ(tree_.find_gap_down(count, min, max, from),
-                  model_.find_gap_down(count, min, max, from));
+        const std::uint64_t align = random_() % 3 == 0 ? 1 + random_() % 20 : 1;
+        const GapRequest request{.count = count, .align = align, .window = {min, max}};
+        EXPECT_EQ(tree_.find_gap(request, from), model_.find_gap(request, from));
+        EXPECT_EQ(tree_.find_gap_down(request, from), model_.find_gap_down(request, from));
     }
     void paid() { EXPECT_GE(tree_.reserve_size(), tree_.worst_case_nodes()); }
 
     const Distribution& distribution_;
     Random random_;
     MemoryBudget budget_{budget_of_tests};
-    BasicRangeTree<capacity> tree_{budget_};
+    BasicRangeTree<words> tree_{budget_};
     Model model_;
 };
 
-template <std::size_t capacity>
+template <unsigned words>
 void play(std::uint64_t operations) {
     constexpr std::uint64_t steps_per_seed = 5'000;
     constexpr std::uint64_t steps_per_batch = 250;
@@ -140,7 +141,7 @@ void play(std::uint64_t operations) {
     for (const Distribution& distribution : distributions) {
         for (std::uint64_t seed = 0; seed * steps_per_seed < share; ++seed) {
             SCOPED_TRACE(std::string(distribution.name) + ", seed " + std::to_string(seed));
-            Match<capacity> match(distribution, seed);
+            Match<words> match(distribution, seed);
             for (std::uint64_t step = 1; step <= steps_per_seed; ++step) {
                 match.step();
                 if (step % steps_per_batch == 0) match.check();
@@ -151,17 +152,17 @@ void play(std::uint64_t operations) {
 }
 
 TEST(Model, NodesOfThree) {
-    play<3>(operation_count() * 2 / 5);
+    play<16>(operation_count() * 2 / 5);
 }
 TEST(Model, NodesOfFour) {
-    play<4>(operation_count() * 2 / 5);
+    play<24>(operation_count() * 2 / 5);
 }
 TEST(Model, NodesThatShip) {
-    play<10>(operation_count() / 5);
+    play<256>(operation_count() / 5);
 }
 
 // Every sequence of three changes over five IDs.
-template <std::size_t capacity>
+template <unsigned words>
 void exhaust() {
     struct Step {
         int kind;  // 0: store, 1: store_merged, 2: erase
@@ -180,9 +181,9 @@ void exhaust() {
     for (int i = 0; i < length; ++i)
         sequences *= steps.size();
     for (std::uint64_t sequence = 0; sequence < sequences; ++sequence) {
-        OwnTree<capacity> own;
+        OwnTree<words> own;
         Model model;
-        for (Id id = 0; id < 2 * capacity; ++id) {
+        for (Id id = 0; id < 2 * words; ++id) {
             store(own.tree, {10 * id + 5, 10 * id + 8}, 1);
             model.store({10 * id + 5, 10 * id + 8}, 1);
         }
@@ -209,8 +210,8 @@ void exhaust() {
 }
 
 TEST(Exhaustive, EverySequenceOfThreeChangesAtTheLeftEdge) {
-    exhaust<3>();
-    exhaust<4>();
+    exhaust<16>();
+    exhaust<24>();
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ std::vector<Range> pieces_of(const std::vector<Entry>& entries, Pieces pieces, R
 }
 
 // Stores until a random moment at which either the budget is full or memory refuses.
-template <std::size_t capacity>
-void fill(BasicRangeTree<capacity>& tree, RefusingMemory& memory, Random& random) {
+template <unsigned words>
+void fill(BasicRangeTree<words>& tree, RefusingMemory& memory, Random& random) {
     const std::uint64_t width_max = std::uint64_t{1} << (random() % 9);
     const std::uint64_t moment = random() % 2'000;
     NoGuard guard;
@@ -56,13 +56,13 @@ void fill(BasicRangeTree<capacity>& tree, RefusingMemory& memory, Random& random
     INOD_ASSERT_SOUND(tree);
 }
 
-template <std::size_t capacity>
+template <unsigned words>
 void release_everything(std::uint64_t seed, Pieces pieces) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     MemoryBudget budget(100'000 + random() % 5'000'000);
     RefusingMemory memory;
-    BasicRangeTree<capacity> tree(budget, memory);
+    BasicRangeTree<words> tree(budget, memory);
     fill(tree, memory, random);
     memory.refuses = true;
     const std::uint64_t asked = memory.asked;
@@ -86,30 +86,30 @@ void release_everything(std::uint64_t seed, Pieces pieces) {
     INOD_ASSERT_SOUND(tree);
 }
 
-template <std::size_t capacity>
+template <unsigned words>
 void release_everything() {
     for (std::uint64_t seed = 0; seed < 12; ++seed) {
         for (const Pieces pieces :
              {Pieces::single_ids, Pieces::random_ranges, Pieces::every_second_first}) {
-            release_everything<capacity>(seed, pieces);
+            release_everything<words>(seed, pieces);
             if (::testing::Test::HasFatalFailure()) return;
         }
     }
 }
 
 TEST(Prepaid, ReleasesWithoutMemoryNodesOfThree) {
-    release_everything<3>();
+    release_everything<16>();
 }
 TEST(Prepaid, ReleasesWithoutMemoryNodesOfFour) {
-    release_everything<4>();
+    release_everything<24>();
 }
 TEST(Prepaid, ReleasesWithoutMemoryNodesThatShip) {
-    release_everything<10>();
+    release_everything<256>();
 }
 
 // One wide lease among full leaves of single IDs, where each split has the furthest to go up.
 TEST(Prepaid, OneWideEntryAmongFullNodes) {
-    OwnTree<10> own;
+    OwnTree<256> own;
     for (Id id = 0; id < 10'000; ++id) {
         const Id first = 1'000 * id;
         store(own.tree, id == 5'000 ? Range{first, first + 900} : Range{first, first}, 1);

@@ -22,10 +22,10 @@ inline std::ostream& operator<<(std::ostream& out, const Entry& entry) {
 inline constexpr std::uint64_t budget_of_tests = std::uint64_t{1} << 30;  // bytes
 
 // A tree with a budget of its own.
-template <std::size_t capacity>
+template <unsigned words>
 struct OwnTree {
     MemoryBudget budget{budget_of_tests};
-    BasicRangeTree<capacity> tree{budget};
+    BasicRangeTree<words> tree{budget};
 };
 
 // Preallocates and stores; nobody else is there.

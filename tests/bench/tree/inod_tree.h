@@ -16,16 +16,13 @@ public:
     static constexpr unsigned gap_count = 2000;
 
     Id allocate(Value value) {
-        cursor_ = tree_.find_gap(1, 0, top, cursor_)->first;
+        cursor_ = tree_.find_gap({}, cursor_)->first;
         store({cursor_, cursor_}, value);
         return cursor_++;
     }
-    [[nodiscard]] Value lookup(Id id) const {
-        const auto entry = tree_.find(id);
-        return entry ? entry->value : 0;
-    }
+    [[nodiscard]] Value lookup(Id id) const { return tree_.load(id); }
     void release(Id id) { tree_.erase({id, id}); }
-    void allocate_lowest(unsigned n, Value value) { store(*tree_.find_gap(n, 0, top, 0), value); }
+    void allocate_lowest(unsigned n, Value value) { store(*tree_.find_gap({.count = n}), value); }
 
     // One holder's: the same value for all, in as few entries as there are runs.
     void allocate_merged(Value value) {
@@ -37,8 +34,6 @@ public:
     [[nodiscard]] const RangeTree& tree() const { return tree_; }
 
 private:
-    static constexpr Id top = std::numeric_limits<Id>::max();
-
     void prepare(Range range) {
         NoGuard guard;  // the lock would be its pool's, and is not what is measured
         if (!tree_.preallocate(guard, range)) throw std::bad_alloc();

@@ -1,0 +1,129 @@
+// An inner node of a range tree: for each child what is below it.
+//
+//   pivot[i]   the last live ID below child i; of the last child it means nothing: its parent's
+//              pivot says it, and at the right edge of the tree the tree itself
+//   child[i]   the node
+//   gap[i]     the longest run of free IDs that child i answers for: those between the last live ID
+//              before it and the last live ID below it
+//
+// So a gap lies below exactly one slot, that of the live ID behind it.
+//
+// Thread safety: that of Node. Changes of pivots and children stand between two changes of the tree's
+// structure word, by which readers notice; gaps are the writer's alone.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "lib/base/range.h"
+#include "lib/tree/node.h"
+
+namespace inod {
+
+template <unsigned words>
+struct TreeSlot {
+    Id pivot;
+    Node<words>* child;
+    std::uint64_t gap;
+};
+
+// A view of a node. Copies view the same node.
+template <unsigned words>
+class InnerNode {
+public:
+    using Slot = TreeSlot<words>;
+
+    static constexpr unsigned capacity = Node<words>::body_count / 3;
+    // Of a full node that is split, each half has at most this many slots, one more included.
+    static constexpr unsigned half = (capacity + 2) / 2;
+    // What a node takes between a split and the next: d of the proof in lib/tree/range_tree.h.
+    static constexpr unsigned rise = capacity - half;
+    static_assert(rise >= 1 && 2 * rise <= capacity - 1);
+
+    explicit InnerNode(Node<words>& node) noexcept : node_(&node) {}
+
+    [[nodiscard]] Node<words>& node() const noexcept { return *node_; }
+    // At most `capacity`, whatever a reader beside a writer finds.
+    [[nodiscard]] unsigned count() const noexcept {
+        return std::min(node_->meta().count, capacity);
+    }
+    [[nodiscard]] bool is_full() const noexcept { return count() == capacity; }
+
+    [[nodiscard]] Id pivot(unsigned index) const noexcept { return node_->get(index); }
+    [[nodiscard]] Node<words>* child(unsigned index) const noexcept {
+        // The word was made of such a pointer. NOLINTNEXTLINE(performance-no-int-to-ptr)
+        return reinterpret_cast<Node<words>*>(node_->get(capacity + index));
+    }
+    [[nodiscard]] std::uint64_t gap(unsigned index) const noexcept {
+        return node_->get(2 * capacity + index);
+    }
+    [[nodiscard]] Slot slot(unsigned index) const noexcept {
+        return {pivot(index), child(index), gap(index)};
+    }
+    [[nodiscard]] std::uint64_t max_gap() const noexcept {
+        std::uint64_t longest = 0;
+        for (unsigned i = 0; i < count(); ++i)
+            longest = std::max(longest, gap(i));
+        return longest;
+    }
+
+    void set_pivot(unsigned index, Id pivot) noexcept { node_->set(index, pivot); }
+    void set_gap(unsigned index, std::uint64_t gap) noexcept {
+        node_->set(2 * capacity + index, gap);
+    }
+    void set(unsigned index, const Slot& slot) noexcept {
+        set_pivot(index, slot.pivot);
+        node_->set(capacity + index, reinterpret_cast<std::uint64_t>(slot.child));
+        set_gap(index, slot.gap);
+    }
+    void set_count(unsigned count) noexcept {
+        NodeMeta meta = node_->meta();
+        meta.count = count;
+        node_->set_meta(meta);
+    }
+
+    // The child that answers for `id`: the first whose pivot is not below it, or the last. Counts
+    // the pivots below, every eighth first: without branches that could be mispredicted, and on
+    // cache lines that are asked for all at once.
+    [[nodiscard]] unsigned search(Id id) const noexcept {
+        constexpr unsigned stride = 8;
+        const unsigned pivots = count() - 1;
+        unsigned index = 0;
+        for (unsigned i = stride - 1; i < pivots; i += stride)
+            index += pivot(i) < id ? stride : 0U;
+        const unsigned end = std::min(index + stride, pivots);
+        for (unsigned i = index; i < end; ++i)
+            index += pivot(i) < id ? 1U : 0U;
+        return index;
+    }
+
+    // Requires room.
+    void insert(unsigned index, const Slot& slot) noexcept {
+        for (unsigned array = 0; array < 3; ++array) {
+            const unsigned at = array * capacity + index;
+            node_->move(at, at + 1, count() - index);
+        }
+        set(index, slot);
+        set_count(count() + 1);
+    }
+    void remove(unsigned index) noexcept {
+        for (unsigned array = 0; array < 3; ++array) {
+            const unsigned at = array * capacity + index;
+            node_->move(at + 1, at, count() - index - 1);
+        }
+        set_count(count() - 1);
+    }
+    // Moves the slots from `index` on behind those of `other`, which has room.
+    void move_tail(unsigned index, InnerNode other) noexcept {
+        const unsigned behind = other.count();
+        for (unsigned i = index; i < count(); ++i)
+            other.set(behind + i - index, slot(i));
+        other.set_count(behind + count() - index);
+        set_count(index);
+    }
+
+private:
+    Node<words>* node_;
+};
+
+}  // namespace inod
