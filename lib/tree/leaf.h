@@ -115,6 +115,8 @@ public:
     void make_empty() noexcept;
     // Stores a range behind all live IDs. A wide one needs an empty leaf; behind one is no room.
     [[nodiscard]] bool append(Range range, Value value, bool joined) noexcept;
+    // The same for who knows which ID is the last live one.
+    [[nodiscard]] bool append_behind(Id before, Range range, Value value, bool joined) noexcept;
     // Stores a range that is free and not wide before the last live ID. The ID behind the range, if
     // live, is to be joined to it or not. Not for leaves with a wide entry.
     [[nodiscard]] bool insert(Range range, Value value, bool joined, bool joins_next) noexcept;
@@ -133,6 +135,15 @@ public:
 
     // Makes `range` free.
     void clear(Range range) noexcept;
+    // What the release of one ID did.
+    struct Released {
+        std::uint64_t gap;  // how many IDs are free in a row now
+        bool was_first;     // of its entry
+        bool was_last;
+    };
+    // Makes one ID free: the common case, in which live IDs are near on both sides. Otherwise, or
+    // if the ID is not live, nothing has happened.
+    [[nodiscard]] std::optional<Released> clear_among_others(Id id) noexcept;
     // How many words all that is live takes at most once the rest is left out, of capacity().
     [[nodiscard]] unsigned packed_count() const noexcept;
     static constexpr unsigned capacity() { return body_count; }
@@ -170,6 +181,7 @@ private:
     void remove_item(unsigned index) noexcept;
     void count_live(unsigned live) noexcept;
 
+    [[nodiscard]] bool append_next(const Item& item, Id id, Value value) noexcept;
     [[nodiscard]] bool append_item(Range range, Value value, bool joined) noexcept;
     [[nodiscard]] bool append_to_single(const Item& item, Range range, Value value,
                                         bool joined) noexcept;
@@ -179,6 +191,7 @@ private:
     [[nodiscard]] bool append_run_of_many(const Item& item, Range range, Value value) noexcept;
     void lengthen(unsigned index, Item& item, unsigned more) noexcept;
     void put_into_many(unsigned index, Item& item, Range range, Value value, bool joined) noexcept;
+    void compact(unsigned index, Item& item) noexcept;
     void begin_item_at(unsigned index, Id id, bool joined) noexcept;
     void put_into_one(const Item& item, Range range) noexcept;
     [[nodiscard]] bool insert_in_place(Range range, Value value, bool joined) noexcept;

@@ -34,6 +34,34 @@ void Leaf<words>::clear(Range range) noexcept {
     node_->set_meta(meta);
 }
 
+template <unsigned words>
+std::optional<typename Leaf<words>::Released> Leaf<words>::clear_among_others(Id id) noexcept {
+    const unsigned behind = search(id);
+    if (behind == 0) return std::nullopt;
+    const Item it = item(behind - 1);
+    const std::uint64_t index = it.group_index(id);
+    if (index >= it.groups || it.shape == Shape::wide) return std::nullopt;
+    const Group found = group(it, static_cast<unsigned>(index));
+    const std::uint64_t bit = mask_of(id);
+    const std::uint64_t below = found.live & (bit - 1);
+    const std::uint64_t above = found.live & ~(bit - 1) & ~bit;
+    if ((found.live & bit) == 0 || below == 0 || above == 0) return std::nullopt;
+
+    const unsigned before = highest_bit(below);
+    const unsigned next = lowest_bit(above);
+    const NodeEdit edit(*node_);
+    node_->set(it.live_at(static_cast<unsigned>(index)), found.live & ~bit);
+    NodeMeta meta = node_->meta();
+    --meta.live;
+    meta.dead += it.shape == Shape::many ? 1 : 0;
+    node_->set_meta(meta);
+    return Released{
+        .gap = next - before - 1,
+        .was_first = (found.joined & bit) == 0 || before + 1 != bit_of(id),
+        .was_last = (found.joined >> next & 1U) == 0 || next != bit_of(id) + 1,
+    };
+}
+
 // Takes out an item of which nothing is live, or a `single`, whose ID the caller counts.
 template <unsigned words>
 void Leaf<words>::remove_item(unsigned index) noexcept {

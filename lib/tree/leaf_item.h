@@ -48,13 +48,13 @@ struct Leaf<words>::Group {
 };
 
 template <unsigned words>
-unsigned Leaf<words>::item_count() const noexcept {
+inline unsigned Leaf<words>::item_count() const noexcept {
     return std::min(node_->meta().count, body_count / 2);
 }
 
 // A reader beside a writer may find anything, so sizes are cut to what the leaf has.
 template <unsigned words>
-typename Leaf<words>::Item Leaf<words>::item(unsigned index) const noexcept {
+inline typename Leaf<words>::Item Leaf<words>::item(unsigned index) const noexcept {
     const std::uint64_t word = node_->get(body_count - 2 - 2 * index);
     const auto field = [word](unsigned shift) {
         return static_cast<unsigned>((word >> shift) & 0xfffU);
@@ -71,7 +71,7 @@ typename Leaf<words>::Item Leaf<words>::item(unsigned index) const noexcept {
 }
 
 template <unsigned words>
-void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
+inline void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
     node_->set(body_count - 2 - 2 * index,
                static_cast<std::uint64_t>(item.shape) | std::uint64_t{item.joined} << 2U |
                    std::uint64_t{item.at} << 4U | std::uint64_t{item.groups} << 16U |
@@ -81,7 +81,7 @@ void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
 
 // How many items begin at or before `id`: the last of them is the one that `id` may be live in.
 template <unsigned words>
-unsigned Leaf<words>::search(Id id) const noexcept {
+inline unsigned Leaf<words>::search(Id id) const noexcept {
     unsigned begin = 0;
     for (unsigned count = item_count(); count > 0;) {
         const unsigned half = (count + 1) / 2;
@@ -94,7 +94,7 @@ unsigned Leaf<words>::search(Id id) const noexcept {
 
 // Requires a group that the item has, which is no wide one.
 template <unsigned words>
-typename Leaf<words>::Group Leaf<words>::group(const Item& item, unsigned index) const noexcept {
+inline typename Leaf<words>::Group Leaf<words>::group(const Item& item, unsigned index) const noexcept {
     const Id base = item.base() + Id{word_bits} * index;
     const std::uint64_t first = index == 0 ? mask_of(item.first) : 0;
     switch (item.shape) {
@@ -109,7 +109,7 @@ typename Leaf<words>::Group Leaf<words>::group(const Item& item, unsigned index)
 
 // The group of the item that `id` would be live in; empty if there is none.
 template <unsigned words>
-typename Leaf<words>::Group Leaf<words>::group_with(Id id) const noexcept {
+inline typename Leaf<words>::Group Leaf<words>::group_with(Id id) const noexcept {
     const unsigned behind = search(id);
     if (behind == 0) return {group_of(id), 0, 0};
     const Item it = item(behind - 1);
@@ -120,7 +120,7 @@ typename Leaf<words>::Group Leaf<words>::group_with(Id id) const noexcept {
 
 // How many slots a `many` has before `below`, a mask of bits of the group.
 template <unsigned words>
-unsigned Leaf<words>::rank(const Item& item, unsigned group, std::uint64_t below) const noexcept {
+inline unsigned Leaf<words>::rank(const Item& item, unsigned group, std::uint64_t below) const noexcept {
     unsigned rank = 0;
     for (unsigned g = 0; g < group; ++g)
         rank += count_bits(node_->get(item.slots_at(g)));

@@ -14,6 +14,8 @@ constexpr bool is_short(Range range) {
 }
 // IDs that are further away from each other take fewer words as items of their own.
 constexpr std::uint64_t distance_max = word_bits;
+// To cut a `many` in two, with a `one` in between, takes about as many words as this many slots.
+constexpr unsigned slots_max = 9;
 
 }  // namespace
 
@@ -104,29 +106,56 @@ template <unsigned words>
 void Leaf<words>::put_into_many(unsigned index, Item& item, Range range, Value value,
                                 bool joined) noexcept {
     unsigned revived = 0;
-    for (Id id = range.first;; ++id) {
-        const auto g = static_cast<unsigned>(item.group_index(id));
-        const std::uint64_t bit = mask_of(id);
+    const std::uint64_t to = item.group_index(range.last);
+    for (std::uint64_t k = item.group_index(range.first); k <= to; ++k) {
+        const auto g = static_cast<unsigned>(k);
+        const std::uint64_t mask = mask_in_group(range, item.base() + Id{word_bits} * k);
+        const std::uint64_t lowest = mask & (~mask + 1);
         const std::uint64_t slots = node_->get(item.slots_at(g));
-        const unsigned position = rank(item, g, bit - 1);
-        if ((slots & bit) != 0) {
-            ++revived;
-        } else {
-            open_words(index, item.values_at() + position, 1);
-            ++item.slots;
+        const unsigned count = count_bits(mask);
+        const unsigned present = count_bits(slots & mask);
+        // The slots of a run of IDs stand in a row, whichever of them there are.
+        const unsigned position = item.values_at() + rank(item, g, lowest - 1);
+        if (present < count) {
+            open_words(index, position, count - present);
+            item.slots += count - present;
             set_item(index, item);
-            node_->set(item.slots_at(g), slots | bit);
+            node_->set(item.slots_at(g), slots | mask);
         }
-        node_->set(item.values_at() + position, value);
-        const bool is_joined = joined || id > range.first;
-        const std::uint64_t joins = node_->get(item.joined_at(g));
-        node_->set(item.joined_at(g), is_joined ? joins | bit : joins & ~bit);
-        node_->set(item.live_at(g), node_->get(item.live_at(g)) | bit);
-        if (id == range.last) break;
+        revived += present;
+        for (unsigned i = 0; i < count; ++i)
+            node_->set(position + i, value);
+        const std::uint64_t joins = node_->get(item.joined_at(g)) | mask;
+        const bool begins = !joined && k == item.group_index(range.first);
+        node_->set(item.joined_at(g), begins ? joins & ~lowest : joins);
+        node_->set(item.live_at(g), node_->get(item.live_at(g)) | mask);
     }
     NodeMeta meta = node_->meta();
     meta.live += static_cast<unsigned>(range.span()) + 1;
     meta.dead -= revived;
+    node_->set_meta(meta);
+}
+
+// Drops the slots of a `many` whose IDs were released.
+template <unsigned words>
+void Leaf<words>::compact(unsigned index, Item& item) noexcept {
+    unsigned source = item.values_at();
+    unsigned target = source;
+    for (unsigned g = 0; g < item.groups; ++g) {
+        const std::uint64_t live = node_->get(item.live_at(g));
+        for (std::uint64_t slots = node_->get(item.slots_at(g)); slots != 0; slots &= slots - 1) {
+            const std::uint64_t value = node_->get(source++);
+            node_->set(target, value);
+            target += (live & (slots & (~slots + 1))) != 0 ? 1 : 0;
+        }
+        node_->set(item.slots_at(g), live);
+    }
+    const unsigned dropped = source - target;
+    close_words(index, target, dropped);
+    item.slots -= dropped;
+    set_item(index, item);
+    NodeMeta meta = node_->meta();
+    meta.dead -= dropped;
     node_->set_meta(meta);
 }
 
@@ -145,28 +174,55 @@ void Leaf<words>::put_into_one(const Item& item, Range range) noexcept {
 template <unsigned words>
 bool Leaf<words>::append(Range range, Value value, bool joined) noexcept {
     const auto before = previous(id_max);
-    if (before) {
-        while (item(item_count() - 1).first > *before)
-            remove_item(item_count() - 1);  // nothing of it is live
-        const Item last = item(item_count() - 1);
-        const std::uint64_t distance = range.first - *before;
-        switch (last.shape) {
-            case Shape::wide: return false;
-            case Shape::one:
-                if (node_->get(last.at) == value && (joined || distance > 1) &&
-                    distance <= 2 * distance_max) {
-                    return append_to_one(last, range);
-                }
-                break;
-            case Shape::many:
-                if (distance <= distance_max) return append_to_many(last, range, value, joined);
-                break;
-            case Shape::single:
-                if (distance <= distance_max) return append_to_single(last, range, value, joined);
-                break;
-        }
+    return before ? append_behind(*before, range, value, joined)
+                  : append_item(range, value, joined);
+}
+
+template <unsigned words>
+bool Leaf<words>::append_behind(Id before, Range range, Value value, bool joined) noexcept {
+    while (item(item_count() - 1).first > before)
+        remove_item(item_count() - 1);  // nothing of it is live
+    const Item last = item(item_count() - 1);
+    const std::uint64_t distance = range.first - before;
+    switch (last.shape) {
+        case Shape::wide: return false;
+        case Shape::one:
+            if (node_->get(last.at) == value && (joined || distance > 1) &&
+                distance <= 2 * distance_max) {
+                return append_to_one(last, range);
+            }
+            break;
+        case Shape::many:
+            if (distance > distance_max) break;
+            return (range.span() == 0 && !joined && append_next(last, range.first, value)) ||
+                   append_to_many(last, range, value, joined);
+        case Shape::single:
+            if (distance <= distance_max) return append_to_single(last, range, value, joined);
+            break;
     }
     return append_item(range, value, joined);
+}
+
+// The common case: one more ID of the last group. False if this is another case, or there is no room.
+template <unsigned words>
+bool Leaf<words>::append_next(const Item& item, Id id, Value value) noexcept {
+    const unsigned g = item.groups - 1;
+    NodeMeta meta = node_->meta();
+    if (item.group_index(id) != g || meta.end + 2 * meta.count >= body_count) return false;
+    const std::uint64_t bit = mask_of(id);
+    const std::uint64_t slots = node_->get(item.slots_at(g));
+    if (slots >= bit) return false;  // behind are slots of released IDs, or its own
+    node_->set(meta.end, value);
+    node_->set(item.slots_at(g), slots | bit);
+    node_->set(item.live_at(g), node_->get(item.live_at(g)) | bit);
+    node_->set(item.joined_at(g), node_->get(item.joined_at(g)) & ~bit);
+    Item it = item;
+    ++it.slots;
+    set_item(meta.count - 1, it);
+    ++meta.end;
+    ++meta.live;
+    node_->set_meta(meta);
+    return true;
 }
 
 // As an item of its own.
@@ -392,7 +448,12 @@ bool Leaf<words>::insert_in_place(Range range, Value value, bool joined) noexcep
         const std::uint64_t present = node_->get(it.slots_at(static_cast<unsigned>(g)));
         slots += count_bits(~present & mask_in_group(range, it.base() + Id{word_bits} * g));
     }
-    if (slots > free_count() || slots >= run_count_min) return false;
+    if (slots > slots_max) return false;
+    if (slots > free_count()) {
+        if (range.span() >= free_count() + node_->meta().dead) return false;
+        compact(index, it);  // the range's own slots, too
+        if (range.span() >= free_count()) return false;
+    }
     put_into_many(index, it, range, value, joined);
     return true;
 }

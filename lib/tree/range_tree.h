@@ -253,9 +253,9 @@ private:
     void put(Range range, Value value, bool merged) noexcept;
     void put_first(Range range, Value value) noexcept;
     void append(Range range, Value value, bool joined) noexcept;
-    [[nodiscard]] bool append_to_leaf(Leaf leaf, Range range, Value value, bool joined) noexcept;
+    [[nodiscard]] bool append_to_leaf(Leaf leaf, Id before, Range range, Value value, bool joined) noexcept;
     void append_leaf(Range range, Value value, bool joined) noexcept;
-    void insert(Range range, Value value, bool joined, bool joins_next) noexcept;
+    void insert(Path& path, Range range, Value value, bool joined, bool joins_next) noexcept;
     [[nodiscard]] bool insert_in_leaf(const Path& path, Range range, Value value, bool joined,
                                       bool joins_next) noexcept;
     void insert_before_leaf(Path& path, Range range, Value value, bool joined,
@@ -268,6 +268,7 @@ private:
     void split_leaf(Path& path, Id id) noexcept;
 
     // range_tree_erase.cc: less
+    [[nodiscard]] bool erase_one(Path& path, Id id) noexcept;
     void erase_part(Path& path, Range part) noexcept;
     void leaf_shrank(Path& path, Range part) noexcept;
     void end_moved(const Path& path, Id last) noexcept;

@@ -15,6 +15,7 @@ void BasicRangeTree<words>::erase(Range range) noexcept {
     while (root_ != nullptr && range.first <= last_id_) {
         Path path = descend(range.first);
         const Id high = path.high;
+        if (range.span() == 0 && erase_one(path, range.first)) return;
         erase_part(path, {range.first, std::min(range.last, high)});
         if (high >= range.last) return;
         range.first = high + 1;
@@ -26,6 +27,18 @@ std::optional<Entry> BasicRangeTree<words>::erase_at(Id id) noexcept {
     const auto entry = find_occupied(id);
     if (entry) erase(entry->range);
     return entry;
+}
+
+// The common case of a release. False, and nothing is changed, if it is another.
+template <unsigned words>
+bool BasicRangeTree<words>::erase_one(Path& path, Id id) noexcept {
+    const auto released = Leaf(*path.leaf).clear_among_others(id);
+    if (!released) return false;
+    --id_count_;
+    entry_count_ += std::uint64_t{!released->was_last} - std::uint64_t{released->was_first};
+    raise_gap(path, released->gap);
+    spread(path);
+    return true;
 }
 
 // Erases what the path's leaf has of `part`, which the leaf answers for.

@@ -24,6 +24,7 @@ typename BasicRangeTree<words>::Path BasicRangeTree<words>::descend(Id id) const
         node = inner.child(index);
     }
     path.leaf = node;
+    node->prefetch(0);
     return path;
 }
 

@@ -21,8 +21,15 @@ template <unsigned words>
 void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept {
     INOD_ASSERT(range.first <= range.last && value != 0);
     if (root_ != nullptr && range.first <= last_id_) {
-        const Path path = descend(range.first);
-        if (*Leaf(*path.leaf).next(range.first) <= range.last) erase(range);
+        Path path = descend(range.first);
+        if (*Leaf(*path.leaf).next(range.first) <= range.last) {
+            erase(range);
+        } else if (!merged) {
+            entry_count_ += 1;
+            id_count_ += range.count();
+            insert(path, range, value, false, false);
+            return;
+        }
     }
     const bool joined = merged && range.first > 0 && load_occupied(range.first - 1) == value;
     const bool joins_next = merged && range.last < id_max && load_occupied(range.last + 1) == value;
@@ -35,7 +42,8 @@ void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept 
     } else if (range.first > last_id_) {
         append(range, value, joined);
     } else {
-        insert(range, value, joined, joins_next);
+        Path path = descend(range.first);
+        insert(path, range, value, joined, joins_next);
     }
 }
 
@@ -48,13 +56,13 @@ void BasicRangeTree<words>::put_first(Range range, Value value) noexcept {
     set_root(&leaf.node());
 }
 
-// Stores behind all that the leaf holds. False if there is no room.
+// Stores behind `before`, the last live ID of the leaf. False if there is no room.
 template <unsigned words>
-bool BasicRangeTree<words>::append_to_leaf(Leaf leaf, Range range, Value value,
+bool BasicRangeTree<words>::append_to_leaf(Leaf leaf, Id before, Range range, Value value,
                                            bool joined) noexcept {
     {
         const NodeEdit edit(leaf.node());
-        if (leaf.append(range, value, joined)) return true;
+        if (leaf.append_behind(before, range, value, joined)) return true;
     }
     // An entry that fills a leaf and goes on becomes wide.
     const auto entry = joined ? leaf.only_entry() : std::nullopt;
@@ -66,7 +74,7 @@ bool BasicRangeTree<words>::append_to_leaf(Leaf leaf, Range range, Value value,
 // Stores behind all that is stored.
 template <unsigned words>
 void BasicRangeTree<words>::append(Range range, Value value, bool joined) noexcept {
-    if (!append_to_leaf(Leaf(*tail_), range, value, joined)) {
+    if (!append_to_leaf(Leaf(*tail_), last_id_, range, value, joined)) {
         append_leaf(range, value, joined);
         return;
     }
@@ -88,9 +96,8 @@ void BasicRangeTree<words>::append_leaf(Range range, Value value, bool joined) n
 
 // Stores before the last live ID.
 template <unsigned words>
-void BasicRangeTree<words>::insert(Range range, Value value, bool joined,
+void BasicRangeTree<words>::insert(Path& path, Range range, Value value, bool joined,
                                    bool joins_next) noexcept {
-    Path path = descend(range.first);
     Leaf leaf(*path.leaf);
     if (!leaf.wide()) {
         const bool is_wide = Leaf::is_wide(range);
@@ -149,7 +156,7 @@ bool BasicRangeTree<words>::append_to_leaf_before(const Path& path, Range range,
     if (path.low == 0 || Leaf::is_wide(range)) return false;
     const Path before = descend(path.low - 1);
     Leaf leaf(*before.leaf);
-    if (leaf.wide() || !append_to_leaf(leaf, range, value, joined)) return false;
+    if (leaf.wide() || !append_to_leaf(leaf, path.low - 1, range, value, joined)) return false;
     raise_gap(before, range.first - path.low);
     set_pivot(before, 1, range.last);
     return true;
