@@ -1,10 +1,11 @@
 // An inner node of a range tree: for each child what is below it.
 //
-//   pivot[i]   the last live ID below child i; of the last child it means nothing: its parent's
-//              pivot says it, and at the right edge of the tree the tree itself
+//   pivot[i]   the last live ID below child i; of the last child, and behind it, 2^64 - 1: its
+//              parent's pivot says it, and at the right edge of the tree the tree itself
 //   child[i]   the node
 //   gap[i]     the longest run of free IDs that child i answers for: those between the last live ID
 //              before it and the last live ID below it
+//   fence[k]   pivot[8 k + 7], so that a search reads few cache lines
 //
 // So a gap lies below exactly one slot, that of the live ID behind it.
 //
@@ -33,7 +34,11 @@ class InnerNode {
 public:
     using Slot = TreeSlot<words>;
 
-    static constexpr unsigned capacity = Node<words>::body_count / 3;
+    static constexpr unsigned stride = 8;  // pivots for each fence
+    static constexpr unsigned capacity = [] {
+        constexpr unsigned most = Node<words>::body_count * stride / (3 * stride + 1);
+        return most < stride ? most : most - most % stride;
+    }();
     // Of a full node that is split, each half has at most this many slots, one more included.
     static constexpr unsigned half = (capacity + 2) / 2;
     // What a node takes between a split and the next: d of the proof in lib/tree/range_tree.h.
@@ -67,7 +72,16 @@ public:
         return longest;
     }
 
-    void set_pivot(unsigned index, Id pivot) noexcept { node_->set(index, pivot); }
+    void set_pivot(unsigned index, Id pivot) noexcept {
+        node_->set(index, pivot);
+        if (index % stride == stride - 1) node_->set(fence_at(index / stride), pivot);
+    }
+    // The pivot of the last child, before it becomes that.
+    [[nodiscard]] Id take_last_pivot() noexcept {
+        const Id last = pivot(count() - 1);
+        set_pivot(count() - 1, id_max);
+        return last;
+    }
     void set_gap(unsigned index, std::uint64_t gap) noexcept {
         node_->set(2 * capacity + index, gap);
     }
@@ -81,20 +95,26 @@ public:
         meta.count = count;
         node_->set_meta(meta);
     }
+    // Makes a new node one without children.
+    void make_empty() noexcept {
+        for (unsigned i = 0; i < capacity; ++i)
+            set_pivot(i, id_max);
+        set_count(0);
+    }
 
-    // The child that answers for `id`: the first whose pivot is not below it, or the last. Counts
-    // the pivots below, every eighth first: without branches that could be mispredicted, and on
-    // cache lines that are asked for all at once.
+    // The child that answers for `id`: the first whose pivot is not below it. Counts the pivots below,
+    // by their fences first: without branches that could be mispredicted, and in few cache lines.
     [[nodiscard]] unsigned search(Id id) const noexcept {
-        constexpr unsigned stride = 8;
-        const unsigned pivots = count() - 1;
         unsigned index = 0;
-        for (unsigned i = stride - 1; i < pivots; i += stride)
-            index += pivot(i) < id ? stride : 0U;
-        const unsigned end = std::min(index + stride, pivots);
-        for (unsigned i = index; i < end; ++i)
-            index += pivot(i) < id ? 1U : 0U;
-        return index;
+        if constexpr (fence_count > 0) {
+            for (unsigned k = 0; k < fence_count; ++k)
+                index += node_->get(fence_at(k)) < id ? stride : 0U;
+            index = std::min(index, capacity - stride);
+        }
+        const unsigned begin = index;
+        for (unsigned i = 0; i < std::min(stride, capacity); ++i)
+            index += node_->get(begin + i) < id ? 1U : 0U;
+        return std::min(index, capacity - 1);
     }
 
     // Requires room.
@@ -105,24 +125,46 @@ public:
         }
         set(index, slot);
         set_count(count() + 1);
+        set_fences(index);
     }
     void remove(unsigned index) noexcept {
         for (unsigned array = 0; array < 3; ++array) {
             const unsigned at = array * capacity + index;
             node_->move(at + 1, at, count() - index - 1);
         }
+        node_->set(count() - 1, id_max);
         set_count(count() - 1);
+        set_fences(index);
     }
     // Moves the slots from `index` on behind those of `other`, which has room.
     void move_tail(unsigned index, InnerNode other) noexcept {
         const unsigned behind = other.count();
-        for (unsigned i = index; i < count(); ++i)
+        for (unsigned i = index; i < count(); ++i) {
             other.set(behind + i - index, slot(i));
+            set_pivot(i, id_max);
+        }
         other.set_count(behind + count() - index);
         set_count(index);
     }
 
+    // Is each fence the pivot that it stands for?
+    [[nodiscard]] bool has_fences() const noexcept {
+        for (unsigned k = 0; k < fence_count; ++k) {
+            if (node_->get(fence_at(k)) != pivot(k * stride + stride - 1)) return false;
+        }
+        return true;
+    }
+
 private:
+    static constexpr unsigned fence_count = capacity / stride;
+    static constexpr unsigned fence_at(unsigned index) { return 3 * capacity + index; }
+    static_assert(3 * capacity + fence_count <= Node<words>::body_count);
+
+    void set_fences(unsigned index) noexcept {
+        for (unsigned k = index / stride; k < fence_count; ++k)
+            node_->set(fence_at(k), pivot(k * stride + stride - 1));
+    }
+
     Node<words>* node_;
 };
 

@@ -181,7 +181,8 @@ private:
     void remove_item(unsigned index) noexcept;
     void count_live(unsigned live) noexcept;
 
-    [[nodiscard]] bool append_next(const Item& item, Id id, Value value) noexcept;
+    [[nodiscard]] bool append_next(unsigned index, const Item& item, Id id, Value value) noexcept;
+    void add_to_word(unsigned position, std::uint64_t count) noexcept;
     [[nodiscard]] bool append_item(Range range, Value value, bool joined) noexcept;
     [[nodiscard]] bool append_to_single(const Item& item, Range range, Value value,
                                         bool joined) noexcept;

@@ -6,7 +6,7 @@ namespace {
 
 // The lowest multiple of `align` in `free` with `count` IDs from there on in it.
 std::optional<Id> lowest_in(Range free, std::uint64_t count, std::uint64_t align) {
-    const std::uint64_t odd = free.first % align;
+    const std::uint64_t odd = align == 1 ? 0 : free.first % align;
     const std::uint64_t skipped = odd == 0 ? 0 : align - odd;
     if (free.span() < skipped || free.span() - skipped < count - 1) return std::nullopt;
     return free.first + skipped;
@@ -15,7 +15,7 @@ std::optional<Id> lowest_in(Range free, std::uint64_t count, std::uint64_t align
 std::optional<Id> highest_in(Range free, std::uint64_t count, std::uint64_t align) {
     if (free.span() < count - 1) return std::nullopt;
     const Id highest = free.last - (count - 1);
-    const std::uint64_t odd = highest % align;
+    const std::uint64_t odd = align == 1 ? 0 : highest % align;
     if (highest - free.first < odd) return std::nullopt;
     return highest - odd;
 }
@@ -62,7 +62,7 @@ std::optional<Id> Leaf<words>::lowest_gap(std::uint64_t count, std::uint64_t ali
                 : run_starts(free_inside(found.live), static_cast<unsigned>(count));
         for (; starts != 0 && !result; starts &= starts - 1) {
             const Id start = found.base + lowest_bit(starts);
-            if (start % align == 0) result = start;
+            if (align == 1 || start % align == 0) result = start;
         }
         next = found.base + highest_bit(found.live) + 1;
         return result || next == 0;
@@ -89,7 +89,7 @@ std::optional<Id> Leaf<words>::highest_gap(std::uint64_t count, std::uint64_t al
                 : run_starts(free_inside(found.live), static_cast<unsigned>(count));
         for (; starts != 0 && !result; starts &= ~(std::uint64_t{1} << highest_bit(starts))) {
             const Id start = found.base + highest_bit(starts);
-            if (start % align == 0) result = start;
+            if (align == 1 || start % align == 0) result = start;
         }
         const Id first = found.base + lowest_bit(found.live);
         is_over = first <= low;

@@ -16,6 +16,8 @@ struct Leaf<words>::Item {
     unsigned slots;   // of `many`
     Id first;
 
+    static constexpr unsigned slots_shift = 28;  // where its word has the number of slots
+
     [[nodiscard]] Id base() const { return group_of(first); }
     // The group that an ID at or after the first stands in, which may be one that the item lacks.
     [[nodiscard]] std::uint64_t group_index(Id id) const {
@@ -63,7 +65,7 @@ inline typename Leaf<words>::Item Leaf<words>::item(unsigned index) const noexce
               .joined = (word & 4U) != 0,
               .at = std::min(field(4), body_count),
               .groups = field(16),
-              .slots = field(28),
+              .slots = field(Item::slots_shift),
               .first = node_->get(body_count - 1 - 2 * index)};
     const unsigned left = body_count - item.at;
     item.groups = std::min(item.groups, item.shape == Shape::many ? left / 3 : left);
@@ -75,7 +77,7 @@ inline void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
     node_->set(body_count - 2 - 2 * index,
                static_cast<std::uint64_t>(item.shape) | std::uint64_t{item.joined} << 2U |
                    std::uint64_t{item.at} << 4U | std::uint64_t{item.groups} << 16U |
-                   std::uint64_t{item.slots} << 28U);
+                   std::uint64_t{item.slots} << Item::slots_shift);
     node_->set(body_count - 1 - 2 * index, item.first);
 }
 

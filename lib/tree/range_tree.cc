@@ -8,10 +8,12 @@ namespace inod {
 
 template <unsigned words>
 BasicRangeTree<words>::BasicRangeTree(MemoryBudget& budget, NodeMemory& memory)
-    : reserve_(budget, memory, sizeof(Node)) {}
+    : reserve_(budget, memory, sizeof(Node)) {
+    work_out_wanted();
+}
 
 template <unsigned words>
-Result<> BasicRangeTree<words>::preallocate(GuardRef guard, Range range) {
+Result<> BasicRangeTree<words>::fill_reserve(GuardRef guard, Range range) {
     INOD_ASSERT(range.first <= range.last);
     for (;;) {
         // What a reserved range owes is not asked for; who erases a part of one asks for that part.
@@ -33,9 +35,8 @@ Result<> BasicRangeTree<words>::preallocate(GuardRef guard, Range range) {
 // Twice what is needed may stay, so that a tree at its usual size asks the system for nothing.
 template <unsigned words>
 void BasicRangeTree<words>::trim() noexcept {
-    const std::uint64_t wanted = debt_.with_store(0, height());
     const std::uint64_t spare = 4 * NodeReserve::nodes_per_slab;
-    if (reserve_.size() / 2 > wanted + spare) reserve_.trim(wanted + wanted / 2 + spare);
+    if (reserve_.size() / 2 > wanted_ + spare) reserve_.trim(wanted_ + wanted_ / 2 + spare);
 }
 
 template <unsigned words>
@@ -45,6 +46,7 @@ void BasicRangeTree<words>::clear() noexcept {
     shared_root_.store(nullptr, std::memory_order_release);
     reserve_.give_all();
     debt_.clear();
+    work_out_wanted();
     entry_count_ = 0;
     id_count_ = 0;
 }
@@ -61,6 +63,13 @@ template <unsigned words>
 void BasicRangeTree<words>::owes(std::uint64_t before, std::uint64_t now) noexcept {
     debt_.remove_leaves(before);
     debt_.add_leaves(now);
+    if (before != now) work_out_wanted();
+}
+
+// Whatever changes the debt or the height calls it.
+template <unsigned words>
+void BasicRangeTree<words>::work_out_wanted() noexcept {
+    wanted_ = debt_.with_store(0, height());
 }
 
 template <unsigned words>
@@ -72,6 +81,7 @@ void BasicRangeTree<words>::set_root(Node* root) noexcept {
     debt_.remove_surplus(surplus(before) + surplus(root));
     root_ = root;
     debt_.add_surplus(surplus(before) + surplus(root));
+    work_out_wanted();
     shared_root_.store(root, std::memory_order_release);
 }
 

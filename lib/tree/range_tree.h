@@ -172,7 +172,10 @@ public:
     // anew afterwards.
     // Errors: out_of_memory, as above. The tree and its reserve are as before, or as other writers
     //   left them. The client asks again later.
-    [[nodiscard]] Result<> preallocate(GuardRef guard, Range range);
+    [[nodiscard]] Result<> preallocate(GuardRef guard, Range range) {
+        if (reserve_.size() >= wanted_ && !Leaf::is_wide(range)) [[likely]] return {};
+        return fill_reserve(guard, range);
+    }
 
     // Maps `range` to `value` in an entry of its own, whatever its neighbours carry, in place of
     // all that it overlaps. Requires preallocate(range) just before, and value != 0.
@@ -295,6 +298,8 @@ private:
     void refresh_gap(Id id) noexcept;
 
     // range_tree.cc: keeping the books
+    [[nodiscard]] Result<> fill_reserve(GuardRef guard, Range range);
+    void work_out_wanted() noexcept;
     [[nodiscard]] Node* new_node(unsigned level) noexcept;
     void give_node(Node& node) noexcept;
     void fill(Leaf leaf, Range range, Value value, bool joined) noexcept;
@@ -310,6 +315,7 @@ private:
         debt_.remove_surplus(surplus_of(inner));
         change();
         debt_.add_surplus(surplus_of(inner));
+        work_out_wanted();
     }
 
     // range_tree_verify.cc
@@ -320,6 +326,7 @@ private:
 
     NodeReserve reserve_;
     Debt<Inner::rise> debt_;
+    std::uint64_t wanted_ = 0;  // nodes in the reserve before a store that owes nothing itself
     Node* root_ = nullptr;
     Node* tail_ = nullptr;  // the last leaf, which appending goes to
     Id last_id_ = 0;        // the last live ID, if there is a root

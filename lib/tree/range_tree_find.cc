@@ -20,7 +20,7 @@ typename BasicRangeTree<words>::Path BasicRangeTree<words>::descend(Id id) const
         const unsigned index = inner.search(id);
         path.at[level] = {node, index};
         if (index > 0) path.low = inner.pivot(index - 1) + 1;
-        if (index + 1 < inner.count()) path.high = inner.pivot(index);
+        path.high = std::min(path.high, inner.pivot(index));
         node = inner.child(index);
     }
     path.leaf = node;

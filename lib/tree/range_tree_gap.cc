@@ -11,7 +11,7 @@ namespace {
 
 // The lowest multiple of `align` at or after `id`.
 std::optional<Id> aligned_up(Id id, std::uint64_t align) {
-    const std::uint64_t odd = id % align;
+    const std::uint64_t odd = align == 1 ? 0 : id % align;
     if (odd == 0) return id;
     if (align - odd > id_max - id) return std::nullopt;
     return id + (align - odd);

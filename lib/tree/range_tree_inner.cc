@@ -25,6 +25,7 @@ void BasicRangeTree<words>::insert_slot(Path& path, unsigned level, bool behind,
         return;
     }
     Inner right(*new_node(level));
+    right.make_empty();
     const unsigned kept = at_end ? Inner::capacity : Inner::half - (position < Inner::half ? 1 : 0);
     recount(left, [&] {
         recount(right, [&] {
@@ -36,7 +37,7 @@ void BasicRangeTree<words>::insert_slot(Path& path, unsigned level, bool behind,
             }
         });
     });
-    const Id separator = left.pivot(left.count() - 1);
+    const Id separator = left.take_last_pivot();
     if (level + 1 < path.height) set_gap(path, level + 1, left.max_gap());
     insert_slot(path, level + 1, true, separator, {0, &right.node(), right.max_gap()}, at_end);
 }
@@ -47,9 +48,10 @@ void BasicRangeTree<words>::grow(Path& path) noexcept {
     INOD_ASSERT(path.height < height_max);
     Node* const old_root = root_;
     Inner root(*new_node(path.height));
+    root.make_empty();
     const std::uint64_t gap =
         path.height == 1 ? Leaf(*old_root).longest_gap(0) : Inner(*old_root).max_gap();
-    root.insert(0, {0, old_root, gap});
+    root.insert(0, {id_max, old_root, gap});
     set_root(&root.node());
     path.at[path.height++] = {&root.node(), 0};
 }
@@ -68,7 +70,7 @@ void BasicRangeTree<words>::remove_slot(Path& path, unsigned level) noexcept {
         if (!was_root) remove_slot(path, level + 1);
         return;
     }
-    if (index == inner.count()) set_pivot(path, level + 1, inner.pivot(index - 1));
+    if (index == inner.count()) set_pivot(path, level + 1, inner.take_last_pivot());
     set_gap(path, level + 1, inner.max_gap());
     settle(path, level);
 }

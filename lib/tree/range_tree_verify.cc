@@ -49,6 +49,7 @@ std::optional<std::string> BasicRangeTree<words>::verify() const {
         {"entry_count",             entry_count_,      counts.entries},
         {"id_count",                id_count_,         counts.ids},
         {"number of leaves owed",   debt_.leaves(),    counts.owed},
+        {"number of nodes wanted",  wanted_,           debt_.with_store(0, height())},
         {"surplus of inner nodes",  debt_.surplus(),   counts.surplus},
         {"number of nodes in use",  reserve_.in_use(), counts.nodes},
     };
@@ -120,6 +121,10 @@ std::optional<std::string> BasicRangeTree<words>::verify_inner(const Node& node,
             return failure("a pivot", inner.pivot(i), counts.low - 1);
         }
     }
+    for (unsigned i = inner.count() - 1; i < Inner::capacity; ++i) {
+        if (inner.pivot(i) != id_max) return failure("a last pivot", inner.pivot(i), id_max);
+    }
+    if (!inner.has_fences()) return "a fence is not the pivot that it stands for";
     return std::nullopt;
 }
 
