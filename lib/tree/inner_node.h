@@ -105,16 +105,9 @@ public:
     // The child that answers for `id`: the first whose pivot is not below it. Counts the pivots below,
     // by their fences first: without branches that could be mispredicted, and in few cache lines.
     [[nodiscard]] unsigned search(Id id) const noexcept {
-        unsigned index = 0;
-        if constexpr (fence_count > 0) {
-            for (unsigned k = 0; k < fence_count; ++k)
-                index += node_->get(fence_at(k)) < id ? stride : 0U;
-            index = std::min(index, capacity - stride);
-        }
-        const unsigned begin = index;
-        for (unsigned i = 0; i < std::min(stride, capacity); ++i)
-            index += node_->get(begin + i) < id ? 1U : 0U;
-        return std::min(index, capacity - 1);
+        const unsigned fences = count_below<fence_count>(fence_at(0), id);
+        const unsigned begin = std::min(stride * fences, capacity - pivots_counted);
+        return std::min(begin + count_below<pivots_counted>(begin, id), capacity - 1);
     }
 
     // Requires room.
@@ -157,9 +150,19 @@ public:
 
 private:
     static constexpr unsigned fence_count = capacity / stride;
+    static constexpr unsigned pivots_counted = std::min(stride, capacity);
     static constexpr unsigned fence_at(unsigned index) { return 3 * capacity + index; }
     static_assert(3 * capacity + fence_count <= Node<words>::body_count);
 
+    // How many of `count` words from `at` on are below `id`. Written out, since it is most of a search.
+    template <unsigned count>
+    [[gnu::always_inline, nodiscard]] unsigned count_below(unsigned at, Id id) const noexcept {
+        if constexpr (count == 0) {
+            return 0;
+        } else {
+            return (node_->get(at) < id ? 1U : 0U) + count_below<count - 1>(at + 1, id);
+        }
+    }
     void set_fences(unsigned index) noexcept {
         for (unsigned k = index / stride; k < fence_count; ++k)
             node_->set(fence_at(k), pivot(k * stride + stride - 1));

@@ -117,6 +117,9 @@ public:
     [[nodiscard]] bool append(Range range, Value value, bool joined) noexcept;
     // The same for who knows which ID is the last live one.
     [[nodiscard]] bool append_behind(Id before, Range range, Value value, bool joined) noexcept;
+    // The same for one ID that joins nothing, in the common case: it is one more of the last group.
+    // False, and nothing is changed, if this is another case, or there is no room.
+    [[nodiscard]] bool append_next(Id before, Id id, Value value) noexcept;
     // Stores a range that is free and not wide before the last live ID. The ID behind the range, if
     // live, is to be joined to it or not. Not for leaves with a wide entry.
     [[nodiscard]] bool insert(Range range, Value value, bool joined, bool joins_next) noexcept;
@@ -181,8 +184,6 @@ private:
     void remove_item(unsigned index) noexcept;
     void count_live(unsigned live) noexcept;
 
-    [[nodiscard]] bool append_next(unsigned index, const Item& item, Id id, Value value) noexcept;
-    void add_to_word(unsigned position, std::uint64_t count) noexcept;
     [[nodiscard]] bool append_item(Range range, Value value, bool joined) noexcept;
     [[nodiscard]] bool append_to_single(const Item& item, Range range, Value value,
                                         bool joined) noexcept;

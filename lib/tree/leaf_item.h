@@ -16,7 +16,14 @@ struct Leaf<words>::Item {
     unsigned slots;   // of `many`
     Id first;
 
-    static constexpr unsigned slots_shift = 28;  // where its word has the number of slots
+    // Where its word has which field, of twelve bits each.
+    static constexpr unsigned at_shift = 4;
+    static constexpr unsigned groups_shift = 16;
+    static constexpr unsigned slots_shift = 28;
+    static constexpr unsigned field_of(std::uint64_t word, unsigned shift) {
+        return static_cast<unsigned>(word >> shift) & 0xfffU;
+    }
+    static constexpr Shape shape_of(std::uint64_t word) { return static_cast<Shape>(word & 3U); }
 
     [[nodiscard]] Id base() const { return group_of(first); }
     // The group that an ID at or after the first stands in, which may be one that the item lacks.
@@ -58,14 +65,11 @@ inline unsigned Leaf<words>::item_count() const noexcept {
 template <unsigned words>
 inline typename Leaf<words>::Item Leaf<words>::item(unsigned index) const noexcept {
     const std::uint64_t word = node_->get(body_count - 2 - 2 * index);
-    const auto field = [word](unsigned shift) {
-        return static_cast<unsigned>((word >> shift) & 0xfffU);
-    };
-    Item item{.shape = static_cast<Shape>(word & 3U),
+    Item item{.shape = Item::shape_of(word),
               .joined = (word & 4U) != 0,
-              .at = std::min(field(4), body_count),
-              .groups = field(16),
-              .slots = field(Item::slots_shift),
+              .at = std::min(Item::field_of(word, Item::at_shift), body_count),
+              .groups = Item::field_of(word, Item::groups_shift),
+              .slots = Item::field_of(word, Item::slots_shift),
               .first = node_->get(body_count - 1 - 2 * index)};
     const unsigned left = body_count - item.at;
     item.groups = std::min(item.groups, item.shape == Shape::many ? left / 3 : left);
@@ -76,9 +80,35 @@ template <unsigned words>
 inline void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
     node_->set(body_count - 2 - 2 * index,
                static_cast<std::uint64_t>(item.shape) | std::uint64_t{item.joined} << 2U |
-                   std::uint64_t{item.at} << 4U | std::uint64_t{item.groups} << 16U |
+                   std::uint64_t{item.at} << Item::at_shift | std::uint64_t{item.groups} << Item::groups_shift |
                    std::uint64_t{item.slots} << Item::slots_shift);
     node_->set(body_count - 1 - 2 * index, item.first);
+}
+
+// Reads and writes only the fields that it needs, where they stand: this is what cyclic allocation does
+// all day.
+template <unsigned words>
+inline bool Leaf<words>::append_next(Id before, Id id, Value value) noexcept {
+    const NodeMeta meta = node_->meta();
+    const unsigned item_at = body_count - 2 * meta.count;
+    const std::uint64_t item = node_->get(item_at);
+    const Id first = node_->get(item_at + 1);
+    const unsigned groups = Item::field_of(item, Item::groups_shift);
+    const std::uint64_t group = id / word_bits - first / word_bits;
+    if (Item::shape_of(item) != Shape::many || group + 1 != groups || before < first) return false;
+    if (meta.end >= item_at) return false;
+    const std::uint64_t bit = mask_of(id);
+    const unsigned at = Item::field_of(item, Item::at_shift) + 3 * (groups - 1);
+    const std::uint64_t slots = node_->get(at);
+    if (slots >= bit) return false;  // behind are slots of released IDs, or its own
+    const NodeEdit edit(*node_);
+    node_->set(meta.end, value);
+    node_->set(at, slots | bit);
+    node_->set(at + 1, node_->get(at + 1) | bit);
+    node_->set(at + 2, node_->get(at + 2) & ~bit);
+    node_->set(item_at, item + (std::uint64_t{1} << Item::slots_shift));
+    node_->set(body_count, meta.word() + NodeMeta{.end = 1, .live = 1}.word());
+    return true;
 }
 
 // How many items begin at or before `id`: the last of them is the one that `id` may be live in.

@@ -193,39 +193,13 @@ bool Leaf<words>::append_behind(Id before, Range range, Value value, bool joined
             }
             break;
         case Shape::many:
-            if (distance > distance_max) break;
-            return (range.span() == 0 && !joined && append_next(item_count() - 1, last, range.first, value)) ||
-                   append_to_many(last, range, value, joined);
+            if (distance <= distance_max) return append_to_many(last, range, value, joined);
+            break;
         case Shape::single:
             if (distance <= distance_max) return append_to_single(last, range, value, joined);
             break;
     }
     return append_item(range, value, joined);
-}
-
-// The common case: one more ID of the last group. False if this is another case, or there is no room.
-template <unsigned words>
-bool Leaf<words>::append_next(unsigned index, const Item& item, Id id, Value value) noexcept {
-    const unsigned g = item.groups - 1;
-    const NodeMeta meta = node_->meta();
-    if (item.group_index(id) != g || meta.end + 2 * meta.count >= body_count) return false;
-    const std::uint64_t bit = mask_of(id);
-    const unsigned at = item.slots_at(g);
-    const std::uint64_t slots = node_->get(at);
-    if (slots >= bit) return false;  // behind are slots of released IDs, or its own
-    node_->set(meta.end, value);
-    node_->set(at, slots | bit);
-    node_->set(at + 1, node_->get(at + 1) | bit);
-    node_->set(at + 2, node_->get(at + 2) & ~bit);
-    // One slot more, one word and one live ID more: in the fields where they stand.
-    add_to_word(body_count - 2 - 2 * index, std::uint64_t{1} << Item::slots_shift);
-    add_to_word(body_count, NodeMeta{.end = 1, .live = 1}.word());
-    return true;
-}
-
-template <unsigned words>
-void Leaf<words>::add_to_word(unsigned position, std::uint64_t count) noexcept {
-    node_->set(position, node_->get(position) + count);
 }
 
 // As an item of its own.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "lib/base/assert.h"
+#include "lib/tree/leaf_item.h"
 #include "lib/tree/range_tree_instances.h"
 #include "lib/tree/range_tree_private.h"
 
@@ -20,6 +21,7 @@ void BasicRangeTree<words>::store_merged(Range range, Value value) noexcept {
 template <unsigned words>
 void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept {
     INOD_ASSERT(range.first <= range.last && value != 0);
+    if (!merged && range.span() == 0 && append_one(range.first, value)) return;
     if (root_ != nullptr && range.first <= last_id_) {
         Path path = descend(range.first);
         if (*Leaf(*path.leaf).next(range.first) <= range.last) {
@@ -45,6 +47,19 @@ void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept 
         Path path = descend(range.first);
         insert(path, range, value, joined, joins_next);
     }
+}
+
+// The common case of cyclic allocation. False, and nothing is changed, if it is another.
+template <unsigned words>
+bool BasicRangeTree<words>::append_one(Id id, Value value) noexcept {
+    if (root_ == nullptr || id <= last_id_) return false;
+    if (!Leaf(*tail_).append_next(last_id_, id, value)) return false;
+    ++entry_count_;
+    ++id_count_;
+    const Id before = last_id_;
+    last_id_ = id;
+    if (id - before > 1) raise_gap(descend(before), id - before - 1);
+    return true;
 }
 
 template <unsigned words>
