@@ -39,7 +39,10 @@
 //     The parent has one slot less.
 //   - It takes a leaf or an empty node out: one slot less in the parent.
 //   - The root has one child and goes. If the child is an inner node, it is the root now: s goes up
-//     by at most d - 1, and one node less is d.
+//     by at most d - 1, and one node less is d. If it is a leaf, that node is the one that may come back:
+//
+// A tree whose root is a leaf has no inner node. If that leaf is wide, its first hole makes one, which
+// nothing above pays for: one node more is owed then.
 //
 // What a store adds: at most `leaves_per_store` leaves, each with a slot, for which a whole way to the
 // root may be split; what its range owes; and some cells, where it touches entries that it joins.
@@ -71,9 +74,10 @@ public:
     [[nodiscard]] std::uint64_t leaves() const noexcept { return leaves_; }    // L of the proof
     [[nodiscard]] std::uint64_t surplus() const noexcept { return surplus_; }  // S of the proof
 
-    // How many nodes releases can take on balance.
-    [[nodiscard]] std::uint64_t worst_case() const noexcept {
-        return leaves_ + (surplus_ + leaves_) / rise;
+    // How many nodes releases can take on balance, in a tree of this height.
+    [[nodiscard]] std::uint64_t worst_case(unsigned height) const noexcept {
+        const bool makes_root = height == 1 && leaves_ > 0;
+        return leaves_ + (surplus_ + leaves_) / rise + (makes_root ? 1 : 0);
     }
     // How many nodes a store and then all releases can take, in a tree of this height, if the range
     // of the store owes `owed` leaves. Fits 64 bits: the whole space owes less than 2^55 leaves.

@@ -207,7 +207,7 @@ public:
     // What the budget counts for this tree: nodes in use and set aside.
     [[nodiscard]] std::uint64_t bytes() const noexcept { return reserve_.bytes(); }
     // The nodes that the worst order of releases of all that is stored can take at most.
-    [[nodiscard]] std::uint64_t worst_case_nodes() const noexcept { return debt_.worst_case(); }
+    [[nodiscard]] std::uint64_t worst_case_nodes() const noexcept { return debt_.worst_case(height()); }
 
     // Checks every invariant by going over everything. Nothing, or what is wrong and where.
     [[nodiscard]] std::optional<std::string> verify() const;
@@ -215,7 +215,7 @@ public:
     void dump(std::ostream& out) const;
 
 private:
-    template <unsigned>
+    template <unsigned, class>
     friend class BasicTreeReader;
 
     static constexpr unsigned height_max = 40;

@@ -56,6 +56,9 @@ void BasicRangeTree<words>::erase_part(Path& path, Range part) noexcept {
         leaf.load(part.last) != 0 && part.last < id_max &&
         (part.last < path.high ? leaf.is_joined(part.last + 1) : continues(part.last + 1));
     const unsigned live = leaf.live_count();
+    // Together with its pivot, so that a reader does not take the one for the other's.
+    std::optional<StructureEdit> structure_edit;
+    if (part.last == path.high) structure_edit.emplace(*this);
     {
         const NodeEdit edit(*path.leaf);
         leaf.clear(part);
@@ -95,6 +98,7 @@ void BasicRangeTree<words>::end_moved(const Path& path, Id last) noexcept {
 // `part` is of the wide entry, which is alone in the path's leaf.
 template <unsigned words>
 void BasicRangeTree<words>::erase_in_wide(Path& path, Range wide, Range part) noexcept {
+    const StructureEdit edit(*this);
     Leaf leaf(*path.leaf);
     const Value value = leaf.load(wide.first);
     const bool joined = leaf.is_joined(wide.first);

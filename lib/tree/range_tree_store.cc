@@ -154,10 +154,10 @@ bool BasicRangeTree<words>::insert_in_leaf(const Path& path, Range range, Value 
 template <unsigned words>
 void BasicRangeTree<words>::insert_before_leaf(Path& path, Range range, Value value, bool joined,
                                                bool joins_next) noexcept {
+    const StructureEdit edit(*this);
     const Id behind = path.high;
     set_joined(range.last + 1, joins_next);
     if (!append_to_leaf_before(path, range, value, joined)) {
-        const StructureEdit edit(*this);
         Leaf leaf(*new_node(0));
         fill(leaf, range, value, joined);
         insert_slot(path, 1, false, range.last, {0, &leaf.node(), range.first - path.low}, false);
