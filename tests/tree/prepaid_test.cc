@@ -97,10 +97,10 @@ void release_everything() {
     }
 }
 
-TEST(Prepaid, ReleasesWithoutMemoryNodesOfThree) {
+TEST(Prepaid, ReleasesWithoutMemoryNodesOfSixteenWords) {
     release_everything<16>();
 }
-TEST(Prepaid, ReleasesWithoutMemoryNodesOfFour) {
+TEST(Prepaid, ReleasesWithoutMemoryNodesOfTwentyFourWords) {
     release_everything<24>();
 }
 TEST(Prepaid, ReleasesWithoutMemoryNodesThatShip) {
