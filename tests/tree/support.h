@@ -82,6 +82,12 @@ inline std::uint64_t operation_count() {
     return text == nullptr ? 5'000'000 : std::strtoull(text, nullptr, 10);
 }
 
+// Does the variable INOD_TEST_LONG ask for the long sizes?
+inline bool is_long_test() {
+    const char* const is_long = std::getenv("INOD_TEST_LONG");
+    return is_long != nullptr && *is_long == '1';
+}
+
 #define INOD_EXPECT_SOUND(tree) EXPECT_EQ((tree).verify(), std::nullopt)
 #define INOD_ASSERT_SOUND(tree) ASSERT_EQ((tree).verify(), std::nullopt)
 
