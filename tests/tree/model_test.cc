@@ -129,6 +129,7 @@ private:
             range = {end->range.last + 1, end->range.last + 1 + range.span()};
         }
         prepare(range);
+        const std::uint64_t most = most_for(range);
         if (merged) {
             tree_.store_merged(range, value);
             model_.store_merged(range, value);
@@ -136,7 +137,17 @@ private:
             tree_.store(range, value);
             model_.store(range, value);
         }
+        EXPECT_LE(tree_.node_count() + tree_.worst_case_nodes(), most);
         paid();
+    }
+    // What preallocate() sees to, rounded up: the nodes in use and needed after a store of `range`.
+    std::uint64_t most_for(Range range) const {
+        using Leaf = inod::Leaf<words>;
+        const std::uint64_t owed =
+            Leaf::is_wide(range) ? range.last / Leaf::cell_size - range.first / Leaf::cell_size : 0;
+        const Debt<InnerNode<words>::rise> none;
+        return tree_.node_count() + tree_.worst_case_nodes() +
+               none.with_store(owed, tree_.height()) + 1;
     }
     void insert(Range range) {
         const Value value = any_value();
@@ -196,7 +207,7 @@ private:
         release(range);
     }
     void erase_at(Id id) {
-        const std::uint64_t before = tree_.node_count() + tree_.worst_case_nodes();
+        const std::uint64_t before = used_and_needed();
         EXPECT_EQ(tree_.erase_at(id), model_.erase_at(id));
         EXPECT_LE(tree_.node_count() + tree_.worst_case_nodes(), before);
         paid();
@@ -220,13 +231,17 @@ private:
                                 around->range.first == range.first ||
                                 around->range.last <= range.last;
         if (!is_prepaid) prepare(range);
-        const std::uint64_t before = tree_.node_count() + tree_.worst_case_nodes();
+        const std::uint64_t before = used_and_needed();
         tree_.erase(range);
         model_.erase(range);
         if (is_prepaid) {
             EXPECT_LE(tree_.node_count() + tree_.worst_case_nodes(), before);
         }
         paid();
+    }
+    // With the inner node that the first split of a root without one takes.
+    std::uint64_t used_and_needed() const {
+        return tree_.node_count() + tree_.worst_case_nodes() + (tree_.height() == 1 ? 1 : 0);
     }
     void occupied(Id id) {
         EXPECT_EQ(tree_.find_occupied(id), model_.find_occupied(id));
