@@ -239,10 +239,7 @@ private:
         }
         paid();
     }
-    // With the inner node that the first split of a root without one takes.
-    std::uint64_t used_and_needed() const {
-        return tree_.node_count() + tree_.worst_case_nodes() + (tree_.height() == 1 ? 1 : 0);
-    }
+    std::uint64_t used_and_needed() const { return tree_.node_count() + tree_.worst_case_nodes(); }
     void occupied(Id id) {
         EXPECT_EQ(tree_.find_occupied(id), model_.find_occupied(id));
         EXPECT_EQ(tree_.next_occupied(id), model_.next_occupied(id));

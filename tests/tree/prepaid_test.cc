@@ -218,5 +218,31 @@ TEST(Prepaid, OneWideEntryAmongFullNodes) {
     INOD_EXPECT_SOUND(own.tree);
 }
 
+// A wide entry is all there is, and its leaf the root: a hole makes two leaves of it, or three, and an
+// inner node above them.
+template <unsigned words>
+void split_the_only_leaf() {
+    constexpr std::uint64_t cell = Leaf<words>::cell_size;
+    for (std::uint64_t cell_count = 2; cell_count <= 50; ++cell_count) {
+        for (const Id hole : {Id{1}, cell_count / 2 * cell + 1, cell_count * cell - 2}) {
+            SCOPED_TRACE(std::to_string(cell_count) + " cells, hole at " + std::to_string(hole));
+            OwnTree<words> own;
+            auto& tree = own.tree;
+            store(tree, {0, cell_count * cell - 1}, 1);
+            ASSERT_EQ(tree.node_count(), 1U);
+            const std::uint64_t needed = tree.worst_case_nodes();
+            tree.erase({hole, hole});
+            ASSERT_LE(tree.node_count() - 1 + tree.worst_case_nodes(), needed);
+            INOD_ASSERT_SOUND(tree);
+        }
+    }
+}
+
+TEST(Prepaid, CountsTheFirstInnerNode) {
+    split_the_only_leaf<16>();
+    split_the_only_leaf<24>();
+    split_the_only_leaf<256>();
+}
+
 }  // namespace
 }  // namespace inod
