@@ -1,4 +1,5 @@
 // Changes and lookups, the edges by name: ID 0, ID 2^64 - 1, the whole space.
+#include <algorithm>
 #include <sstream>
 
 #include "tests/tree/support.h"
@@ -180,6 +181,157 @@ TEST(RangeTree, DrawsItself) {
                              "  [10000-11000=7]\n"),
               std::string::npos)
         << out.str();
+}
+
+// Reserved entries at both ends, beside ordinary ones, and a wide one.
+constexpr Entry first_reserved{{0, 0}, reserved};
+constexpr Entry low{{1, 4}, 7};
+constexpr Entry middle_reserved{{10, 5'000}, reserved};
+constexpr Entry middle{{5'001, 9'000}, 7};
+constexpr Entry high{{top - 4, top - 1}, 8};
+constexpr Entry last_reserved{{top, top}, reserved};
+
+void fill_with_reserved(BasicRangeTree<16>& tree) {
+    for (const Entry& entry : {first_reserved, low, middle_reserved, middle, high, last_reserved})
+        store(tree, entry.range, entry.value);
+}
+
+TEST(RangeTree, LooksUpBesideReservedEntries) {
+    OwnTree<16> own;
+    const auto& tree = own.tree;
+    fill_with_reserved(own.tree);
+    using Found = std::optional<Entry>;
+    struct Case {
+        const char* name;
+        Id id;
+        Found find, next, previous;
+        Found find_occupied, next_occupied, previous_occupied;
+    };
+    constexpr std::nullopt_t none = std::nullopt;
+    // clang-format off
+    const Case cases[] = {
+        {"first ID of all, reserved", 0,       none,   low,    none,   first_reserved,  first_reserved,  first_reserved},
+        {"behind it",                 1,       low,    low,    low,    low,             low,             low},
+        {"in a gap",                  5,       none,   middle, low,    none,            middle_reserved, low},
+        {"before a reserved one",     9,       none,   middle, low,    none,            middle_reserved, low},
+        {"first of a reserved one",   10,      none,   middle, low,    middle_reserved, middle_reserved, middle_reserved},
+        {"last of a reserved one",    5'000,   none,   middle, low,    middle_reserved, middle_reserved, middle_reserved},
+        {"first of a wide one",       5'001,   middle, middle, middle, middle,          middle,          middle},
+        {"last of a wide one",        9'000,   middle, middle, middle, middle,          middle,          middle},
+        {"behind a wide one",         9'001,   none,   high,   middle, none,            high,            middle},
+        {"before the last",           top - 5, none,   high,   middle, none,            high,            middle},
+        {"last but one",              top - 1, high,   high,   high,   high,            high,            high},
+        {"last ID of all, reserved",  top,     none,   none,   high,   last_reserved,   last_reserved,   last_reserved},
+    };
+    // clang-format on
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        EXPECT_EQ(tree.find(c.id), c.find);
+        EXPECT_EQ(tree.next(c.id), c.next);
+        EXPECT_EQ(tree.previous(c.id), c.previous);
+        EXPECT_EQ(tree.find_occupied(c.id), c.find_occupied);
+        EXPECT_EQ(tree.next_occupied(c.id), c.next_occupied);
+        EXPECT_EQ(tree.previous_occupied(c.id), c.previous_occupied);
+        EXPECT_EQ(tree.load(c.id), c.find ? c.find->value : 0);
+        const auto cursor = tree.begin_at(c.id);
+        ASSERT_EQ(static_cast<bool>(cursor), c.next.has_value());
+        if (cursor) {
+            EXPECT_EQ(*cursor, *c.next);
+        }
+    }
+    EXPECT_EQ(entries_of(tree), (std::vector<Entry>{low, middle, high}));
+    EXPECT_EQ(tree.entry_count(), 6U);
+}
+
+// Nothing but reserved entries: there is something, and nothing to be found.
+TEST(RangeTree, LooksUpWhereAllIsReserved) {
+    OwnTree<16> own;
+    auto& tree = own.tree;
+    for (const Range range : {Range{0, 2}, Range{100, 5'000}, Range{top - 1, top}})
+        store(tree, range, reserved);
+    for (const Id id : {Id{0}, Id{2}, Id{50}, Id{100}, Id{9'999}, top - 1, top}) {
+        SCOPED_TRACE(id);
+        EXPECT_EQ(tree.find(id), std::nullopt);
+        EXPECT_EQ(tree.next(id), std::nullopt);
+        EXPECT_EQ(tree.previous(id), std::nullopt);
+        EXPECT_FALSE(tree.begin_at(id));
+    }
+    EXPECT_EQ(tree.next_occupied(3), (Entry{{100, 5'000}, reserved}));
+    EXPECT_EQ(tree.previous_occupied(top - 2), (Entry{{100, 5'000}, reserved}));
+}
+
+TEST(RangeTree, ErasesTheEntryAtAnId) {
+    struct Case {
+        const char* name;
+        Id id;
+        std::optional<Entry> want;
+    };
+    const Case cases[] = {
+        {"first ID of all, reserved", 0, first_reserved},
+        {"first of an entry", 1, low},
+        {"last of an entry", 4, low},
+        {"in a gap", 5, std::nullopt},
+        {"within a reserved one", 2'500, middle_reserved},
+        {"first of a wide one, which touches", 5'001, middle},
+        {"last of a wide one", 9'000, middle},
+        {"behind a wide one", 9'001, std::nullopt},
+        {"last but one", top - 1, high},
+        {"last ID of all, reserved", top, last_reserved},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        OwnTree<16> own;
+        fill_with_reserved(own.tree);
+        std::vector<Entry> left = occupied_entries_of(own.tree);
+        if (c.want) std::erase(left, *c.want);
+        EXPECT_EQ(own.tree.erase_at(c.id), c.want);
+        EXPECT_EQ(occupied_entries_of(own.tree), left);
+        EXPECT_EQ(own.tree.erase_at(c.id), std::nullopt);
+        INOD_EXPECT_SOUND(own.tree);
+    }
+    OwnTree<16> empty;
+    EXPECT_EQ(empty.tree.erase_at(0), std::nullopt);
+    EXPECT_EQ(empty.tree.erase_at(top), std::nullopt);
+}
+
+// An entry that goes on over many leaves is found, and goes, as one.
+TEST(RangeTree, ErasesAnEntryOfManyLeavesAtAnyId) {
+    for (const Range whole : {Range{0, 99'999}, Range{top - 99'999, top}}) {
+        for (const Id id : {whole.first, whole.first + 50'000, whole.last}) {
+            SCOPED_TRACE(id);
+            OwnTree<16> own;
+            auto& tree = own.tree;
+            store(tree, whole, 1);
+            // Holes, and then the same again, piece by piece.
+            for (Id hole = whole.first + 300; hole < whole.last - 300; hole += 700) {
+                tree.erase({hole, hole});
+                store_merged(tree, {hole, hole}, 1);
+            }
+            const Entry all{whole, 1};
+            for (const Id at : {whole.first, whole.first + 31'000, whole.last}) {
+                EXPECT_EQ(tree.find(at), all);
+                EXPECT_EQ(tree.next(at), all);
+                EXPECT_EQ(tree.previous(at), all);
+            }
+            EXPECT_EQ(tree.entry_count(), 1U);
+            EXPECT_EQ(tree.erase_at(id), all);
+            EXPECT_EQ(tree.node_count(), 0U);
+            EXPECT_EQ(tree.id_count(), 0U);
+            INOD_EXPECT_SOUND(tree);
+        }
+    }
+}
+
+TEST(RangeTree, ErasesTheWholeSpace) {
+    OwnTree<16> own;
+    fill_with_reserved(own.tree);
+    own.tree.erase(whole_space);
+    EXPECT_EQ(own.tree.entry_count(), 0U);
+    EXPECT_EQ(own.tree.id_count(), 0U);
+    EXPECT_EQ(own.tree.height(), 0U);
+    EXPECT_EQ(own.tree.next_gap(0), whole_space);
+    own.tree.erase(whole_space);
+    INOD_EXPECT_SOUND(own.tree);
 }
 
 }  // namespace

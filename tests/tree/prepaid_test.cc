@@ -97,14 +97,106 @@ void release_everything() {
     }
 }
 
-TEST(Prepaid, ReleasesWithoutMemoryNodesOfThree) {
+TEST(Prepaid, ReleasesWithoutMemoryNodesOfSixteenWords) {
     release_everything<16>();
 }
-TEST(Prepaid, ReleasesWithoutMemoryNodesOfFour) {
+TEST(Prepaid, ReleasesWithoutMemoryNodesOfTwentyFourWords) {
     release_everything<24>();
 }
 TEST(Prepaid, ReleasesWithoutMemoryNodesThatShip) {
     release_everything<256>();
+}
+
+// Wide entries of several cells, some joined of pieces, with neighbours that touch them on both sides
+// or stand near; and no memory from a random moment on, in the middle of it.
+template <unsigned words>
+void fill_with_wide(BasicRangeTree<words>& tree, RefusingMemory& memory, Range space,
+                    Random& random) {
+    constexpr std::uint64_t cell = Leaf<words>::cell_size;
+    constexpr std::uint64_t steps = 120;
+    const std::uint64_t moment = 10 + random() % (2 * steps);
+    NoGuard guard;
+    const auto put = [&](Id first, std::uint64_t span, Value value, bool is_merged) {
+        if (first < space.first || first > space.last) return;
+        const Range range{first, first + std::min(span, space.last - first)};
+        if (!tree.preallocate(guard, range)) return;
+        if (is_merged) {
+            tree.store_merged(range, value);
+        } else {
+            tree.store(range, value);
+        }
+        ASSERT_GE(tree.reserve_size(), tree.worst_case_nodes());
+    };
+    for (std::uint64_t step = 0; step < steps; ++step) {
+        if (step == moment) memory.refuses = true;
+        const Id first = space.first + random() % space.count();
+        const std::uint64_t span = (1 + random() % 5) * cell - 66 + random() % 132;
+        const Value value = 1 + random() % 2;
+        if (random() % 3 == 0) {
+            put(first, span, value, random() % 2 == 0);
+        } else {
+            // What touches on both sides, first or last.
+            const Id behind = first + span + 1;
+            const bool is_first = random() % 2 == 0;
+            const bool is_merged = random() % 2 == 0;
+            if (!is_first) put(first, span, value, is_merged);
+            put(first - 1 - random() % 3, random() % 2, 1 + random() % 2, is_merged);
+            put(behind + random() % 3, random() % 100, 1 + random() % 2, is_merged);
+            if (is_first) put(first, span, value, is_merged);
+        }
+    }
+    INOD_ASSERT_SOUND(tree);
+}
+
+template <unsigned words>
+void release_wide(std::uint64_t seed, Pieces pieces, std::uint64_t cell_count) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Random random(seed);
+    MemoryBudget budget(budget_of_tests);
+    RefusingMemory memory;
+    BasicRangeTree<words> tree(budget, memory);
+    const std::uint64_t span = cell_count * Leaf<words>::cell_size - 1;
+    const Id bases[] = {0, random() >> 1U, id_max - span};
+    const Id base = bases[random() % std::size(bases)];
+    fill_with_wide(tree, memory, {base, base + span}, random);
+    if (::testing::Test::HasFatalFailure()) return;
+    memory.refuses = true;
+    const std::uint64_t asked = memory.asked;
+    const std::uint64_t used = budget.used();
+    std::uint64_t step = 0;
+    for (const Range range : pieces_of(entries_of(tree), pieces, random)) {
+        tree.erase(range);
+        ASSERT_GE(tree.reserve_size(), tree.worst_case_nodes()) << range;
+        if (++step % 10'000 == 0) {
+            INOD_ASSERT_SOUND(tree);
+        }
+    }
+    EXPECT_EQ(tree.id_count(), 0U);
+    EXPECT_EQ(tree.node_count(), 0U);
+    EXPECT_EQ(memory.asked, asked);
+    EXPECT_EQ(budget.used(), used);
+    INOD_ASSERT_SOUND(tree);
+}
+
+template <unsigned words>
+void release_wide(std::uint64_t seed_count, std::uint64_t cell_count) {
+    for (std::uint64_t seed = 0; seed < seed_count; ++seed) {
+        for (const Pieces pieces :
+             {Pieces::single_ids, Pieces::random_ranges, Pieces::every_second_first}) {
+            release_wide<words>(seed, pieces, cell_count);
+            if (::testing::Test::HasFatalFailure()) return;
+        }
+    }
+}
+
+TEST(Prepaid, ReleasesWideEntriesOfSixteenWords) {
+    release_wide<16>(is_long_test() ? 200 : 20, 60);
+}
+TEST(Prepaid, ReleasesWideEntriesOfTwentyFourWords) {
+    release_wide<24>(is_long_test() ? 200 : 20, 60);
+}
+TEST(Prepaid, ReleasesWideEntriesThatShip) {
+    release_wide<256>(is_long_test() ? 20 : 4, 30);
 }
 
 // One wide lease among full leaves of single IDs, where each split has the furthest to go up.
@@ -124,6 +216,32 @@ TEST(Prepaid, OneWideEntryAmongFullNodes) {
     }
     EXPECT_EQ(own.tree.entry_count(), 10'450U);
     INOD_EXPECT_SOUND(own.tree);
+}
+
+// A wide entry is all there is, and its leaf the root: a hole makes two leaves of it, or three, and an
+// inner node above them.
+template <unsigned words>
+void split_the_only_leaf() {
+    constexpr std::uint64_t cell = Leaf<words>::cell_size;
+    for (std::uint64_t cell_count = 2; cell_count <= 50; ++cell_count) {
+        for (const Id hole : {Id{1}, cell_count / 2 * cell + 1, cell_count * cell - 2}) {
+            SCOPED_TRACE(std::to_string(cell_count) + " cells, hole at " + std::to_string(hole));
+            OwnTree<words> own;
+            auto& tree = own.tree;
+            store(tree, {0, cell_count * cell - 1}, 1);
+            ASSERT_EQ(tree.node_count(), 1U);
+            const std::uint64_t needed = tree.worst_case_nodes();
+            tree.erase({hole, hole});
+            ASSERT_LE(tree.node_count() - 1 + tree.worst_case_nodes(), needed);
+            INOD_ASSERT_SOUND(tree);
+        }
+    }
+}
+
+TEST(Prepaid, CountsTheFirstInnerNode) {
+    split_the_only_leaf<16>();
+    split_the_only_leaf<24>();
+    split_the_only_leaf<256>();
 }
 
 }  // namespace

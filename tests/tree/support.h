@@ -50,6 +50,18 @@ std::vector<Entry> entries_of(const Tree& tree) {
     return entries;
 }
 
+// Reserved ones too.
+template <class Tree>
+std::vector<Entry> occupied_entries_of(const Tree& tree) {
+    std::vector<Entry> entries;
+    for (auto entry = tree.next_occupied(0); entry;) {
+        entries.push_back(*entry);
+        if (entry->range.last == id_max) break;
+        entry = tree.next_occupied(entry->range.last + 1);
+    }
+    return entries;
+}
+
 // Memory that refuses on demand, as a machine does that has none left.
 class RefusingMemory final : public NodeMemory {
 public:
@@ -65,10 +77,16 @@ public:
     std::uint64_t asked = 0;
 };
 
-// How many operations a test does in all: the variable INOD_TREE_OPERATIONS, or 500,000.
+// How many operations a test does in all: the variable INOD_TREE_OPERATIONS, or 5,000,000.
 inline std::uint64_t operation_count() {
     const char* text = std::getenv("INOD_TREE_OPERATIONS");
-    return text == nullptr ? 500'000 : std::strtoull(text, nullptr, 10);
+    return text == nullptr ? 5'000'000 : std::strtoull(text, nullptr, 10);
+}
+
+// Does the variable INOD_TEST_LONG ask for the long sizes?
+inline bool is_long_test() {
+    const char* const is_long = std::getenv("INOD_TEST_LONG");
+    return is_long != nullptr && *is_long == '1';
 }
 
 #define INOD_EXPECT_SOUND(tree) EXPECT_EQ((tree).verify(), std::nullopt)
