@@ -76,7 +76,8 @@ public:
 
     // How many nodes releases can take on balance, in a tree of this height.
     [[nodiscard]] std::uint64_t worst_case(unsigned height) const noexcept {
-        const bool makes_root = height == 1 && leaves_ > 0;
+        if (leaves_ == 0) return 0;
+        const bool makes_root = height == 1;
         return leaves_ + (surplus_ + leaves_) / rise + (makes_root ? 1 : 0);
     }
     // How many nodes a store and then all releases can take, in a tree of this height, if the range

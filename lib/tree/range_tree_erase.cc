@@ -11,11 +11,14 @@ namespace inod {
 template <unsigned words>
 void BasicRangeTree<words>::erase(Range range) noexcept {
     INOD_ASSERT(range.first <= range.last);
+    // Readers see all of it or none.
+    std::optional<StructureEdit> edit;
     // Once for each leaf that may have some of it.
     while (root_ != nullptr && range.first <= last_id_) {
         Path path = descend(range.first);
         const Id high = path.high;
         if (range.span() == 0 && erase_one(path, range.first)) return;
+        if (high < range.last && !edit) edit.emplace(*this);
         erase_part(path, {range.first, std::min(range.last, high)});
         if (high >= range.last) return;
         range.first = high + 1;

@@ -15,9 +15,8 @@ public:
         if (before_ % 2 == 0) tree_.structure_.store(before_ + 1, std::memory_order_relaxed);
     }
     ~StructureEdit() {
-        if (before_ % 2 != 0) return;
         tree_.find_tail();
-        tree_.structure_.store(before_ + 2, std::memory_order_release);
+        if (before_ % 2 == 0) tree_.structure_.store(before_ + 2, std::memory_order_release);
     }
     StructureEdit(const StructureEdit&) = delete;
     StructureEdit& operator=(const StructureEdit&) = delete;

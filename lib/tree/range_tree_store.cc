@@ -22,9 +22,11 @@ template <unsigned words>
 void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept {
     INOD_ASSERT(range.first <= range.last && value != 0);
     if (!merged && range.span() == 0 && append_one(range.first, value)) return;
+    std::optional<StructureEdit> edit;
     if (root_ != nullptr && range.first <= last_id_) {
         Path path = descend(range.first);
         if (*Leaf(*path.leaf).next(range.first) <= range.last) {
+            edit.emplace(*this);  // readers see the old or the new
             erase(range);
         } else if (!merged) {
             entry_count_ += 1;
