@@ -78,10 +78,11 @@ inline typename Leaf<words>::Item Leaf<words>::item(unsigned index) const noexce
 
 template <unsigned words>
 inline void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
-    node_->set(body_count - 2 - 2 * index,
-               static_cast<std::uint64_t>(item.shape) | std::uint64_t{item.joined} << 2U |
-                   std::uint64_t{item.at} << Item::at_shift | std::uint64_t{item.groups} << Item::groups_shift |
-                   std::uint64_t{item.slots} << Item::slots_shift);
+    node_->set(body_count - 2 - 2 * index, static_cast<std::uint64_t>(item.shape) |
+                                               std::uint64_t{item.joined} << 2U |
+                                               std::uint64_t{item.at} << Item::at_shift |
+                                               std::uint64_t{item.groups} << Item::groups_shift |
+                                               std::uint64_t{item.slots} << Item::slots_shift);
     node_->set(body_count - 1 - 2 * index, item.first);
 }
 
@@ -126,7 +127,8 @@ inline unsigned Leaf<words>::search(Id id) const noexcept {
 
 // Requires a group that the item has, which is no wide one.
 template <unsigned words>
-inline typename Leaf<words>::Group Leaf<words>::group(const Item& item, unsigned index) const noexcept {
+inline typename Leaf<words>::Group Leaf<words>::group(const Item& item,
+                                                      unsigned index) const noexcept {
     const Id base = item.base() + Id{word_bits} * index;
     const std::uint64_t first = index == 0 ? mask_of(item.first) : 0;
     switch (item.shape) {
@@ -152,7 +154,8 @@ inline typename Leaf<words>::Group Leaf<words>::group_with(Id id) const noexcept
 
 // How many slots a `many` has before `below`, a mask of bits of the group.
 template <unsigned words>
-inline unsigned Leaf<words>::rank(const Item& item, unsigned group, std::uint64_t below) const noexcept {
+inline unsigned Leaf<words>::rank(const Item& item, unsigned group,
+                                  std::uint64_t below) const noexcept {
     unsigned rank = 0;
     for (unsigned g = 0; g < group; ++g)
         rank += count_bits(node_->get(item.slots_at(g)));

@@ -214,7 +214,8 @@ template <unsigned words>
 bool Leaf<words>::repack_with(Range range, Value value, bool joined, bool joins_next) noexcept {
     // What it takes at least.
     const auto groups = range.last / word_bits - range.first / word_bits + 1;
-    if (packed_count() + std::min<std::uint64_t>(groups, range.span() + 1) > body_count) return false;
+    if (packed_count() + std::min<std::uint64_t>(groups, range.span() + 1) > body_count)
+        return false;
     return repack(range, value, joined, joins_next, true) ||
            repack(range, value, joined, joins_next, false);
 }

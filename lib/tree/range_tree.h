@@ -173,7 +173,8 @@ public:
     // Errors: out_of_memory, as above. The tree and its reserve are as before, or as other writers
     //   left them. The client asks again later.
     [[nodiscard]] Result<> preallocate(GuardRef guard, Range range) {
-        if (reserve_.size() >= wanted_ && !Leaf::is_wide(range)) [[likely]] return {};
+        if (reserve_.size() >= wanted_ && !Leaf::is_wide(range)) [[likely]]
+            return {};
         return fill_reserve(guard, range);
     }
 
@@ -207,7 +208,9 @@ public:
     // What the budget counts for this tree: nodes in use and set aside.
     [[nodiscard]] std::uint64_t bytes() const noexcept { return reserve_.bytes(); }
     // The nodes that the worst order of releases of all that is stored can take at most.
-    [[nodiscard]] std::uint64_t worst_case_nodes() const noexcept { return debt_.worst_case(height()); }
+    [[nodiscard]] std::uint64_t worst_case_nodes() const noexcept {
+        return debt_.worst_case(height());
+    }
 
     // Checks every invariant by going over everything. Nothing, or what is wrong and where.
     [[nodiscard]] std::optional<std::string> verify() const;
@@ -257,7 +260,8 @@ private:
     void put_first(Range range, Value value) noexcept;
     [[nodiscard]] bool append_one(Id id, Value value) noexcept;
     void append(Range range, Value value, bool joined) noexcept;
-    [[nodiscard]] bool append_to_leaf(Leaf leaf, Id before, Range range, Value value, bool joined) noexcept;
+    [[nodiscard]] bool append_to_leaf(Leaf leaf, Id before, Range range, Value value,
+                                      bool joined) noexcept;
     void append_leaf(Range range, Value value, bool joined) noexcept;
     void insert(Path& path, Range range, Value value, bool joined, bool joins_next) noexcept;
     [[nodiscard]] bool insert_in_leaf(const Path& path, Range range, Value value, bool joined,

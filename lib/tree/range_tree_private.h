@@ -6,7 +6,7 @@
 namespace inod {
 
 // Stands around every change of pivots, children and the root, and of leaves at once with them, so
-// that readers on their way down notice. Within another it does nothing.
+// that readers on their way down notice. Within another it keeps the books alone.
 template <unsigned words>
 class BasicRangeTree<words>::StructureEdit {
 public:

@@ -3,13 +3,12 @@
 // touched. One writer stores and erases in the others, so that nodes split, merge and change their
 // shape all the time; readers check every answer against what it says of itself. Run it under the
 // thread sanitizer as well.
-#include "lib/tree/tree_reader.h"
-
 #include <atomic>
 #include <mutex>
 #include <random>
 #include <thread>
 
+#include "lib/tree/tree_reader.h"
 #include "tests/tree/support.h"
 
 namespace inod {
@@ -29,7 +28,9 @@ struct Blocks {
         const Id first = block * size + random() % (size - width + 1);
         return {first, first + width - 1};
     }
-    [[nodiscard]] static Value value_of(Range range) { return (range.first << 24U) | range.count(); }
+    [[nodiscard]] static Value value_of(Range range) {
+        return (range.first << 24U) | range.count();
+    }
     [[nodiscard]] static Range range_of(Value value) {
         const Id first = value >> 24U;
         return {first, first + (value & 0xffffffU) - 1};
@@ -64,8 +65,8 @@ std::string fault_of(const Blocks& blocks, const char* call, Id id, std::optiona
     text << call << '(' << id << "): ";
     const std::uint64_t block = id / blocks.size;
     const Range kept = blocks.kept(block);
-    const bool must_be = Blocks::is_kept(block) &&
-                         (call[0] == 'n' ? id <= kept.last : kept.contains(id));
+    const bool must_be =
+        Blocks::is_kept(block) && (call[0] == 'n' ? id <= kept.last : kept.contains(id));
     if (!entry) return must_be ? text.str() + "a kept entry is missing" : "";
     text << *entry << ' ';
     if (Blocks::range_of(entry->value) != entry->range) return text.str() + "torn";

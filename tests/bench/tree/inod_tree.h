@@ -31,7 +31,20 @@ public:
         ++cursor_;
     }
 
+    // A lease of `count` IDs behind all others.
+    void allocate_lease(std::uint64_t count, Value value) {
+        store({cursor_, cursor_ + count - 1}, value);
+        cursor_ += count;
+    }
+
     [[nodiscard]] const RangeTree& tree() const { return tree_; }
+    // Bytes of nodes in use, and of those set aside for releases.
+    [[nodiscard]] double size() const {
+        return static_cast<double>(tree_.node_count() * RangeTree::node_size);
+    }
+    [[nodiscard]] double reserve_size() const {
+        return static_cast<double>(tree_.reserve_size() * RangeTree::node_size);
+    }
 
 private:
     void prepare(Range range) {

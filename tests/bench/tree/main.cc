@@ -15,6 +15,7 @@
 #include "tests/bench/tree/inod_tree.h"
 #include "tests/bench/tree/page_hash.h"
 #include "tests/bench/tree/peers.h"
+#include "tests/bench/tree/readers.h"
 #include "tests/bench/tree/workload.h"
 
 namespace inod::bench {
@@ -48,16 +49,23 @@ struct OneHolder {
 };
 
 OneHolder measure_one_holder(const Workload& work) {
-    const double before = heap_size();
     const std::size_t left = work.count() - work.count() / 2;
     InodTree structure;
     for (std::size_t i = 0; i < work.count(); ++i)
         structure.allocate_merged(1);
     OneHolder sizes{};
-    sizes.filled_size = (heap_size() - before) / static_cast<double>(work.count());
+    sizes.filled_size = structure.size() / static_cast<double>(work.count());
     release_half(structure, work);
-    sizes.half_released_size = (heap_size() - before) / static_cast<double>(left);
+    sizes.half_released_size = structure.size() / static_cast<double>(left);
     return sizes;
+}
+
+// What is set aside for the releases of leases of `width` IDs, in bytes a lease.
+double reserve_of_leases(std::uint64_t width, std::size_t count) {
+    InodTree structure;
+    for (std::size_t i = 0; i < count; ++i)
+        structure.allocate_lease(width, i + 1);
+    return structure.reserve_size() / static_cast<double>(count);
 }
 
 struct Row {
@@ -115,6 +123,26 @@ std::vector<Row> size_rows(const Measured& inod, const OneHolder& one_holder) {
     };
 }
 
+// What is set aside for releases.
+std::vector<Row> reserve_rows(const Workload& work) {
+    const auto row = [](const std::string& name, double figure, double goal) {
+        return Row{.name = name, .inod = once(figure), .against = std::nullopt, .goal = goal};
+    };
+    InodTree singles;
+    fill(singles, work.count());
+    std::vector<Row> rows{
+        row("reserve, of the tree, single IDs", singles.reserve_size() / singles.size(), 0.05)};
+    for (const std::uint64_t width : {2U, 10U, 100U, 1'000U}) {
+        rows.push_back(row("reserve, B a lease of " + std::to_string(width),
+                           reserve_of_leases(width, 10'000), 64));
+    }
+    for (const std::uint64_t width : {20'000U, 100'000U, 1'000'000U}) {
+        rows.push_back(row("reserve, B an ID in leases of " + std::to_string(width),
+                           reserve_of_leases(width, 200) / static_cast<double>(width), 0.3));
+    }
+    return rows;
+}
+
 // inod with ten times as many IDs beside inod.
 std::vector<Row> growth_rows(const Measured& inod, const Measured& large) {
     const auto row = [&](const char* name, double Figures::*field, double goal) {
@@ -157,13 +185,22 @@ void print_structures(const std::vector<Measured>& all) {
 void print_rows(const std::vector<Row>& rows) {
     std::printf("\n%-36s %9s %9s %8s  %s\n", "row", "inod", "against", "ratio", "goal, at most");
     for (const Row& row : rows) {
-        std::printf("%-36s %9.2f ", row.name.c_str(), row.inod->median);
+        std::printf("%-36s %9.3f ", row.name.c_str(), row.inod->median);
         if (row.against) {
             std::printf("%9.2f %8.2f", row.against->median, row.ratio());
         } else {
             std::printf("%9s %8s", "-", "-");
         }
         std::printf("  %.2f %s\n", row.goal, row.reached() ? "reached" : "MISSED");
+    }
+}
+
+void print_readers(const std::vector<ReaderFigures>& ways) {
+    std::printf("\n%-28s %12s %12s %12s %12s\n", "a reader beside a writer", "reads alone",
+                "beside", "writes alone", "beside");
+    for (const ReaderFigures& way : ways) {
+        std::printf("%-28s %12.0f %12.0f %12.0f %12.0f\n", way.name, way.reads_alone,
+                    way.reads_beside, way.writes_alone, way.writes_beside);
     }
 }
 
@@ -201,13 +238,14 @@ int run(const Options& options) {
         large.figures.push_back(large.measure(large_work));
     }
     std::vector<Row> rows = time_rows(all[0], all[1]);
-    for (const auto& more :
-         {size_rows(all[0], measure_one_holder(work)), growth_rows(all[0], large)}) {
+    for (const auto& more : {size_rows(all[0], measure_one_holder(work)), reserve_rows(work),
+                             growth_rows(all[0], large)}) {
         rows.insert(rows.end(), more.begin(), more.end());
     }
     all.push_back(std::move(large));
     print_structures(all);
     print_rows(rows);
+    print_readers(measure_readers(work));
     if (!options.json.empty() && !(std::ofstream(options.json) << as_json(rows)).flush()) {
         std::fprintf(stderr, "bench: cannot write %s\n", options.json.c_str());
         return 1;
