@@ -39,3 +39,18 @@ elseif(INOD_SANITIZE STREQUAL "thread")
 elseif(NOT INOD_SANITIZE STREQUAL "")
   message(FATAL_ERROR "INOD_SANITIZE is '${INOD_SANITIZE}': it may be address, thread or empty")
 endif()
+
+# Fuzzers: everything is built so that they see which ways were taken. clang's alone.
+option(INOD_FUZZ "Build the fuzzers of tests/fuzz" OFF)
+if(INOD_FUZZ)
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_FLAGS -fsanitize=fuzzer)
+  check_cxx_source_compiles(
+    "extern \"C\" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }"
+    INOD_HAS_FUZZER)
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(NOT INOD_HAS_FUZZER)
+    message(FATAL_ERROR "INOD_FUZZ needs clang and its libFuzzer; tools/setup --fuzz installs both")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
