@@ -13,11 +13,10 @@ BasicRangeTree<words>::BasicRangeTree(MemoryBudget& budget, NodeMemory& memory)
 }
 
 template <unsigned words>
-Result<> BasicRangeTree<words>::fill_reserve(GuardRef guard, Range range) {
+Result<> BasicRangeTree<words>::fill_reserve(GuardRef guard, Range range, Value value) {
     INOD_ASSERT(range.first <= range.last);
     for (;;) {
-        // What a reserved range owes is not asked for; who erases a part of one asks for that part.
-        const std::uint64_t wanted = debt_.with_store(owed_by(range, 1), height());
+        const std::uint64_t wanted = debt_.with_store(owed_by(range, value), height());
         if (reserve_.size() >= wanted) [[likely]]
             return {};
         if (!guard.may_drop()) return Errc::out_of_memory;

@@ -172,10 +172,12 @@ public:
     // anew afterwards.
     // Errors: out_of_memory, as above. The tree and its reserve are as before, or as other writers
     //   left them. The client asks again later.
-    [[nodiscard]] Result<> preallocate(GuardRef guard, Range range) {
+    // Of `value`, what the store will map the range to, only `reserved` makes a difference: such an
+    // entry is not prepaid, so that even the whole space can be reserved.
+    [[nodiscard]] Result<> preallocate(GuardRef guard, Range range, Value value = 1) {
         if (reserve_.size() >= wanted_ && !Leaf::is_wide(range)) [[likely]]
             return {};
-        return fill_reserve(guard, range);
+        return fill_reserve(guard, range, value);
     }
 
     // Maps `range` to `value` in an entry of its own, whatever its neighbours carry, in place of
@@ -303,7 +305,7 @@ private:
     void refresh_gap(Id id) noexcept;
 
     // range_tree.cc: keeping the books
-    [[nodiscard]] Result<> fill_reserve(GuardRef guard, Range range);
+    [[nodiscard]] Result<> fill_reserve(GuardRef guard, Range range, Value value);
     void work_out_wanted() noexcept;
     [[nodiscard]] Node* new_node(unsigned level) noexcept;
     void give_node(Node& node) noexcept;

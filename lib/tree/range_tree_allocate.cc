@@ -15,7 +15,7 @@ Result<Range> BasicRangeTree<words>::allocate(GuardRef guard, Value value, Decid
         const Result<Range> range = decide();
         if (!range) return range;
         WatchedGuard watched(guard);
-        if (auto prepared = preallocate(watched, *range); !prepared) return prepared.error();
+        if (auto prepared = preallocate(watched, *range, value); !prepared) return prepared.error();
         if (watched.was_dropped()) continue;
         store(*range, value);
         return range;

@@ -486,5 +486,22 @@ TEST(GuardTaken, StaysWithACallerWhoForbidsIt) {
     INOD_EXPECT_SOUND(tree);
 }
 
+// Another writer takes what there was, and leaves a tree that owes more: what is wanted is worked out
+// anew after each look.
+TEST(Preallocate, CountsWhatAnotherWriterLeftOwing) {
+    constexpr std::uint64_t cell = Leaf<16>::cell_size;
+    OwnTree<16> own;
+    store(own.tree, {0, 200 * cell}, 1);
+    own.tree.erase({0, 200 * cell});  // the reserve stays
+    VisitedGuard guard;
+    guard.writer = [&] { store(own.tree, {2'000 * cell, 2'190 * cell}, 2); };
+    guard.visits = 1;
+    const Range range{1'000 * cell, 1'400 * cell};
+    ASSERT_TRUE(own.tree.preallocate(guard, range).has_value());
+    EXPECT_GE(guard.drops, 1);
+    own.tree.store(range, 1);
+    INOD_EXPECT_SOUND(own.tree);
+}
+
 }  // namespace
 }  // namespace inod

@@ -244,5 +244,51 @@ TEST(Prepaid, CountsTheFirstInnerNode) {
     split_the_only_leaf<256>();
 }
 
+// What a wide entry owes is a leaf for each cell that it reaches into, but one, whatever its length.
+TEST(Prepaid, CountsCellsAndNotLengths) {
+    constexpr std::uint64_t cell = Leaf<16>::cell_size;
+    OwnTree<16> own;
+    store(own.tree, {cell - 1, 2 * cell}, 1);  // three cells, one of which it covers
+    const std::uint64_t owed = own.tree.node_count() + own.tree.worst_case_nodes();
+    EXPECT_GE(own.tree.worst_case_nodes(), 2U + 1U);  // and an inner node
+    own.tree.erase({cell + 10, cell + 10});
+    EXPECT_EQ(own.tree.node_count(), 4U);
+    EXPECT_LE(own.tree.node_count() + own.tree.worst_case_nodes(), owed);
+    INOD_EXPECT_SOUND(own.tree);
+}
+
+// Each leaf that a wide entry becomes has a slot above it.
+TEST(Prepaid, CountsTheInnerNodesAboveWhatAnEntryBecomes) {
+    constexpr std::uint64_t cell = Leaf<16>::cell_size;
+    constexpr std::uint64_t cell_count = 200;
+    OwnTree<16> own;
+    store(own.tree, {0, cell_count * cell - 1}, 1);
+    std::uint64_t owed = own.tree.node_count() + own.tree.worst_case_nodes();
+    EXPECT_GE(own.tree.worst_case_nodes(), 2 * (cell_count - 1));  // nodes of four slots, half full
+    for (std::uint64_t i = 0; i < cell_count; ++i) {
+        const Id id = i * cell + 7;
+        own.tree.erase({id, id});
+        ASSERT_LE(own.tree.node_count() + own.tree.worst_case_nodes(), owed) << i;
+        owed = own.tree.node_count() + own.tree.worst_case_nodes();
+    }
+    INOD_EXPECT_SOUND(own.tree);
+}
+
+// A reserved entry is not released but by whoever reserved it, who then asks for the memory.
+TEST(Prepaid, ReservedRangesOweNothing) {
+    MemoryBudget budget(1'000'000);
+    BasicRangeTree<256> tree(budget);
+    NoGuard guard;
+    ASSERT_TRUE(tree.store(guard, whole_space, reserved).has_value());
+    EXPECT_EQ(tree.worst_case_nodes(), 0U);
+    EXPECT_EQ(tree.load(5), 0U);
+    EXPECT_EQ(tree.next(0), std::nullopt);
+    ASSERT_TRUE(tree.preallocate(guard, {1'000, 1'000}).has_value());
+    tree.erase({1'000, 1'000});
+    EXPECT_EQ(tree.next_gap(0), (Range{1'000, 1'000}));
+    EXPECT_EQ(tree.entry_count(), 2U);
+    INOD_EXPECT_SOUND(tree);
+}
+
 }  // namespace
 }  // namespace inod
