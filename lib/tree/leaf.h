@@ -201,12 +201,18 @@ private:
 
     struct Piece;
     [[nodiscard]] std::optional<Id> take_over_many(const Piece& piece) noexcept;
+    [[nodiscard]] std::uint64_t take_over_group(const Piece& piece, unsigned group,
+                                                std::uint64_t rest, bool& is_own) noexcept;
+    [[nodiscard]] std::uint64_t extend_many(const Piece& piece, unsigned group, std::uint64_t rest,
+                                            unsigned more) noexcept;
     [[nodiscard]] std::optional<Id> take_over_one(const Piece& piece) noexcept;
     [[nodiscard]] bool can_go_on(const Item& last, const Piece& piece, Id first) const noexcept;
     void copy_group(const Piece& piece, unsigned group, std::uint64_t mask) noexcept;
     [[nodiscard]] bool repack(Range range, Value value, bool joined, bool joins_next,
                               bool bridges) noexcept;
 
+    struct Tally;  // what verify() counts
+    [[nodiscard]] const char* count(unsigned index, Tally& tally) const noexcept;
     [[nodiscard]] const char* wrong_with(const Item& item, unsigned at) const noexcept;
     [[nodiscard]] std::optional<std::string> wrong_with_joins() const;
 

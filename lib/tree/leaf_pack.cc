@@ -61,59 +61,63 @@ bool Leaf<words>::can_go_on(const Item& last, const Piece& piece, Id first) cons
 template <unsigned words>
 std::optional<Id> Leaf<words>::take_over_many(const Piece& piece) noexcept {
     std::optional<Id> taken;
-    bool is_own = false;  // the last item is of this piece
+    bool is_own = false;
     const auto begin = static_cast<unsigned>(piece.item.group_index(piece.live.first));
     const auto end = static_cast<unsigned>(piece.item.group_index(piece.live.last));
     for (unsigned g = begin; g <= end; ++g) {
         const Group found = piece.source.group(piece.item, g);
         std::uint64_t rest = found.live & mask_in_group(piece.live, found.base);
         while (rest != 0) {
-            const Id first = found.base + lowest_bit(rest);
-            const unsigned count = item_count();
-            std::uint64_t more = 2;  // groups that the last item lacks; 2: it is not for this
-            if (count > 0) {
-                const Item last = item(count - 1);
-                if (last.shape == Shape::many && (is_own || can_go_on(last, piece, first))) {
-                    const std::uint64_t groups = last.group_index(first) + 1;
-                    more = groups > last.groups ? groups - last.groups : 0;
-                }
-            }
-            if (more <= 1) {
-                const auto added = static_cast<unsigned>(more);
-                if (free_count() < 3 * added + 1) return taken;
-                // As many as there is room for.
-                std::uint64_t mask = rest;
-                while (count_bits(mask) > free_count() - 3 * added)
-                    mask &= ~(std::uint64_t{1} << highest_bit(mask));
-                Item last = item(count - 1);
-                lengthen(count - 1, last, added);
-                copy_group(piece, g, mask);
-                rest &= ~mask;
-                taken = found.base + highest_bit(mask);
-                if (rest != 0) return taken;
-                continue;
-            }
-            const bool joined =
-                first == piece.live.first ? piece.joined : (found.joined & mask_of(first)) != 0;
-            if (count_bits(rest) == 1) {
-                if (!append_item({first, first}, piece.source.load(first), joined)) return taken;
-                is_own = false;
-                taken = first;
-                break;
-            }
-            Item fresh{.shape = Shape::many,
-                       .joined = false,
-                       .at = 0,
-                       .groups = 1,
-                       .slots = 0,
-                       .first = first};
-            if (free_count() < 2 + 3 + 1) return taken;
-            const bool opened = open_item(fresh);
-            INOD_ASSERT(opened);
-            is_own = true;
+            const std::uint64_t mask = take_over_group(piece, g, rest, is_own);
+            if (mask == 0) return taken;
+            rest &= ~mask;
+            taken = found.base + highest_bit(mask);
         }
     }
     return taken;
+}
+
+// Takes over the lowest of these IDs of a group of a `many`, as many as there is room for. `is_own`: the
+// last item is of this piece.
+template <unsigned words>
+std::uint64_t Leaf<words>::take_over_group(const Piece& piece, unsigned group, std::uint64_t rest,
+                                           bool& is_own) noexcept {
+    const Id first = piece.item.base() + Id{word_bits} * group + lowest_bit(rest);
+    if (item_count() > 0) {
+        const Item last = item(item_count() - 1);
+        const bool may_go_on = is_own || can_go_on(last, piece, first);
+        const std::uint64_t groups = may_go_on ? last.group_index(first) + 1 : 0;
+        // A new item takes five words, two groups more in the last one six.
+        if (last.shape == Shape::many && may_go_on && groups <= last.groups + 1) {
+            return extend_many(piece, group, rest, groups > last.groups ? 1 : 0);
+        }
+    }
+    if (count_bits(rest) == 1) {
+        is_own = false;
+        const bool joined =
+            first == piece.live.first ? piece.joined : piece.source.is_joined(first);
+        return append_item({first, first}, piece.source.load(first), joined) ? rest : 0;
+    }
+    if (free_count() < 2 + 3 + 1) return 0;
+    is_own = true;
+    Item fresh{
+        .shape = Shape::many, .joined = false, .at = 0, .groups = 1, .slots = 0, .first = first};
+    const bool opened = open_item(fresh);
+    INOD_ASSERT(opened);
+    return extend_many(piece, group, rest, 0);
+}
+
+// The same for a `many` that lacks `more` groups for it.
+template <unsigned words>
+std::uint64_t Leaf<words>::extend_many(const Piece& piece, unsigned group, std::uint64_t rest,
+                                       unsigned more) noexcept {
+    if (free_count() < 3 * more + 1) return 0;
+    while (count_bits(rest) > free_count() - 3 * more)
+        rest &= ~std::bit_floor(rest);
+    Item last = item(item_count() - 1);
+    lengthen(item_count() - 1, last, more);
+    copy_group(piece, group, rest);
+    return rest;
 }
 
 // Copies IDs of a group behind those that the last item has. Requires the group, and room.

@@ -34,42 +34,46 @@ const char* Leaf<words>::wrong_with(const Item& item, unsigned at) const noexcep
     return nullptr;
 }
 
+// What going over the items counts, in order.
+template <unsigned words>
+struct Leaf<words>::Tally {
+    unsigned at = 0;  // behind the payloads so far
+    unsigned live = 0;
+    unsigned dead = 0;
+    std::optional<Id> last;  // the last live ID so far
+};
+
+template <unsigned words>
+const char* Leaf<words>::count(unsigned index, Tally& tally) const noexcept {
+    const Item it = item(index);
+    if (const char* const wrong = wrong_with(it, tally.at)) return wrong;
+    tally.at += it.payload_count();
+    if (it.shape == Shape::wide) return item_count() > 1 ? "a wide entry is not alone" : nullptr;
+    if (tally.last && *tally.last >= it.first) return "begins before the last one ends";
+    unsigned live = 0;
+    for (unsigned g = 0; g < (it.shape == Shape::single ? 1 : it.groups); ++g) {
+        const Group found = group(it, g);
+        live += count_bits(found.live);
+        if (found.live != 0) tally.last = found.base + highest_bit(found.live);
+    }
+    tally.live += live;
+    if (it.shape == Shape::many) tally.dead += it.slots - live;
+    return nullptr;
+}
+
 template <unsigned words>
 std::optional<std::string> Leaf<words>::verify() const {
     const NodeMeta meta = node_->meta();
     if (meta.end + 2 * meta.count > body_count) return "directory and payloads overlap";
-    unsigned at = 0;
-    unsigned live = 0;
-    unsigned slots = 0;
-    unsigned live_of_many = 0;
-    std::optional<Id> before;
+    Tally tally;
     for (unsigned i = 0; i < meta.count; ++i) {
-        const std::string which = "item " + std::to_string(i) + ": ";
-        const Item it = item(i);
-        if (const char* const wrong = wrong_with(it, at)) return which + wrong;
-        at += it.payload_count();
-        if (it.shape == Shape::wide) {
-            if (meta.count > 1) return which + "a wide entry is not alone";
-            continue;
-        }
-        for (unsigned g = 0; g < (it.shape == Shape::single ? 1 : it.groups); ++g) {
-            const Group found = group(it, g);
-            if (found.live == 0) continue;
-            if (before && found.base + lowest_bit(found.live) <= *before) return which + "overlaps";
-            before = found.base + highest_bit(found.live);
-            live += count_bits(found.live);
-            if (it.shape != Shape::many) continue;
-            live_of_many += count_bits(found.live);
-        }
-        slots += it.shape == Shape::many ? it.slots : 0;
-        if (i + 1 < meta.count && before && *before >= item(i + 1).first) {
-            return which + "is live at or above the next item's first ID";
+        if (const char* const wrong = count(i, tally)) {
+            return "item " + std::to_string(i) + ": " + wrong;
         }
     }
-    if (at != meta.end) return "words behind the last payload";
-    if (live != meta.live)
-        return "live IDs are " + std::to_string(live) + ", counted " + std::to_string(meta.live);
-    if (slots - live_of_many != meta.dead) return "dead slots are miscounted";
+    if (tally.at != meta.end) return "words behind the last payload";
+    if (tally.live != meta.live) return "live IDs are miscounted";
+    if (tally.dead != meta.dead) return "dead slots are miscounted";
     return wrong_with_joins();
 }
 

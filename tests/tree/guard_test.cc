@@ -446,9 +446,9 @@ TEST(GuardTaken, IsSharedWithTheCallersOtherData) {
 
 // A caller who must not give up the lock.
 struct FirmGuard {
-    void lock() { ADD_FAILURE() << "was dropped"; }
-    void unlock() { ADD_FAILURE() << "was dropped"; }
-    [[nodiscard]] bool may_drop() const { return false; }
+    static void lock() { ADD_FAILURE() << "was dropped"; }
+    static void unlock() { ADD_FAILURE() << "was dropped"; }
+    [[nodiscard]] static bool may_drop() { return false; }
 };
 
 TEST(GuardTaken, StaysWithACallerWhoForbidsIt) {

@@ -30,8 +30,8 @@ template <class Lock>
 class ReaderBench {
 public:
     explicit ReaderBench(const Workload& work) : live_(work.count()) {
-        for (std::size_t i = 0; i < live_.size(); ++i)
-            live_[i] = allocate();
+        for (Id& id : live_)
+            id = allocate();
     }
 
     // Reads for `seconds` by `look`, and writes, each if told.
