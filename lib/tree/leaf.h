@@ -125,8 +125,6 @@ public:
     [[nodiscard]] bool insert(Range range, Value value, bool joined, bool joins_next) noexcept;
     // Says of a live ID whether it is joined to the one before.
     void set_joined(Id id, bool joined) noexcept;
-    // Makes a wide leaf of it, whatever it held.
-    void set_wide(Range range, Value value, bool joined) noexcept;
     // Takes over what another leaf holds of `part`, behind all live IDs, and leaves out what is dead.
     // Returns the last ID up to which there was room, if there was any; part.last if that is all.
     [[nodiscard]] std::optional<Id> take_over(const Leaf& source, Range part,

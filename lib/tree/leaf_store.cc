@@ -207,7 +207,16 @@ template <unsigned words>
 bool Leaf<words>::append_item(Range range, Value value, bool joined) noexcept {
     if (is_wide(range)) {
         if (item_count() > 0) return false;
-        set_wide(range, value, joined);
+        Item wide{.shape = Shape::wide,
+                  .joined = joined,
+                  .at = 0,
+                  .groups = 0,
+                  .slots = 0,
+                  .first = range.first};
+        const bool opened = open_item(wide);
+        INOD_ASSERT(opened);
+        node_->set(wide.at, value);
+        node_->set(wide.at + 1, range.last);
         return true;
     }
     Item fresh{
@@ -331,25 +340,6 @@ bool Leaf<words>::append_to_one(const Item& item, Range range) noexcept {
     if (groups > item.groups) lengthen(index, it, static_cast<unsigned>(groups) - item.groups);
     put_into_one(it, range);
     return true;
-}
-
-template <unsigned words>
-void Leaf<words>::set_wide(Range range, Value value, bool joined) noexcept {
-    set_item(0, {.shape = Shape::wide,
-                 .joined = joined,
-                 .at = 0,
-                 .groups = 0,
-                 .slots = 0,
-                 .first = range.first});
-    node_->set(0, value);
-    node_->set(1, range.last);
-    NodeMeta meta = node_->meta();
-    meta.level = 0;
-    meta.count = 1;
-    meta.end = 2;
-    meta.dead = 0;
-    meta.live = 0;
-    node_->set_meta(meta);
 }
 
 template <unsigned words>

@@ -176,8 +176,6 @@ void BasicRangeTree<words>::make_hole(Path& path, Range wide, Range hole) noexce
     }
     if (middle.last < wide.last) {
         add({middle.last + 1, wide.last}, hole.last < middle.last, left_last);
-    } else {
-        return;
     }
 }
 

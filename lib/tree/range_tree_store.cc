@@ -21,9 +21,12 @@ void BasicRangeTree<words>::store_merged(Range range, Value value) noexcept {
 template <unsigned words>
 void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept {
     INOD_ASSERT(range.first <= range.last && value != 0);
-    if (!merged && range.span() == 0 && append_one(range.first, value)) return;
+    if (root_ != nullptr && range.first > last_id_) {
+        put_behind(range, value, merged);
+        return;
+    }
     std::optional<StructureEdit> edit;
-    if (root_ != nullptr && range.first <= last_id_) {
+    if (root_ != nullptr) {
         Path path = descend(range.first);
         if (*Leaf(*path.leaf).next(range.first) <= range.last) {
             edit.emplace(*this);  // readers see the old or the new
@@ -44,20 +47,32 @@ void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept 
     } else if ((joined || joins_next) && extend_wide(range, value, joined, joins_next)) {
         return;
     } else if (range.first > last_id_) {
-        append(range, value, joined);
+        append(range, value, joined);  // what it overlapped was the end
     } else {
         Path path = descend(range.first);
         insert(path, range, value, joined, joins_next);
     }
 }
 
-// The common case of cyclic allocation. False, and nothing is changed, if it is another.
+// Stores behind all that is stored: what cyclic allocation does all day, and without a descent where
+// the last leaf has room.
+template <unsigned words>
+void BasicRangeTree<words>::put_behind(Range range, Value value, bool merged) noexcept {
+    const bool touches = range.first - last_id_ == 1;
+    const bool joined = merged && touches && Leaf(*tail_).load(last_id_) == value;
+    entry_count_ += joined ? 0 : 1;
+    id_count_ += range.count();
+    if (joined ? extend_wide(range, value, true, false)
+               : range.span() == 0 && append_one(range.first, value)) {
+        return;
+    }
+    append(range, value, joined);
+}
+
+// The common case. False, and nothing is changed, if it is another.
 template <unsigned words>
 bool BasicRangeTree<words>::append_one(Id id, Value value) noexcept {
-    if (root_ == nullptr || id <= last_id_) return false;
     if (!Leaf(*tail_).append_next(last_id_, id, value)) return false;
-    ++entry_count_;
-    ++id_count_;
     const Id before = last_id_;
     last_id_ = id;
     if (id - before > 1) raise_gap(descend(before), id - before - 1);
