@@ -10,25 +10,10 @@
 namespace inod {
 namespace {
 
-class SystemMemory final : public NodeMemory {
-public:
-    void* take(std::size_t size) noexcept override {
-        return ::operator new (size, std::align_val_t{NodeReserve::cache_line_size}, std::nothrow);
-    }
-    void give(void* memory, std::size_t /*size*/) noexcept override {
-        ::operator delete (memory, std::align_val_t{NodeReserve::cache_line_size});
-    }
-};
-
 constexpr std::uint32_t all_free = (std::uint32_t{1} << NodeReserve::nodes_per_slab) - 1;
 static_assert(NodeReserve::nodes_per_slab < 32, "free_nodes has a bit for each");
 
 }  // namespace
-
-NodeMemory& NodeMemory::system() noexcept {
-    static SystemMemory memory;
-    return memory;
-}
 
 // The first cache line of a slab; its nodes follow.
 struct NodeReserve::Slab : Link {

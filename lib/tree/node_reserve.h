@@ -14,25 +14,13 @@
 
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
+#include "lib/tree/node_memory.h"
 
 namespace inod {
 
-// Where slabs come from. A test has its own that refuses at will.
-// Thread safety: all calls from any thread.
-class NodeMemory {
-public:
-    virtual ~NodeMemory() = default;
-    // `size` bytes aligned for a cache line, or nullptr.
-    virtual void* take(std::size_t size) noexcept = 0;
-    virtual void give(void* memory, std::size_t size) noexcept = 0;
-
-    // The process's own: operator new, which is never asked to throw.
-    static NodeMemory& system() noexcept;
-};
-
 class NodeReserve {
 public:
-    static constexpr std::size_t cache_line_size = 64;  // bytes
+    static constexpr std::size_t cache_line_size = NodeMemory::cache_line_size;
     static constexpr std::size_t nodes_per_slab = 16;
 
     // `node_size` in bytes: a multiple of cache_line_size.
