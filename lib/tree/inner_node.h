@@ -14,6 +14,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "lib/base/range.h"
@@ -104,10 +105,13 @@ public:
 
     // The child that answers for `id`: the first whose pivot is not below it. Counts the pivots below,
     // by their fences first: without branches that could be mispredicted, and in few cache lines.
-    [[nodiscard]] unsigned search(Id id) const noexcept {
-        const unsigned fences = count_below<fence_count>(fence_at(0), id);
-        const unsigned begin = std::min(stride * fences, capacity - pivots_counted);
-        return std::min(begin + count_below<pivots_counted>(begin, id), capacity - 1);
+    [[gnu::always_inline, nodiscard]] unsigned search(Id id) const noexcept {
+        const Node<words>& node = *node_;  // which the compiler would fetch anew for each word
+        const std::size_t fences = count_below<fence_count>(node, fence_at(0), id);
+        const std::size_t begin = std::min<std::size_t>(stride * fences, capacity - pivots_counted);
+        node.prefetch(capacity + begin);  // the child, while the pivots are on their way
+        const std::size_t index = begin + count_below<pivots_counted>(node, begin, id);
+        return static_cast<unsigned>(std::min<std::size_t>(index, capacity - 1));
     }
 
     // Requires room.
@@ -156,11 +160,13 @@ private:
 
     // How many of `count` words from `at` on are below `id`. Written out, since it is most of a search.
     template <unsigned count>
-    [[gnu::always_inline, nodiscard]] unsigned count_below(unsigned at, Id id) const noexcept {
+    [[gnu::always_inline, nodiscard]] static std::size_t count_below(const Node<words>& node,
+                                                                     std::size_t at,
+                                                                     Id id) noexcept {
         if constexpr (count == 0) {
             return 0;
         } else {
-            return (node_->get(at) < id ? 1U : 0U) + count_below<count - 1>(at + 1, id);
+            return (node.get(at) < id ? 1U : 0U) + count_below<count - 1>(node, at + 1, id);
         }
     }
     void set_fences(unsigned index) noexcept {

@@ -32,6 +32,7 @@
 // return something, without end or a step outside the leaf, and the version tells whether it counts.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <iosfwd>
 #include <optional>
@@ -73,6 +74,18 @@ public:
     explicit Leaf(Node& node) noexcept : node_(&node) {}
 
     [[nodiscard]] Node& node() const noexcept { return *node_; }
+
+    // Asks the memory for what will be read of an ID, `distance` behind the first one that the leaf
+    // answers for: where that is if IDs are near each other. A guess; costs nothing if it is wrong.
+    [[gnu::always_inline]] void prefetch_bits(std::uint64_t distance) const noexcept {
+        node_->prefetch(body_count);  // the sizes, and the directory's first items
+        node_->prefetch(3 * static_cast<unsigned>(std::min(distance / word_bits, far)));
+    }
+    [[gnu::always_inline]] void prefetch_value(std::uint64_t distance) const noexcept {
+        node_->prefetch(body_count);
+        node_->prefetch(16);
+        node_->prefetch(static_cast<unsigned>(std::min(distance, far)) + 15);
+    }
 
     // leaf_find.cc: what is in it. `id` may be any ID, in the leaf or not.
 
@@ -142,9 +155,10 @@ public:
         bool was_first;     // of its entry
         bool was_last;
     };
-    // Makes one ID free: the common case, in which live IDs are near on both sides. Otherwise, or
-    // if the ID is not live, nothing has happened.
-    [[nodiscard]] std::optional<Released> clear_among_others(Id id) noexcept;
+    // Makes one ID free if that moves nothing: if it is live, and of a `many` or `one`. Otherwise
+    // nothing has happened. `low` is the first ID that the leaf answers for. Requires that there is
+    // a live ID behind it.
+    [[nodiscard]] std::optional<Released> clear_one(Id id, Id low) noexcept;
     // How many words all that is live takes at most once the rest is left out, of capacity().
     [[nodiscard]] unsigned packed_count() const noexcept;
     static constexpr unsigned capacity() { return body_count; }
@@ -158,6 +172,8 @@ public:
     void dump(std::ostream& out) const;
 
 private:
+    static constexpr std::uint64_t far = words;  // behind what a guess can find
+
     enum class Shape : std::uint8_t { single, many, one, wide };
     struct Item;
     struct Group;
@@ -203,6 +219,8 @@ private:
                                                 std::uint64_t rest, bool& is_own) noexcept;
     [[nodiscard]] std::uint64_t extend_many(const Piece& piece, unsigned group, std::uint64_t rest,
                                             unsigned more) noexcept;
+    [[nodiscard]] unsigned groups_that_fit(const Piece& piece, unsigned group,
+                                           std::uint64_t mask) const noexcept;
     [[nodiscard]] std::optional<Id> take_over_one(const Piece& piece) noexcept;
     [[nodiscard]] bool can_go_on(const Item& last, const Piece& piece, Id first) const noexcept;
     void copy_group(const Piece& piece, unsigned group, std::uint64_t mask) noexcept;

@@ -35,31 +35,34 @@ void Leaf<words>::clear(Range range) noexcept {
 }
 
 template <unsigned words>
-std::optional<typename Leaf<words>::Released> Leaf<words>::clear_among_others(Id id) noexcept {
+std::optional<typename Leaf<words>::Released> Leaf<words>::clear_one(Id id, Id low) noexcept {
     const unsigned behind = search(id);
     if (behind == 0) return std::nullopt;
     const Item it = item(behind - 1);
     const std::uint64_t index = it.group_index(id);
-    if (index >= it.groups || it.shape == Shape::wide) return std::nullopt;
+    if (it.shape == Shape::single || index >= it.groups) return std::nullopt;
     const Group found = group(it, static_cast<unsigned>(index));
     const std::uint64_t bit = mask_of(id);
+    if ((found.live & bit) == 0) return std::nullopt;
+
+    // The nearest live IDs, mostly of the same group.
     const std::uint64_t below = found.live & (bit - 1);
     const std::uint64_t above = found.live & ~(bit - 1) & ~bit;
-    if ((found.live & bit) == 0 || below == 0 || above == 0) return std::nullopt;
+    const Id next = above != 0 ? found.base + lowest_bit(above) : *this->next(id + 1);
+    Id gap_first = low;
+    if (below != 0) {
+        gap_first = found.base + highest_bit(below) + 1;
+    } else if (const auto before = id > low ? previous(id - 1) : std::nullopt) {
+        gap_first = *before + 1;
+    }
+    const bool continued = id == gap_first && id > 0 && (found.joined & bit) != 0;
+    const bool joins = above != 0 ? (found.joined & mask_of(next)) != 0 : is_joined(next);
+    const bool goes_on = joins && next == id + 1;
 
-    const unsigned before = highest_bit(below);
-    const unsigned next = lowest_bit(above);
     const NodeEdit edit(*node_);
     node_->set(it.live_at(static_cast<unsigned>(index)), found.live & ~bit);
-    NodeMeta meta = node_->meta();
-    --meta.live;
-    meta.dead += it.shape == Shape::many ? 1 : 0;
-    node_->set_meta(meta);
-    return Released{
-        .gap = next - before - 1,
-        .was_first = (found.joined & bit) == 0 || before + 1 != bit_of(id),
-        .was_last = (found.joined >> next & 1U) == 0 || next != bit_of(id) + 1,
-    };
+    node_->change_meta({.dead = it.shape == Shape::many ? 1U : 0U}, {.live = 1});
+    return Released{.gap = next - gap_first, .was_first = !continued, .was_last = !goes_on};
 }
 
 // Takes out an item of which nothing is live, or a `single`, whose ID the caller counts.

@@ -90,25 +90,26 @@ inline void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
 // all day.
 template <unsigned words>
 inline bool Leaf<words>::append_next(Id before, Id id, Value value) noexcept {
-    const NodeMeta meta = node_->meta();
-    const unsigned item_at = body_count - 2 * meta.count;
-    const std::uint64_t item = node_->get(item_at);
-    const Id first = node_->get(item_at + 1);
-    const unsigned groups = Item::field_of(item, Item::groups_shift);
+    Node& node = *node_;
+    const NodeMeta meta = node.meta();
+    const std::size_t item_at = body_count - 2 * meta.count;
+    const std::uint64_t item = node.get(item_at);
+    const Id first = node.get(item_at + 1);
+    const std::uint64_t groups = Item::field_of(item, Item::groups_shift);
     const std::uint64_t group = id / word_bits - first / word_bits;
     if (Item::shape_of(item) != Shape::many || group + 1 != groups || before < first) return false;
     if (meta.end >= item_at) return false;
     const std::uint64_t bit = mask_of(id);
-    const unsigned at = Item::field_of(item, Item::at_shift) + 3 * (groups - 1);
-    const std::uint64_t slots = node_->get(at);
+    const std::size_t at = Item::field_of(item, Item::at_shift) + 3 * group;
+    const std::uint64_t slots = node.get(at);
     if (slots >= bit) return false;  // behind are slots of released IDs, or its own
-    const NodeEdit edit(*node_);
-    node_->set(meta.end, value);
-    node_->set(at, slots | bit);
-    node_->set(at + 1, node_->get(at + 1) | bit);
-    node_->set(at + 2, node_->get(at + 2) & ~bit);
-    node_->set(item_at, item + (std::uint64_t{1} << Item::slots_shift));
-    node_->set(body_count, meta.word() + NodeMeta{.end = 1, .live = 1}.word());
+    const NodeEdit edit(node);
+    node.set(meta.end, value);
+    node.set(at, slots | bit);
+    node.set(at + 1, node.get(at + 1) | bit);
+    node.set(at + 2, node.get(at + 2) & ~bit);
+    node.set(item_at, item + (std::uint64_t{1} << Item::slots_shift));
+    node.change_meta({.end = 1, .live = 1});
     return true;
 }
 

@@ -114,10 +114,29 @@ std::uint64_t Leaf<words>::extend_many(const Piece& piece, unsigned group, std::
     if (free_count() < 3 * more + 1) return 0;
     while (count_bits(rest) > free_count() - 3 * more)
         rest &= ~std::bit_floor(rest);
-    Item last = item(item_count() - 1);
-    lengthen(item_count() - 1, last, more);
+    if (more > 0) {
+        Item last = item(item_count() - 1);
+        lengthen(item_count() - 1, last, more + groups_that_fit(piece, group, rest));
+    }
     copy_group(piece, group, rest);
     return rest;
+}
+
+// How many groups behind this one there is room for as well once these IDs of it are taken over and it
+// is one group more: to add them all at once moves the values behind them once.
+template <unsigned words>
+unsigned Leaf<words>::groups_that_fit(const Piece& piece, unsigned group,
+                                      std::uint64_t mask) const noexcept {
+    const auto end = static_cast<unsigned>(piece.item.group_index(piece.live.last));
+    unsigned needed = 3 + count_bits(mask);
+    unsigned count = 0;
+    for (unsigned g = group + 1; g <= end; ++g, ++count) {
+        const Group found = piece.source.group(piece.item, g);
+        const std::uint64_t live = found.live & mask_in_group(piece.live, found.base);
+        needed += 3 + count_bits(live);
+        if (live == 0 || needed > free_count()) break;
+    }
+    return count;
 }
 
 // Copies IDs of a group behind those that the last item has. Requires the group, and room.
@@ -134,10 +153,12 @@ void Leaf<words>::copy_group(const Piece& piece, unsigned group, std::uint64_t m
     unsigned position = from.values_at() + source.rank(from, group, lowest - 1);
     std::uint64_t slots = source.node_->get(from.slots_at(group)) & ~(lowest - 1);
     unsigned target = to.values_at() + to.slots;
+    // Without branches, since which slots are dead cannot be predicted: a dead one's value is
+    // overwritten by the next.
     for (std::uint64_t left = mask; left != 0; slots &= slots - 1, ++position) {
         const std::uint64_t bit = slots & (~slots + 1);
-        if ((left & bit) == 0) continue;
-        node_->set(target++, source.node_->get(position));
+        node_->set(target, source.node_->get(position));
+        target += (left & bit) != 0 ? 1 : 0;
         left &= ~bit;
     }
     std::uint64_t joined = found.joined & mask;

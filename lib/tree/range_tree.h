@@ -110,7 +110,13 @@ public:
     // ask again from the window's start. Requires request.check(); from outside the window there is
     // nothing, or all of it.
     [[nodiscard]] std::optional<Range> find_gap(const GapRequest& request,
-                                                Id from = 0) const noexcept;
+                                                Id from = 0) const noexcept {
+        // One ID behind all that is stored: what cyclic allocation asks for all day.
+        const bool is_behind = root_ != nullptr && from > last_id_;
+        if (is_behind && request.count == 1 && request.align == 1 && request.window.contains(from))
+            return Range{from, from};
+        return search_gap(request, from);
+    }
     // The highest run that ends at or before `to`.
     [[nodiscard]] std::optional<Range> find_gap_down(const GapRequest& request,
                                                      Id to = id_max) const noexcept;
@@ -250,6 +256,8 @@ private:
     [[nodiscard]] Entry entry_at(const Path& path, Id id) const noexcept;
 
     // range_tree_gap.cc
+    [[nodiscard]] std::optional<Range> search_gap(const GapRequest& request,
+                                                  Id from) const noexcept;
     [[nodiscard]] std::optional<Id> lowest_gap(const GapRequest& request, Id from) const noexcept;
     [[nodiscard]] std::optional<Id> highest_gap(const GapRequest& request, Id to) const noexcept;
 

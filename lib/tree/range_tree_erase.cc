@@ -35,7 +35,8 @@ std::optional<Entry> BasicRangeTree<words>::erase_at(Id id) noexcept {
 // The common case of a release. False, and nothing is changed, if it is another.
 template <unsigned words>
 bool BasicRangeTree<words>::erase_one(Path& path, Id id) noexcept {
-    const auto released = Leaf(*path.leaf).clear_among_others(id);
+    if (id == path.high) return false;
+    const auto released = Leaf(*path.leaf).clear_one(id, path.low);
     if (!released) return false;
     --id_count_;
     entry_count_ += std::uint64_t{!released->was_last} - std::uint64_t{released->was_first};

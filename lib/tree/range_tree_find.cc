@@ -24,7 +24,7 @@ typename BasicRangeTree<words>::Path BasicRangeTree<words>::descend(Id id) const
         node = inner.child(index);
     }
     path.leaf = node;
-    node->prefetch(0);
+    Leaf(*node).prefetch_bits(id - std::min(id, path.low));
     return path;
 }
 
@@ -39,9 +39,7 @@ Value BasicRangeTree<words>::load_occupied(Id id) const noexcept {
         if (index > 0) low = inner.pivot(index - 1) + 1;
         node = inner.child(index);
     }
-    // Where the value will be, if all IDs from `low` on have one.
-    node->prefetch(16);
-    node->prefetch(static_cast<unsigned>(std::min<std::uint64_t>(id - low, words)) + 15);
+    Leaf(*const_cast<Node*>(node)).prefetch_value(id - low);  // NOLINT: a view that only reads
     return Leaf(*const_cast<Node*>(node)).load(id);  // NOLINT: a view that only reads
 }
 

@@ -28,8 +28,8 @@ Result<> GapRequest::check() const noexcept {
 }
 
 template <unsigned words>
-std::optional<Range> BasicRangeTree<words>::find_gap(const GapRequest& request,
-                                                     Id from) const noexcept {
+std::optional<Range> BasicRangeTree<words>::search_gap(const GapRequest& request,
+                                                       Id from) const noexcept {
     INOD_ASSERT(request.count > 0 && request.align > 0);
     const Id low = std::max(request.window.first, from);
     const Id high = request.window.last;

@@ -10,6 +10,11 @@ namespace inod {
 
 template <unsigned words>
 void BasicRangeTree<words>::store(Range range, Value value) noexcept {
+    INOD_ASSERT(range.first <= range.last && value != 0);
+    if (range.span() == 0 && root_ != nullptr && range.first > last_id_ &&
+        append_one(range.first, value)) {
+        return;
+    }
     put(range, value, false);
 }
 
@@ -54,25 +59,24 @@ void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept 
     }
 }
 
-// Stores behind all that is stored: what cyclic allocation does all day, and without a descent where
-// the last leaf has room.
+// Stores behind all that is stored, without a descent where the last leaf has room.
 template <unsigned words>
 void BasicRangeTree<words>::put_behind(Range range, Value value, bool merged) noexcept {
     const bool touches = range.first - last_id_ == 1;
     const bool joined = merged && touches && Leaf(*tail_).load(last_id_) == value;
     entry_count_ += joined ? 0 : 1;
     id_count_ += range.count();
-    if (joined ? extend_wide(range, value, true, false)
-               : range.span() == 0 && append_one(range.first, value)) {
-        return;
-    }
+    if (joined && extend_wide(range, value, true, false)) return;
     append(range, value, joined);
 }
 
-// The common case. False, and nothing is changed, if it is another.
+// The common case of that: one ID in an entry of its own. False, and nothing is changed, if it is
+// another.
 template <unsigned words>
 bool BasicRangeTree<words>::append_one(Id id, Value value) noexcept {
     if (!Leaf(*tail_).append_next(last_id_, id, value)) return false;
+    ++entry_count_;
+    ++id_count_;
     const Id before = last_id_;
     last_id_ = id;
     if (id - before > 1) raise_gap(descend(before), id - before - 1);

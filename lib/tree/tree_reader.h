@@ -92,8 +92,8 @@ private:
                 node = inner.child(index);
                 if (!stands()) return std::nullopt;
             }
-            node->prefetch(static_cast<unsigned>(std::min<std::uint64_t>(id - place.low, words)));
             place.node = node;
+            place.leaf().prefetch_value(id - std::min(id, place.low));
             place.version = node->version();
             if (place.version % 2 != 0 || !stands()) return std::nullopt;
             places_[count_++] = place;
