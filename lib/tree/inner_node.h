@@ -114,6 +114,19 @@ public:
         return static_cast<unsigned>(std::min<std::size_t>(index, capacity - 1));
     }
 
+    // Asks the memory for all that search() may read, which would otherwise wait for one after the
+    // other.
+    [[gnu::always_inline]] void prefetch() const noexcept {
+        node_->prefetch(fence_at(0));
+        node_->prefetch(words - 1);
+        for (unsigned i = 0; i < capacity; i += stride)
+            node_->prefetch(i);
+    }
+
+    [[gnu::always_inline]] void prefetch_gap(unsigned index) const noexcept {
+        node_->prefetch(2 * capacity + index);
+    }
+
     // Requires room.
     void insert(unsigned index, const Slot& slot) noexcept {
         for (unsigned array = 0; array < 3; ++array) {

@@ -83,7 +83,8 @@ public:
     }
     [[gnu::always_inline]] void prefetch_value(std::uint64_t distance) const noexcept {
         node_->prefetch(body_count);
-        node_->prefetch(16);
+        node_->prefetch(0);
+        node_->prefetch(8);
         node_->prefetch(static_cast<unsigned>(std::min(distance, far)) + 15);
     }
 

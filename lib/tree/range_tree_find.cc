@@ -22,6 +22,11 @@ typename BasicRangeTree<words>::Path BasicRangeTree<words>::descend(Id id) const
         if (index > 0) path.low = inner.pivot(index - 1) + 1;
         path.high = std::min(path.high, inner.pivot(index));
         node = inner.child(index);
+        if (level > 1) {
+            Inner(*node).prefetch();
+        } else {
+            inner.prefetch_gap(index);
+        }
     }
     path.leaf = node;
     Leaf(*node).prefetch_bits(id - std::min(id, path.low));
@@ -38,6 +43,7 @@ Value BasicRangeTree<words>::load_occupied(Id id) const noexcept {
         const unsigned index = inner.search(id);
         if (index > 0) low = inner.pivot(index - 1) + 1;
         node = inner.child(index);
+        if (level > 1) Inner(*const_cast<Node*>(node)).prefetch();  // NOLINT: a view that only reads
     }
     Leaf(*const_cast<Node*>(node)).prefetch_value(id - low);  // NOLINT: a view that only reads
     return Leaf(*const_cast<Node*>(node)).load(id);  // NOLINT: a view that only reads
