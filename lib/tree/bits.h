@@ -32,6 +32,10 @@ constexpr std::uint64_t mask_in_group(Range range, Id base) {
     const unsigned to = range.last - base < word_bits ? bit_of(range.last) : word_bits - 1;
     return mask_between(from, to);
 }
+// Has the group that begins at `base` IDs that are not in `range`?
+constexpr bool is_cut(Id base, Range range) {
+    return base < range.first || range.last - base < word_bits - 1;
+}
 constexpr unsigned lowest_bit(std::uint64_t word) {
     return static_cast<unsigned>(std::countr_zero(word));
 }

@@ -137,6 +137,12 @@ public:
     // Stores a range that is free and not wide before the last live ID. The ID behind the range, if
     // live, is to be joined to it or not. Not for leaves with a wide entry.
     [[nodiscard]] bool insert(Range range, Value value, bool joined, bool joins_next) noexcept;
+    // Stores a range in an entry of its own, if that moves little: if all of it is free and of one
+    // group of a `many` with room. Returns how many IDs were free in a row there; nothing if this is
+    // another case, and nothing is changed. Requires a live ID behind the range's first. `low` is the
+    // first ID that the leaf answers for.
+    [[nodiscard]] std::optional<std::uint64_t> insert_near(Range range, Value value,
+                                                           Id low) noexcept;
     // Says of a live ID whether it is joined to the one before.
     void set_joined(Id id, bool joined) noexcept;
     // Takes over what another leaf holds of `part`, behind all live IDs, and leaves out what is dead.
@@ -184,9 +190,10 @@ private:
     void set_item(unsigned index, const Item& item) noexcept;
     [[nodiscard]] unsigned search(Id id) const noexcept;
     [[nodiscard]] Group group(const Item& item, unsigned index) const noexcept;
-    [[nodiscard]] Group group_with(Id id) const noexcept;
+    [[nodiscard]] std::uint64_t joined(const Group& group) const noexcept;
     [[nodiscard]] unsigned rank(const Item& item, unsigned group,
                                 std::uint64_t below) const noexcept;
+    [[nodiscard]] Range gap_around(const Group& group, Range range, Id low) const noexcept;
     template <class F>
     void for_each_group(Range range, F&& f) const noexcept;
     template <class F>

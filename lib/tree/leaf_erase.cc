@@ -45,24 +45,18 @@ std::optional<typename Leaf<words>::Released> Leaf<words>::clear_one(Id id, Id l
     const std::uint64_t bit = mask_of(id);
     if ((found.live & bit) == 0) return std::nullopt;
 
-    // The nearest live IDs, mostly of the same group.
-    const std::uint64_t below = found.live & (bit - 1);
-    const std::uint64_t above = found.live & ~(bit - 1) & ~bit;
-    const Id next = above != 0 ? found.base + lowest_bit(above) : *this->next(id + 1);
-    Id gap_first = low;
-    if (below != 0) {
-        gap_first = found.base + highest_bit(below) + 1;
-    } else if (const auto before = id > low ? previous(id - 1) : std::nullopt) {
-        gap_first = *before + 1;
-    }
-    const bool continued = id == gap_first && id > 0 && (found.joined & bit) != 0;
-    const bool joins = above != 0 ? (found.joined & mask_of(next)) != 0 : is_joined(next);
-    const bool goes_on = joins && next == id + 1;
+    const Range around = gap_around(found, {id, id}, low);
+    const std::uint64_t joins = joined(found);
+    const bool continued = id == around.first && id > 0 && (joins & bit) != 0;
+    // What follows may be of the group, or of another item.
+    const std::uint64_t behind_bit = found.live & bit << 1U;
+    const bool goes_on =
+        around.last == id && (behind_bit != 0 ? (joins & behind_bit) != 0 : is_joined(id + 1));
 
     const NodeEdit edit(*node_);
     node_->set(it.live_at(static_cast<unsigned>(index)), found.live & ~bit);
     node_->change_meta({.dead = it.shape == Shape::many ? 1U : 0U}, {.live = 1});
-    return Released{.gap = next - gap_first, .was_first = !continued, .was_last = !goes_on};
+    return Released{.gap = around.last - around.first + 1, .was_first = !continued, .was_last = !goes_on};
 }
 
 // Takes out an item of which nothing is live, or a `single`, whose ID the caller counts.

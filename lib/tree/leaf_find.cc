@@ -39,8 +39,12 @@ template <unsigned words>
 bool Leaf<words>::is_joined(Id id) const noexcept {
     if (const auto range = wide())
         return range->contains(id) && (id > range->first || item(0).joined);
-    const Group found = group_with(id);
-    return (found.live & found.joined & mask_of(id)) != 0;
+    bool result = false;
+    for_each_group({id, id}, [&](const Group& found) {
+        result = (joined(found) & mask_of(id)) != 0;
+        return true;
+    });
+    return result;
 }
 
 template <unsigned words>
@@ -81,8 +85,8 @@ Id Leaf<words>::entry_last(Id id) const noexcept {
         if (next < found.base || next - found.base >= word_bits) return true;
         // Upward as long as an ID is live and joined.
         const std::uint64_t live = found.live >> bit_of(next);
-        const std::uint64_t joined = found.joined >> bit_of(next);
-        const auto count = static_cast<unsigned>(std::countr_one(live & joined));
+        const std::uint64_t joins = joined(found) >> bit_of(next);
+        const auto count = static_cast<unsigned>(std::countr_one(live & joins));
         last += count;
         // It may go on in the group behind, or in another item, if this one ends here.
         const bool ends_here = count == word_bits || live >> count == 0;
@@ -99,12 +103,13 @@ Id Leaf<words>::entry_first(Id id) const noexcept {
     for_each_group_down({0, id}, [&](const Group& found) {
         if (next - found.base >= word_bits || (found.live & mask_of(next)) == 0) return true;
         // Downward as long as an ID is joined and the one before it live.
-        const std::uint64_t joined = found.joined & found.live << 1U;
-        first =
-            next - static_cast<unsigned>(std::countl_one(joined << (word_bits - 1 - bit_of(next))));
+        const std::uint64_t joins = joined(found);
+        const std::uint64_t goes_on = joins & found.live << 1U;
+        first = next -
+                static_cast<unsigned>(std::countl_one(goes_on << (word_bits - 1 - bit_of(next))));
         const bool begins_here = (found.live & (mask_of(first) - 1)) == 0;
         next = first - 1;
-        return first == 0 || !begins_here || (found.joined & mask_of(first)) == 0;
+        return first == 0 || !begins_here || (joins & mask_of(first)) == 0;
     });
     return first;
 }
@@ -128,7 +133,7 @@ std::uint64_t Leaf<words>::starts_in(Range range, bool joins) const noexcept {
     for_each_group(range, [&](const Group& found) {
         const bool touches = before && next >= found.base && next - found.base < word_bits;
         const std::uint64_t live_before = (found.live << 1U) | (touches ? mask_of(next) : 0);
-        starts += count_bits(found.live & ~(found.joined & live_before));
+        starts += count_bits(found.live & ~(joined(found) & live_before));
         next = found.base + highest_bit(found.live) + 1;
         before = next != 0;
         return false;

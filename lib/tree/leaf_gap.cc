@@ -56,15 +56,14 @@ std::optional<Id> Leaf<words>::lowest_gap(std::uint64_t count, std::uint64_t ali
     for_each_group({from, id_max}, [&](const Group& found) {
         const Id first = found.base + lowest_bit(found.live);
         if (first > next) result = lowest_in({next, first - 1}, count, align);
-        std::uint64_t starts =
-            result || count > word_bits
-                ? 0
-                : run_starts(free_inside(found.live), static_cast<unsigned>(count));
+        if (result) return true;
+        next = found.base + highest_bit(found.live) + 1;
+        std::uint64_t starts = count > word_bits ? 0 : free_inside(found.live);
+        if (starts != 0) starts = run_starts(starts, static_cast<unsigned>(count));
         for (; starts != 0 && !result; starts &= starts - 1) {
             const Id start = found.base + lowest_bit(starts);
             if (align == 1 || start % align == 0) result = start;
         }
-        next = found.base + highest_bit(found.live) + 1;
         return result || next == 0;
     });
     return result;

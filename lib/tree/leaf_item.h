@@ -48,12 +48,13 @@ struct Leaf<words>::Item {
     [[nodiscard]] unsigned values_at() const { return at + 3 * groups; }
 };
 
-// 64 IDs of an item, or fewer.
+// 64 IDs of an item, or fewer. Of a `single` it is the one that its ID lies in.
 template <unsigned words>
 struct Leaf<words>::Group {
     Id base;
     std::uint64_t live;
-    std::uint64_t joined;
+    const Item* item;
+    unsigned index;
 };
 
 template <unsigned words>
@@ -130,27 +131,17 @@ inline unsigned Leaf<words>::search(Id id) const noexcept {
 template <unsigned words>
 inline typename Leaf<words>::Group Leaf<words>::group(const Item& item,
                                                       unsigned index) const noexcept {
-    const Id base = item.base() + Id{word_bits} * index;
-    const std::uint64_t first = index == 0 ? mask_of(item.first) : 0;
-    switch (item.shape) {
-        case Shape::many:
-            return {base, node_->get(item.live_at(index)), node_->get(item.joined_at(index))};
-        case Shape::one:
-            return {base, node_->get(item.live_at(index)),
-                    item.joined ? ~std::uint64_t{0} : ~first};
-        default: return {base, first, item.joined ? first : 0};
-    }
+    const std::uint64_t live =
+        item.shape == Shape::single ? mask_of(item.first) : node_->get(item.live_at(index));
+    return {item.base() + Id{word_bits} * index, live, &item, index};
 }
 
-// The group of the item that `id` would be live in; empty if there is none.
+// Which IDs of a group are joined to the one before. Says nothing of those that are not live.
 template <unsigned words>
-inline typename Leaf<words>::Group Leaf<words>::group_with(Id id) const noexcept {
-    const unsigned behind = search(id);
-    if (behind == 0) return {group_of(id), 0, 0};
-    const Item it = item(behind - 1);
-    const std::uint64_t index = it.group_index(id);
-    if (index >= (it.shape == Shape::single ? 1 : it.groups)) return {group_of(id), 0, 0};
-    return group(it, static_cast<unsigned>(index));
+inline std::uint64_t Leaf<words>::joined(const Group& group) const noexcept {
+    const Item& item = *group.item;
+    if (item.shape == Shape::many) return node_->get(item.joined_at(group.index));
+    return item.joined || group.index > 0 ? ~std::uint64_t{0} : ~mask_of(item.first);
 }
 
 // How many slots a `many` has before `below`, a mask of bits of the group.
@@ -178,7 +169,7 @@ void Leaf<words>::for_each_group(Range range, F&& f) const noexcept {
         for (std::uint64_t g = skipped; g < groups; ++g) {
             Group found = group(it, static_cast<unsigned>(g));
             if (found.base > range.last) break;  // the item has groups that only the next one uses
-            found.live &= mask_in_group(range, found.base);
+            if (is_cut(found.base, range)) found.live &= mask_in_group(range, found.base);
             if (found.live != 0 && f(found)) return;
         }
     }
@@ -194,10 +185,27 @@ void Leaf<words>::for_each_group_down(Range range, F&& f) const noexcept {
         for (std::uint64_t g = std::min(groups, it.group_index(range.last) + 1); g-- > 0;) {
             Group found = group(it, static_cast<unsigned>(g));
             if (range.first > found.base && range.first - found.base >= word_bits) return;
-            found.live &= mask_in_group(range, found.base);
+            if (is_cut(found.base, range)) found.live &= mask_in_group(range, found.base);
             if (found.live != 0 && f(found)) return;
         }
     }
+}
+
+// From behind the last live ID before `range`, which is of the group, to before the first one behind
+// it. Requires that there is one behind it; `low` is the first ID that the leaf answers for.
+template <unsigned words>
+inline Range Leaf<words>::gap_around(const Group& group, Range range, Id low) const noexcept {
+    // Mostly both are of the same group.
+    const std::uint64_t below = group.live & (mask_of(range.first) - 1);
+    const std::uint64_t above = group.live & ~(mask_of(range.last) | (mask_of(range.last) - 1));
+    Range gap{low, 0};
+    if (below != 0) {
+        gap.first = group.base + highest_bit(below) + 1;
+    } else if (const auto before = range.first > low ? previous(range.first - 1) : std::nullopt) {
+        gap.first = *before + 1;
+    }
+    gap.last = (above != 0 ? group.base + lowest_bit(above) : *next(range.last + 1)) - 1;
+    return gap;
 }
 
 }  // namespace inod

@@ -161,7 +161,7 @@ void Leaf<words>::copy_group(const Piece& piece, unsigned group, std::uint64_t m
         target += (left & bit) != 0 ? 1 : 0;
         left &= ~bit;
     }
-    std::uint64_t joined = found.joined & mask;
+    std::uint64_t joined = source.joined(found) & mask;
     if (group_of(piece.live.first) == found.base && (mask & mask_of(piece.live.first)) != 0) {
         joined =
             piece.joined ? joined | mask_of(piece.live.first) : joined & ~mask_of(piece.live.first);

@@ -373,6 +373,30 @@ void Leaf<words>::begin_item_at(unsigned index, Id id, bool joined) noexcept {
 }
 
 template <unsigned words>
+std::optional<std::uint64_t> Leaf<words>::insert_near(Range range, Value value, Id low) noexcept {
+    const unsigned behind = search(range.first);
+    if (behind == 0 || range.first / word_bits != range.last / word_bits) return std::nullopt;
+    Item it = item(behind - 1);
+    const std::uint64_t index = it.group_index(range.first);
+    if (it.shape != Shape::many || index >= it.groups) return std::nullopt;
+    if (behind < item_count() && item(behind).first <= range.last) return std::nullopt;
+    const Group found = group(it, static_cast<unsigned>(index));
+    const std::uint64_t mask = mask_between(bit_of(range.first), bit_of(range.last));
+    const std::uint64_t slots = node_->get(it.slots_at(found.index));
+    if ((found.live & mask) != 0 || count_bits(mask & ~slots) > free_count()) return std::nullopt;
+    // An ID that follows is not joined to it.
+    const std::uint64_t next = mask_of(range.last) << 1U;
+    if (next == 0 && range.last != id_max && load(range.last + 1) != 0) return std::nullopt;
+
+    const Range around = gap_around(found, range, low);
+    const NodeEdit edit(*node_);
+    put_into_many(behind - 1, it, range, value, false);
+    const unsigned position = it.joined_at(found.index);
+    node_->set(position, node_->get(position) & ~next);
+    return around.last - around.first + 1;
+}
+
+template <unsigned words>
 bool Leaf<words>::insert(Range range, Value value, bool joined, bool joins_next) noexcept {
     if (range.last != id_max && load(range.last + 1) != 0) {
         // Within a `one` what touches is joined: apart from it, it must begin an item.

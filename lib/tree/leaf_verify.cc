@@ -85,7 +85,7 @@ std::optional<std::string> Leaf<words>::wrong_with_joins() const {
         if (it.shape == Shape::wide) continue;
         for (unsigned g = 0; g < (it.shape == Shape::many ? it.groups : 1); ++g) {
             const Group found = group(it, g);
-            std::uint64_t joined = found.live & found.joined;
+            std::uint64_t joined = found.live & this->joined(found);
             if (it.shape != Shape::many) joined &= mask_of(it.first);
             for (; joined != 0; joined &= joined - 1) {
                 const Id id = found.base + lowest_bit(joined);

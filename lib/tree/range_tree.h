@@ -274,6 +274,8 @@ private:
     [[nodiscard]] bool append_to_leaf(Leaf leaf, Id before, Range range, Value value,
                                       bool joined) noexcept;
     void append_leaf(Range range, Value value, bool joined) noexcept;
+    [[nodiscard]] bool insert_near(const Path& path, Range range, Value value) noexcept;
+    void filled_gap(const Path& path, std::uint64_t gap) noexcept;
     void insert(Path& path, Range range, Value value, bool joined, bool joins_next) noexcept;
     [[nodiscard]] bool insert_in_leaf(const Path& path, Range range, Value value, bool joined,
                                       bool joins_next) noexcept;

@@ -75,7 +75,8 @@ std::optional<Id> BasicRangeTree<words>::lowest_gap(const GapRequest& request,
         return found;
     }
     const auto behind = [&](const Inner& inner, unsigned index) {
-        while (index < inner.count() && inner.gap(index) < request.count)
+        const unsigned count = inner.count();
+        while (index < count && inner.gap(index) < request.count)
             ++index;
         return index;
     };

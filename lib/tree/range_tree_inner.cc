@@ -150,9 +150,14 @@ void BasicRangeTree<words>::set_gap(const Path& path, unsigned level, std::uint6
     for (; level < path.height; ++level) {
         Inner inner = path.inner(level);
         const unsigned index = path.at[level].index;
-        if (inner.gap(index) == gap) return;
+        const std::uint64_t before = inner.gap(index);
+        if (before == gap) return;
         inner.set_gap(index, gap);
-        gap = inner.max_gap();
+        if (level + 1 == path.height) return;
+        // One that was not the longest, and is not, changes nothing above.
+        const std::uint64_t longest = path.inner(level + 1).gap(path.at[level + 1].index);
+        if (before < longest && gap <= longest) return;
+        gap = gap >= longest ? gap : inner.max_gap();
     }
 }
 

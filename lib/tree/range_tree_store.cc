@@ -33,6 +33,7 @@ void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept 
     std::optional<StructureEdit> edit;
     if (root_ != nullptr) {
         Path path = descend(range.first);
+        if (!merged && insert_near(path, range, value)) return;
         if (*Leaf(*path.leaf).next(range.first) <= range.last) {
             edit.emplace(*this);  // readers see the old or the new
             erase(range);
@@ -130,6 +131,26 @@ void BasicRangeTree<words>::append_leaf(Range range, Value value, bool joined) n
     last_id_ = range.last;
 }
 
+// The common case among others: there is room beside its neighbours. False, and nothing is changed, if
+// it is another.
+template <unsigned words>
+bool BasicRangeTree<words>::insert_near(const Path& path, Range range, Value value) noexcept {
+    const auto gap = Leaf(*path.leaf).insert_near(range, value, path.low);
+    if (!gap) return false;
+    ++entry_count_;
+    id_count_ += range.count();
+    filled_gap(path, *gap);
+    return true;
+}
+
+// Something was stored in a gap of the path's leaf that had this length.
+template <unsigned words>
+void BasicRangeTree<words>::filled_gap(const Path& path, std::uint64_t gap) noexcept {
+    if (path.height > 1 && path.inner(1).gap(path.at[1].index) == gap) {
+        set_gap(path, 1, Leaf(*path.leaf).longest_gap(path.low));
+    }
+}
+
 // Stores before the last live ID.
 template <unsigned words>
 void BasicRangeTree<words>::insert(Path& path, Range range, Value value, bool joined,
@@ -165,9 +186,7 @@ bool BasicRangeTree<words>::insert_in_leaf(const Path& path, Range range, Value 
         const NodeEdit edit(*path.leaf);
         if (!leaf.insert(range, value, joined, joins_next)) return false;
     }
-    if (path.height > 1 && path.inner(1).gap(path.at[1].index) == gap) {
-        set_gap(path, 1, leaf.longest_gap(path.low));
-    }
+    filled_gap(path, gap);
     return true;
 }
 
