@@ -71,7 +71,8 @@ public:
         return range.last / word_bits - range.first / word_bits >= group_count_max;
     }
 
-    explicit Leaf(Node& node) noexcept : node_(&node) {}
+    // Stores through this view leave `spare` words free.
+    explicit Leaf(Node& node, unsigned spare = 0) noexcept : node_(&node), spare_(spare) {}
 
     [[nodiscard]] Node& node() const noexcept { return *node_; }
 
@@ -241,6 +242,7 @@ private:
     [[nodiscard]] std::optional<std::string> wrong_with_joins() const;
 
     Node* node_;
+    unsigned spare_;
 };
 
 }  // namespace inod

@@ -237,10 +237,16 @@ void Leaf<words>::assign(const Leaf& other) noexcept {
 
 template <unsigned words>
 bool Leaf<words>::repack_with(Range range, Value value, bool joined, bool joins_next) noexcept {
-    // What it takes at least.
+    // What it takes at least: a value for each, or an item of its own, for which a `many` is cut, unless
+    // it goes on with another.
     const auto groups = range.last / word_bits - range.first / word_bits + 1;
-    if (packed_count() + std::min<std::uint64_t>(groups, range.span() + 1) > body_count)
-        return false;
+    const unsigned behind = search(range.first);
+    const auto is_one = [&](unsigned i) { return i < item_count() && item(i).shape == Shape::one; };
+    const bool may_go_on = (behind > 0 && is_one(behind - 1)) || is_one(behind);
+    const bool cuts = behind > 0 && item(behind - 1).group_index(range.last) + 1 < item(behind - 1).groups;
+    const std::uint64_t as_one = groups + (may_go_on ? 0U : 3U) + (cuts ? 5U : 0U);
+    const std::uint64_t needed = range.span() < as_one ? range.span() + 1 : as_one;
+    if (packed_count() + needed > body_count) return false;
     return repack(range, value, joined, joins_next, true) ||
            repack(range, value, joined, joins_next, false);
 }

@@ -22,7 +22,8 @@ constexpr unsigned slots_max = 9;
 template <unsigned words>
 unsigned Leaf<words>::free_count() const noexcept {
     const NodeMeta meta = node_->meta();
-    return body_count - meta.end - 2 * meta.count;
+    const unsigned taken = meta.end + 2 * meta.count + spare_;
+    return taken < body_count ? body_count - taken : 0;
 }
 
 template <unsigned words>
@@ -383,13 +384,19 @@ std::optional<std::uint64_t> Leaf<words>::insert_near(Range range, Value value, 
     const Group found = group(it, static_cast<unsigned>(index));
     const std::uint64_t mask = mask_between(bit_of(range.first), bit_of(range.last));
     const std::uint64_t slots = node_->get(it.slots_at(found.index));
-    if ((found.live & mask) != 0 || count_bits(mask & ~slots) > free_count()) return std::nullopt;
+    if ((found.live & mask) != 0) return std::nullopt;
     // An ID that follows is not joined to it.
     const std::uint64_t next = mask_of(range.last) << 1U;
     if (next == 0 && range.last != id_max && load(range.last + 1) != 0) return std::nullopt;
+    const bool has_room = count_bits(mask & ~slots) <= free_count();
+    // Of an item alone, all that is dead is its own; of the range's slots none is left then.
+    const NodeMeta meta = node_->meta();
+    const bool can_make_room = meta.count == 1 && range.span() < free_count() + meta.dead;
+    if (!has_room && !can_make_room) return std::nullopt;
 
     const Range around = gap_around(found, range, low);
     const NodeEdit edit(*node_);
+    if (!has_room) compact(behind - 1, it);
     put_into_many(behind - 1, it, range, value, false);
     const unsigned position = it.joined_at(found.index);
     node_->set(position, node_->get(position) & ~next);

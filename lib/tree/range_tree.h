@@ -258,6 +258,7 @@ private:
     // range_tree_gap.cc
     [[nodiscard]] std::optional<Range> search_gap(const GapRequest& request,
                                                   Id from) const noexcept;
+    [[nodiscard]] static bool may_have(const Path& path, std::uint64_t count) noexcept;
     [[nodiscard]] std::optional<Id> lowest_gap(const GapRequest& request, Id from) const noexcept;
     [[nodiscard]] std::optional<Id> highest_gap(const GapRequest& request, Id to) const noexcept;
 
@@ -299,7 +300,8 @@ private:
 
     // range_tree_merge.cc: fewer leaves for what is left
     void spread(Path& path) noexcept;
-    [[nodiscard]] bool pack_window(Path& path, unsigned first, unsigned count) noexcept;
+    [[nodiscard]] bool pack_window(Path& path, unsigned first, unsigned count,
+                                   unsigned size) noexcept;
 
     // range_tree_inner.cc: the inner nodes
     void insert_slot(Path& path, unsigned level, bool behind, Id left_pivot, Slot slot,

@@ -65,14 +65,21 @@ std::optional<Range> BasicRangeTree<words>::find_gap_down(const GapRequest& requ
     return Range{*first, *first + (request.count - 1)};
 }
 
+// Does the path's leaf answer for a gap of this length?
+template <unsigned words>
+bool BasicRangeTree<words>::may_have(const Path& path, std::uint64_t count) noexcept {
+    return path.height == 1 || path.inner(1).gap(path.at[1].index) >= count;
+}
+
 // The first ID of the lowest run at or after `from` that ends before an entry. Requires
 // from <= last_id_.
 template <unsigned words>
 std::optional<Id> BasicRangeTree<words>::lowest_gap(const GapRequest& request,
                                                     Id from) const noexcept {
     Path path = descend(from);
-    if (const auto found = Leaf(*path.leaf).lowest_gap(request.count, request.align, from)) {
-        return found;
+    if (may_have(path, request.count)) {
+        const Leaf leaf(*path.leaf);
+        if (const auto found = leaf.lowest_gap(request.count, request.align, from)) return found;
     }
     const auto behind = [&](const Inner& inner, unsigned index) {
         const unsigned count = inner.count();
@@ -106,9 +113,10 @@ template <unsigned words>
 std::optional<Id> BasicRangeTree<words>::highest_gap(const GapRequest& request,
                                                      Id to) const noexcept {
     Path path = descend(to);
-    if (const auto found =
-            Leaf(*path.leaf).highest_gap(request.count, request.align, path.low, to)) {
-        return found;
+    if (may_have(path, request.count)) {
+        const Leaf leaf(*path.leaf);
+        const auto found = leaf.highest_gap(request.count, request.align, path.low, to);
+        if (found) return found;
     }
     const auto before = [&](const Inner& inner, unsigned left) {
         while (left > 0 && inner.gap(left - 1) < request.count)

@@ -17,7 +17,7 @@ constexpr unsigned window_max = 4;  // leaves that are looked at together
 template <unsigned words>
 void BasicRangeTree<words>::spread(Path& path) noexcept {
     constexpr unsigned interval = words / 16;
-    constexpr unsigned wanted = Leaf::capacity() - Leaf::capacity() / 32;  // words in a leaf
+    constexpr unsigned wanted = Leaf::capacity() - Leaf::capacity() / 16;  // words in a leaf
     if (path.height == 1 || Leaf(*path.leaf).live_count() % interval != 0) return;
     const Inner parent = path.inner(1);
     const unsigned index = path.at[1].index;
@@ -34,15 +34,20 @@ void BasicRangeTree<words>::spread(Path& path) noexcept {
             unsigned size = 0;
             for (unsigned k = 0; k < count; ++k)
                 size += sizes[i - first + k];
-            if (size <= (count - 1) * wanted && pack_window(path, i, count)) return;
+            if (size <= (count - 1) * wanted && pack_window(path, i, count, size)) return;
         }
     }
 }
 
-// Packs `count` children of the path's lowest inner node, from `first` on, into fewer. False, and
-// nothing is changed, if they do not fit.
+// Packs `count` children of the path's lowest inner node, from `first` on, into fewer, of which each has
+// about as much room left as the others. They take `size` words. False, and nothing is changed, if they
+// do not fit.
 template <unsigned words>
-bool BasicRangeTree<words>::pack_window(Path& path, unsigned first, unsigned count) noexcept {
+bool BasicRangeTree<words>::pack_window(Path& path, unsigned first, unsigned count,
+                                        unsigned size) noexcept {
+    constexpr unsigned boundary = 8;  // words that an item which is cut in two can take more
+    const unsigned share = size / (count - 1) + boundary;
+    const unsigned spare = share < Leaf::capacity() ? Leaf::capacity() - share : 0;
     Inner parent = path.inner(1);
     std::array<Node, window_max - 1> scratch;  // NOLINT: its words are written before they are read
     unsigned used = 0;
@@ -50,7 +55,7 @@ bool BasicRangeTree<words>::pack_window(Path& path, unsigned first, unsigned cou
     for (unsigned i = 0; i < count; ++i) {
         Range rest = whole_space;
         for (;;) {
-            Leaf target(scratch[used]);
+            Leaf target(scratch[used], spare);
             const auto taken = target.take_over(Leaf(*parent.child(first + i)), rest, {});
             if (taken == rest.last) break;
             if (++used == count - 1) return false;
