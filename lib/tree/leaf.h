@@ -115,7 +115,9 @@ public:
     // leaf_gap.cc: free runs in it, those that end at a live ID. `low` is the first ID that the leaf
     // answers for.
 
-    [[nodiscard]] std::uint64_t longest_gap(Id low) const noexcept;
+    // `longest` is a length that none exceeds, so that the search ends with the first of that length.
+    [[nodiscard]] std::uint64_t longest_gap(Id low,
+                                            std::uint64_t longest = id_max) const noexcept;
     // The lowest multiple of `align` at or after `from` with `count` free IDs from there on.
     [[nodiscard]] std::optional<Id> lowest_gap(std::uint64_t count, std::uint64_t align,
                                                Id from) const noexcept;

@@ -28,20 +28,21 @@ std::uint64_t free_inside(std::uint64_t live) {
 }  // namespace
 
 template <unsigned words>
-std::uint64_t Leaf<words>::longest_gap(Id low) const noexcept {
+std::uint64_t Leaf<words>::longest_gap(Id low, std::uint64_t longest) const noexcept {
     if (const auto range = wide()) return range->first - low;
-    std::uint64_t longest = 0;
+    std::uint64_t found_so_far = 0;
     Id next = low;  // behind the last live ID seen
     for_each_group({low, id_max}, [&](const Group& found) {
-        longest = std::max(longest, found.base + lowest_bit(found.live) - next);
+        found_so_far = std::max(found_so_far, found.base + lowest_bit(found.live) - next);
         const std::uint64_t inside = free_inside(found.live);
-        if (longest < word_bits && run_starts(inside, static_cast<unsigned>(longest) + 1) != 0) {
-            longest = longest_run(inside);
+        if (found_so_far < word_bits &&
+            run_starts(inside, static_cast<unsigned>(found_so_far) + 1) != 0) {
+            found_so_far = longest_run(inside);
         }
         next = found.base + highest_bit(found.live) + 1;
-        return next == 0;
+        return next == 0 || found_so_far >= longest;
     });
-    return longest;
+    return found_so_far;
 }
 
 template <unsigned words>

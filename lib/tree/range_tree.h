@@ -258,7 +258,8 @@ private:
     // range_tree_gap.cc
     [[nodiscard]] std::optional<Range> search_gap(const GapRequest& request,
                                                   Id from) const noexcept;
-    [[nodiscard]] static bool may_have(const Path& path, std::uint64_t count) noexcept;
+    [[nodiscard]] static bool may_have(const Path& path, unsigned level,
+                                       std::uint64_t count) noexcept;
     [[nodiscard]] std::optional<Id> lowest_gap(const GapRequest& request, Id from) const noexcept;
     [[nodiscard]] std::optional<Id> highest_gap(const GapRequest& request, Id to) const noexcept;
 

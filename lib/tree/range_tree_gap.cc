@@ -65,10 +65,11 @@ std::optional<Range> BasicRangeTree<words>::find_gap_down(const GapRequest& requ
     return Range{*first, *first + (request.count - 1)};
 }
 
-// Does the path's leaf answer for a gap of this length?
+// Does what the path leads through at `level` answer for a gap of this length?
 template <unsigned words>
-bool BasicRangeTree<words>::may_have(const Path& path, std::uint64_t count) noexcept {
-    return path.height == 1 || path.inner(1).gap(path.at[1].index) >= count;
+bool BasicRangeTree<words>::may_have(const Path& path, unsigned level,
+                                     std::uint64_t count) noexcept {
+    return level >= path.height || path.inner(level).gap(path.at[level].index) >= count;
 }
 
 // The first ID of the lowest run at or after `from` that ends before an entry. Requires
@@ -77,7 +78,7 @@ template <unsigned words>
 std::optional<Id> BasicRangeTree<words>::lowest_gap(const GapRequest& request,
                                                     Id from) const noexcept {
     Path path = descend(from);
-    if (may_have(path, request.count)) {
+    if (may_have(path, 1, request.count)) {
         const Leaf leaf(*path.leaf);
         if (const auto found = leaf.lowest_gap(request.count, request.align, from)) return found;
     }
@@ -88,6 +89,10 @@ std::optional<Id> BasicRangeTree<words>::lowest_gap(const GapRequest& request,
         return index;
     };
     for (unsigned level = 1; level < path.height;) {
+        if (!may_have(path, level + 1, request.count)) {
+            ++level;
+            continue;
+        }
         const unsigned next = behind(path.inner(level), path.at[level].index + 1);
         path.at[level].index = next;
         if (next == path.inner(level).count()) {
@@ -113,7 +118,7 @@ template <unsigned words>
 std::optional<Id> BasicRangeTree<words>::highest_gap(const GapRequest& request,
                                                      Id to) const noexcept {
     Path path = descend(to);
-    if (may_have(path, request.count)) {
+    if (may_have(path, 1, request.count)) {
         const Leaf leaf(*path.leaf);
         const auto found = leaf.highest_gap(request.count, request.align, path.low, to);
         if (found) return found;
@@ -124,6 +129,10 @@ std::optional<Id> BasicRangeTree<words>::highest_gap(const GapRequest& request,
         return left;  // one more than the index, so that none is 0
     };
     for (unsigned level = 1; level < path.height;) {
+        if (!may_have(path, level + 1, request.count)) {
+            ++level;
+            continue;
+        }
         const unsigned left = before(path.inner(level), path.at[level].index);
         if (left == 0) {
             ++level;

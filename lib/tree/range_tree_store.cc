@@ -147,7 +147,7 @@ bool BasicRangeTree<words>::insert_near(const Path& path, Range range, Value val
 template <unsigned words>
 void BasicRangeTree<words>::filled_gap(const Path& path, std::uint64_t gap) noexcept {
     if (path.height > 1 && path.inner(1).gap(path.at[1].index) == gap) {
-        set_gap(path, 1, Leaf(*path.leaf).longest_gap(path.low));
+        set_gap(path, 1, Leaf(*path.leaf).longest_gap(path.low, gap));
     }
 }
 
