@@ -271,7 +271,6 @@ private:
     void put(Range range, Value value, bool merged) noexcept;
     void put_first(Range range, Value value) noexcept;
     void put_behind(Range range, Value value, bool merged) noexcept;
-    [[nodiscard]] bool append_one(Id id, Value value) noexcept;
     void append(Range range, Value value, bool joined) noexcept;
     [[nodiscard]] bool append_to_leaf(Leaf leaf, Id before, Range range, Value value,
                                       bool joined) noexcept;

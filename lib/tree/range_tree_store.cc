@@ -11,11 +11,17 @@ namespace inod {
 template <unsigned words>
 void BasicRangeTree<words>::store(Range range, Value value) noexcept {
     INOD_ASSERT(range.first <= range.last && value != 0);
-    if (range.span() == 0 && root_ != nullptr && range.first > last_id_ &&
-        append_one(range.first, value)) {
+    const Id before = last_id_;
+    const bool is_behind = range.span() == 0 && root_ != nullptr && range.first > before;
+    if (!is_behind || !Leaf(*tail_).append_next(before, range.first, value)) {
+        put(range, value, false);
         return;
     }
-    put(range, value, false);
+    // What cyclic allocation does all day.
+    ++entry_count_;
+    ++id_count_;
+    last_id_ = range.first;
+    if (range.first - before > 1) raise_gap(descend(before), range.first - before - 1);
 }
 
 template <unsigned words>
@@ -69,19 +75,6 @@ void BasicRangeTree<words>::put_behind(Range range, Value value, bool merged) no
     id_count_ += range.count();
     if (joined && extend_wide(range, value, true, false)) return;
     append(range, value, joined);
-}
-
-// The common case of that: one ID in an entry of its own. False, and nothing is changed, if it is
-// another.
-template <unsigned words>
-bool BasicRangeTree<words>::append_one(Id id, Value value) noexcept {
-    if (!Leaf(*tail_).append_next(last_id_, id, value)) return false;
-    ++entry_count_;
-    ++id_count_;
-    const Id before = last_id_;
-    last_id_ = id;
-    if (id - before > 1) raise_gap(descend(before), id - before - 1);
-    return true;
 }
 
 template <unsigned words>
