@@ -116,8 +116,7 @@ public:
     // answers for.
 
     // `longest` is a length that none exceeds, so that the search ends with the first of that length.
-    [[nodiscard]] std::uint64_t longest_gap(Id low,
-                                            std::uint64_t longest = id_max) const noexcept;
+    [[nodiscard]] std::uint64_t longest_gap(Id low, std::uint64_t longest = id_max) const noexcept;
     // The lowest multiple of `align` at or after `from` with `count` free IDs from there on.
     [[nodiscard]] std::optional<Id> lowest_gap(std::uint64_t count, std::uint64_t align,
                                                Id from) const noexcept;
@@ -142,8 +141,8 @@ public:
     [[nodiscard]] bool insert(Range range, Value value, bool joined, bool joins_next) noexcept;
     // Stores a range in an entry of its own, if that moves little: if all of it is free and of one
     // group of a `many` with room. Returns how many IDs were free in a row there; nothing if this is
-    // another case, and nothing is changed. Requires a live ID behind the range's first. `low` is the
-    // first ID that the leaf answers for.
+    // another case, and what is live is as before. Requires a live ID behind the range's first. `low`
+    // is the first ID that the leaf answers for.
     [[nodiscard]] std::optional<std::uint64_t> insert_near(Range range, Value value,
                                                            Id low) noexcept;
     // Says of a live ID whether it is joined to the one before.
@@ -219,6 +218,8 @@ private:
     void lengthen(unsigned index, Item& item, unsigned more) noexcept;
     void put_into_many(unsigned index, Item& item, Range range, Value value, bool joined) noexcept;
     void compact(unsigned index, Item& item) noexcept;
+    [[nodiscard]] bool make_room(unsigned index, Item& item, unsigned group,
+                                 std::uint64_t mask) noexcept;
     void begin_item_at(unsigned index, Id id, bool joined) noexcept;
     void put_into_one(const Item& item, Range range) noexcept;
     [[nodiscard]] bool insert_in_place(Range range, Value value, bool joined) noexcept;

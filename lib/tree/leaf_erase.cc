@@ -56,7 +56,8 @@ std::optional<typename Leaf<words>::Released> Leaf<words>::clear_one(Id id, Id l
     const NodeEdit edit(*node_);
     node_->set(it.live_at(static_cast<unsigned>(index)), found.live & ~bit);
     node_->change_meta({.dead = it.shape == Shape::many ? 1U : 0U}, {.live = 1});
-    return Released{.gap = around.last - around.first + 1, .was_first = !continued, .was_last = !goes_on};
+    return Released{
+        .gap = around.last - around.first + 1, .was_first = !continued, .was_last = !goes_on};
 }
 
 // Takes out an item of which nothing is live, or a `single`, whose ID the caller counts.

@@ -90,7 +90,8 @@ inline void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
 // Reads and writes only the fields that it needs, where they stand: this is what cyclic allocation does
 // all day.
 template <unsigned words>
-[[gnu::always_inline]] inline bool Leaf<words>::append_next(Id before, Id id, Value value) noexcept {
+[[gnu::always_inline]] inline bool Leaf<words>::append_next(Id before, Id id,
+                                                            Value value) noexcept {
     Node& node = *node_;
     const NodeMeta meta = node.meta();
     const std::size_t item_at = body_count - 2 * meta.count;

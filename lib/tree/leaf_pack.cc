@@ -243,7 +243,8 @@ bool Leaf<words>::repack_with(Range range, Value value, bool joined, bool joins_
     const unsigned behind = search(range.first);
     const auto is_one = [&](unsigned i) { return i < item_count() && item(i).shape == Shape::one; };
     const bool may_go_on = (behind > 0 && is_one(behind - 1)) || is_one(behind);
-    const bool cuts = behind > 0 && item(behind - 1).group_index(range.last) + 1 < item(behind - 1).groups;
+    const bool cuts =
+        behind > 0 && item(behind - 1).group_index(range.last) + 1 < item(behind - 1).groups;
     const std::uint64_t as_one = groups + (may_go_on ? 0U : 3U) + (cuts ? 5U : 0U);
     const std::uint64_t needed = range.span() < as_one ? range.span() + 1 : as_one;
     if (packed_count() + needed > body_count) return false;

@@ -380,27 +380,36 @@ std::optional<std::uint64_t> Leaf<words>::insert_near(Range range, Value value, 
     Item it = item(behind - 1);
     const std::uint64_t index = it.group_index(range.first);
     if (it.shape != Shape::many || index >= it.groups) return std::nullopt;
-    if (behind < item_count() && item(behind).first <= range.last) return std::nullopt;
     const Group found = group(it, static_cast<unsigned>(index));
     const std::uint64_t mask = mask_between(bit_of(range.first), bit_of(range.last));
-    const std::uint64_t slots = node_->get(it.slots_at(found.index));
     if ((found.live & mask) != 0) return std::nullopt;
-    // An ID that follows is not joined to it.
+    // What follows may be of another item, or of the next group: to say that it is not joined to the
+    // range is more than this does.
+    if (behind < item_count() && item(behind).first - 1 <= range.last) return std::nullopt;
     const std::uint64_t next = mask_of(range.last) << 1U;
     if (next == 0 && range.last != id_max && load(range.last + 1) != 0) return std::nullopt;
-    const bool has_room = count_bits(mask & ~slots) <= free_count();
-    // Of an item alone, all that is dead is its own; of the range's slots none is left then.
-    const NodeMeta meta = node_->meta();
-    const bool can_make_room = meta.count == 1 && range.span() < free_count() + meta.dead;
-    if (!has_room && !can_make_room) return std::nullopt;
+    if (!make_room(behind - 1, it, found.index, mask)) return std::nullopt;
 
     const Range around = gap_around(found, range, low);
     const NodeEdit edit(*node_);
-    if (!has_room) compact(behind - 1, it);
     put_into_many(behind - 1, it, range, value, false);
     const unsigned position = it.joined_at(found.index);
     node_->set(position, node_->get(position) & ~next);
     return around.last - around.first + 1;
+}
+
+// Sees to it that these IDs of a group of a `many` find words for their values. False if there are none.
+template <unsigned words>
+bool Leaf<words>::make_room(unsigned index, Item& item, unsigned group,
+                            std::uint64_t mask) noexcept {
+    const std::uint64_t slots = node_->get(item.slots_at(group));
+    if (count_bits(mask & ~slots) <= free_count()) return true;
+    // Of an item alone, all that is dead is its own. Of the slots of these IDs none is left then.
+    const NodeMeta meta = node_->meta();
+    if (meta.count > 1 || count_bits(mask) > free_count() + meta.dead) return false;
+    const NodeEdit edit(*node_);
+    compact(index, item);
+    return true;
 }
 
 template <unsigned words>

@@ -14,7 +14,7 @@ namespace inod {
 
 class NodeMemory {
 public:
-    static constexpr std::size_t cache_line_size = 64;          // bytes
+    static constexpr std::size_t cache_line_size = 64;              // bytes
     static constexpr std::size_t size_max = std::size_t{1} << 17U;  // bytes of a slab
 
     virtual ~NodeMemory() = default;

@@ -270,6 +270,7 @@ private:
     // range_tree_store.cc: more
     void put(Range range, Value value, bool merged) noexcept;
     void put_first(Range range, Value value) noexcept;
+    void advance_end(Range range) noexcept;
     void put_behind(Range range, Value value, bool merged) noexcept;
     void append(Range range, Value value, bool joined) noexcept;
     [[nodiscard]] bool append_to_leaf(Leaf leaf, Id before, Range range, Value value,

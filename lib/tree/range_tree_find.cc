@@ -43,10 +43,11 @@ Value BasicRangeTree<words>::load_occupied(Id id) const noexcept {
         const unsigned index = inner.search(id);
         if (index > 0) low = inner.pivot(index - 1) + 1;
         node = inner.child(index);
-        if (level > 1) Inner(*const_cast<Node*>(node)).prefetch();  // NOLINT: a view that only reads
+        if (level > 1)
+            Inner(*const_cast<Node*>(node)).prefetch();  // NOLINT: a view that only reads
     }
     Leaf(*const_cast<Node*>(node)).prefetch_value(id - low);  // NOLINT: a view that only reads
-    return Leaf(*const_cast<Node*>(node)).load(id);  // NOLINT: a view that only reads
+    return Leaf(*const_cast<Node*>(node)).load(id);           // NOLINT: a view that only reads
 }
 
 template <unsigned words>

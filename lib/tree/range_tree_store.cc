@@ -11,16 +11,22 @@ namespace inod {
 template <unsigned words>
 void BasicRangeTree<words>::store(Range range, Value value) noexcept {
     INOD_ASSERT(range.first <= range.last && value != 0);
-    const Id before = last_id_;
-    const bool is_behind = range.span() == 0 && root_ != nullptr && range.first > before;
-    if (!is_behind || !Leaf(*tail_).append_next(before, range.first, value)) {
+    const bool is_behind = range.span() == 0 && root_ != nullptr && range.first > last_id_;
+    if (!is_behind || !Leaf(*tail_).append_next(last_id_, range.first, value)) {
         put(range, value, false);
         return;
     }
     // What cyclic allocation does all day.
     ++entry_count_;
     ++id_count_;
-    last_id_ = range.first;
+    advance_end(range);
+}
+
+// The last leaf has the range now, which is behind all that was stored.
+template <unsigned words>
+void BasicRangeTree<words>::advance_end(Range range) noexcept {
+    const Id before = last_id_;
+    last_id_ = range.last;
     if (range.first - before > 1) raise_gap(descend(before), range.first - before - 1);
 }
 
@@ -108,9 +114,7 @@ void BasicRangeTree<words>::append(Range range, Value value, bool joined) noexce
         append_leaf(range, value, joined);
         return;
     }
-    const Id before = last_id_;
-    last_id_ = range.last;
-    if (range.first - before > 1) raise_gap(descend(before), range.first - before - 1);
+    advance_end(range);
 }
 
 template <unsigned words>

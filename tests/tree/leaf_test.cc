@@ -163,8 +163,8 @@ public:
             case 2: append(); break;
             case 3:
             case 4: insert(); break;
-            case 5:
-            case 6: clear(); break;
+            case 5: clear(); break;
+            case 6: coin() ? clear() : clear_one(); break;
             case 7: set_joined(); break;
             case 8:
                 if (random_() % 8 == 0) take_over();
@@ -271,11 +271,58 @@ private:
         const bool is_first = *model_.next(model_.base()) > range.last;
         const bool joined = coin() && (left == value || (left == 0 && is_first));
         const bool joins_next = right == value && coin();
+        if (!joined && !joins_next && coin()) {
+            insert_near(range, value);
+            return;
+        }
         if (own_.leaf.insert(range, value, joined, joins_next)) {
             model_.store(range, value, joined, joins_next);
         } else {
             check();
         }
+    }
+
+    // The ID from which on the leaf may answer: its first live one, or one before it.
+    Id any_low() {
+        const Id first = *model_.next(model_.base());
+        return first - std::min(first - model_.base(), coin() ? 0 : random_() % 100);
+    }
+    // All that is free around a range that is free, or would be, before the last live ID.
+    [[nodiscard]] Range gap_around(Range range, Id low) const {
+        const auto before = range.first > low ? model_.previous(range.first - 1) : std::nullopt;
+        return {before ? *before + 1 : low, *model_.next(range.last + 1) - 1};
+    }
+
+    void insert_near(Range range, Value value) {
+        const Id low = std::min(any_low(), range.first);
+        const Range gap = gap_around(range, low);
+        if (const auto filled = own_.leaf.insert_near(range, value, low)) {
+            EXPECT_EQ(*filled, gap.count()) << range;
+            model_.store(range, value, false, false);
+        } else {
+            check();
+        }
+    }
+
+    void clear_one() {
+        const auto last = model_.previous(model_.last());
+        const Id id = any_live();
+        if (!last || id >= *last) return;
+        const Id low = any_low();
+        const auto released = own_.leaf.clear_one(id, low);
+        if (!released) {
+            check();
+            return;
+        }
+        ASSERT_NE(model_.load(id), 0U) << id;
+        EXPECT_EQ(released->gap, gap_around({id, id}, low).count()) << id;
+        EXPECT_EQ(released->was_last, !model_.continues(id + 1)) << id;
+        if (id > low || id == 0) {
+            EXPECT_EQ(released->was_first, !model_.continues(id)) << id;
+        } else if (model_.first_joined) {  // the one before is live in the leaf before
+            EXPECT_EQ(released->was_first, !*model_.first_joined) << id;
+        }
+        model_.clear({id, id});
     }
 
     void clear() {
@@ -420,14 +467,13 @@ private:
 
     void gaps() {
         const Leaf& leaf = own_.leaf;
-        const Id first = *model_.next(model_.base());
         const Id last = *model_.previous(model_.last());
-        const Id low =
-            coin() ? first - std::min(first - model_.base(), random_() % 100) : model_.base();
+        const Id low = coin() ? any_low() : model_.base();
         std::uint64_t longest = 0;
         for (const Range gap : model_.gaps(low, std::nullopt))
             longest = std::max(longest, gap.count());
         EXPECT_EQ(leaf.longest_gap(low), longest) << low;
+        EXPECT_EQ(leaf.longest_gap(low, longest), longest) << low;
 
         const std::uint64_t aligns[] = {1, 1, 1 + random_() % 9, 64, 128, 1 + random_() % 300};
         const std::uint64_t align = aligns[random_() % std::size(aligns)];
