@@ -266,6 +266,9 @@ private:
     // range_tree_allocate.cc: find, preallocate, store
     template <class Decide>
     Result<Range> allocate(GuardRef guard, Value value, Decide&& decide);
+    template <class Search>
+    Result<Range> allocate_gap(GuardRef guard, const GapRequest& request, Value value,
+                               Search&& search);
 
     // range_tree_store.cc: more
     void put(Range range, Value value, bool merged) noexcept;
@@ -297,6 +300,8 @@ private:
     void end_moved(const Path& path, Id last) noexcept;
     void erase_in_wide(Path& path, Range wide, Range part) noexcept;
     void make_hole(Path& path, Range wide, Range hole) noexcept;
+    [[nodiscard]] static Range middle_of(Range wide, Range hole) noexcept;
+    void fill_around(Leaf leaf, Range range, Value value, bool joined, Range hole) noexcept;
     void remove_leaf(Path& path) noexcept;
 
     // range_tree_merge.cc: fewer leaves for what is left

@@ -46,26 +46,29 @@ Result<> BasicRangeTree<words>::insert(GuardRef guard, Range range, Value value)
     return {};
 }
 
+// Stores where `search` finds a run.
 template <unsigned words>
-Result<Range> BasicRangeTree<words>::allocate_lowest(GuardRef guard, const GapRequest& request,
-                                                     Value value) {
+template <class Search>
+Result<Range> BasicRangeTree<words>::allocate_gap(GuardRef guard, const GapRequest& request,
+                                                  Value value, Search&& search) {
     if (auto sound = request.check(); !sound) return sound.error();
     return allocate(guard, value, [&]() -> Result<Range> {
-        const auto gap = find_gap(request);
+        const std::optional<Range> gap = search();
         if (!gap) return Errc::pool_exhausted;
         return *gap;
     });
 }
 
 template <unsigned words>
+Result<Range> BasicRangeTree<words>::allocate_lowest(GuardRef guard, const GapRequest& request,
+                                                     Value value) {
+    return allocate_gap(guard, request, value, [&] { return find_gap(request); });
+}
+
+template <unsigned words>
 Result<Range> BasicRangeTree<words>::allocate_highest(GuardRef guard, const GapRequest& request,
                                                       Value value) {
-    if (auto sound = request.check(); !sound) return sound.error();
-    return allocate(guard, value, [&]() -> Result<Range> {
-        const auto gap = find_gap_down(request);
-        if (!gap) return Errc::pool_exhausted;
-        return *gap;
-    });
+    return allocate_gap(guard, request, value, [&] { return find_gap_down(request); });
 }
 
 template <unsigned words>

@@ -133,51 +133,56 @@ void BasicRangeTree<words>::erase_in_wide(Path& path, Range wide, Range part) no
 // cell into another. What is left and right of that goes into leaves of its own.
 template <unsigned words>
 void BasicRangeTree<words>::make_hole(Path& path, Range wide, Range hole) noexcept {
-    const StructureEdit edit(*this);
-    constexpr Id cell_size = Leaf::cell_size;
-    Range middle = hole;  // what goes into neither the left nor the right
-    if (hole.first / cell_size == hole.last / cell_size) {
-        const Id cell = hole.first - hole.first % cell_size;
-        const Id cell_last = cell_size - 1 <= id_max - cell ? cell + (cell_size - 1) : id_max;
-        middle = {std::max(wide.first, cell), std::min(wide.last, cell_last)};
+    struct Piece {
+        Range range;
+        bool joined;  // to the ID before
+    };
+    Leaf left(*path.leaf);
+    const Value value = left.load(wide.first);
+    const bool joined = left.is_joined(wide.first);
+    const Range middle = middle_of(wide, hole);
+    std::array<Piece, 3> pieces{};
+    unsigned count = 0;
+    if (middle.first > wide.first) pieces[count++] = {{wide.first, middle.first - 1}, joined};
+    const bool is_first = count == 0;
+    if (middle != hole) pieces[count++] = {middle, is_first ? joined : true};
+    if (middle.last < wide.last) {
+        pieces[count++] = {{middle.last + 1, wide.last}, hole.last < middle.last};
     }
-    Leaf leaf(*path.leaf);
-    const Value value = leaf.load(wide.first);
-    const bool joined = leaf.is_joined(wide.first);
-    const NodeEdit leaf_edit(*path.leaf);
-    bool is_first = true;
-    // Puts a piece behind those before, the first where the whole was. Its gaps end at its live IDs,
-    // and `left_last` is the last one before it.
-    const auto add = [&](Range range, bool is_joined, Id left_last) {
-        if (is_first) {
-            fill(leaf, range, value, is_joined);
-            if (range == middle) leaf.clear(hole);
-            set_gap(path, 1, leaf.longest_gap(path.low));
-            is_first = false;
-            return;
-        }
+
+    const StructureEdit edit(*this);
+    // The first stands where the whole was.
+    fill_around(left, pieces[0].range, value, pieces[0].joined, hole);
+    set_gap(path, 1, left.longest_gap(path.low));
+    for (unsigned i = 1; i < count; ++i) {
+        const Id left_last = *left.previous(id_max);
         Path behind = descend(wide.last);
         Leaf fresh(*new_node(0));
-        fill(fresh, range, value, is_joined);
-        if (range == middle) {
-            const NodeEdit fresh_edit(fresh.node());
-            fresh.clear(hole);
-        }
-        insert_slot(behind, 1, true, left_last,
-                    {0, &fresh.node(), fresh.longest_gap(left_last + 1)}, false);
-    };
-    Id left_last = 0;
-    if (middle.first > wide.first) {
-        add({wide.first, middle.first - 1}, joined, 0);
-        left_last = middle.first - 1;
+        fill_around(fresh, pieces[i].range, value, pieces[i].joined, hole);
+        const std::uint64_t gap = fresh.longest_gap(left_last + 1);
+        insert_slot(behind, 1, true, left_last, {0, &fresh.node(), gap}, false);
+        left = fresh;
     }
-    if (middle != hole) {
-        add(middle, is_first ? joined : true, left_last);
-        left_last = hole.last < middle.last ? middle.last : hole.first - 1;
-    }
-    if (middle.last < wide.last) {
-        add({middle.last + 1, wide.last}, hole.last < middle.last, left_last);
-    }
+}
+
+// What goes neither into what is left of the hole nor into what is right of it: the cell that the hole
+// lies in, or the hole, if it is of several.
+template <unsigned words>
+Range BasicRangeTree<words>::middle_of(Range wide, Range hole) noexcept {
+    constexpr Id cell_size = Leaf::cell_size;
+    if (hole.first / cell_size != hole.last / cell_size) return hole;
+    const Id cell = hole.first - hole.first % cell_size;
+    const Id cell_last = cell_size - 1 <= id_max - cell ? cell + (cell_size - 1) : id_max;
+    return {std::max(wide.first, cell), std::min(wide.last, cell_last)};
+}
+
+// Makes `range` without the hole all that the leaf holds.
+template <unsigned words>
+void BasicRangeTree<words>::fill_around(Leaf leaf, Range range, Value value, bool joined,
+                                        Range hole) noexcept {
+    const NodeEdit edit(leaf.node());
+    fill(leaf, range, value, joined);
+    if (range.overlaps(hole)) leaf.clear(hole);
 }
 
 // Takes the path's leaf out. The path is used up.

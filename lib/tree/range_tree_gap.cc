@@ -89,16 +89,15 @@ std::optional<Id> BasicRangeTree<words>::lowest_gap(const GapRequest& request,
         return index;
     };
     for (unsigned level = 1; level < path.height;) {
-        if (!may_have(path, level + 1, request.count)) {
+        const unsigned end = path.inner(level).count();
+        const unsigned next = may_have(path, level + 1, request.count)
+                                  ? behind(path.inner(level), path.at[level].index + 1)
+                                  : end;
+        if (next == end) {
             ++level;
             continue;
         }
-        const unsigned next = behind(path.inner(level), path.at[level].index + 1);
         path.at[level].index = next;
-        if (next == path.inner(level).count()) {
-            ++level;
-            continue;
-        }
         while (level > 1) {
             const Inner child(*path.inner(level).child(path.at[level].index));
             path.at[--level] = {&child.node(), behind(child, 0)};
@@ -129,11 +128,9 @@ std::optional<Id> BasicRangeTree<words>::highest_gap(const GapRequest& request,
         return left;  // one more than the index, so that none is 0
     };
     for (unsigned level = 1; level < path.height;) {
-        if (!may_have(path, level + 1, request.count)) {
-            ++level;
-            continue;
-        }
-        const unsigned left = before(path.inner(level), path.at[level].index);
+        const unsigned left = may_have(path, level + 1, request.count)
+                                  ? before(path.inner(level), path.at[level].index)
+                                  : 0;
         if (left == 0) {
             ++level;
             continue;

@@ -185,13 +185,7 @@ private:
             trace("  out of memory");
             return;
         }
-        if (merged) {
-            tree_.store_merged(range, value);
-            model_.store_merged(range, value);
-        } else {
-            tree_.store(range, value);
-            model_.store(range, value);
-        }
+        store_in_both(tree_, model_, range, value, merged);
     }
     // A part of a reserved entry is prepared; all else is paid for.
     void erase(Range range) {

@@ -200,4 +200,16 @@ private:
     std::uint64_t id_count_ = 0;
 };
 
+// Stores in both. Requires that the tree has what it needs in its reserve.
+template <class Tree>
+void store_in_both(Tree& tree, Model& model, Range range, Value value, bool merged) {
+    if (merged) {
+        tree.store_merged(range, value);
+        model.store_merged(range, value);
+    } else {
+        tree.store(range, value);
+        model.store(range, value);
+    }
+}
+
 }  // namespace inod

@@ -130,13 +130,7 @@ private:
         }
         prepare(range);
         const std::uint64_t most = most_for(range);
-        if (merged) {
-            tree_.store_merged(range, value);
-            model_.store_merged(range, value);
-        } else {
-            tree_.store(range, value);
-            model_.store(range, value);
-        }
+        store_in_both(tree_, model_, range, value, merged);
         EXPECT_LE(tree_.node_count() + tree_.worst_case_nodes(), most);
         paid();
     }

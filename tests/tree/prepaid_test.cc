@@ -56,6 +56,30 @@ void fill(BasicRangeTree<words>& tree, RefusingMemory& memory, Random& random) {
     INOD_ASSERT_SOUND(tree);
 }
 
+// From now on memory refuses; in the end none was asked for.
+class AllPaid {
+public:
+    AllPaid(RefusingMemory& memory, const MemoryBudget& budget)
+        : memory_(memory), budget_(budget), asked_(memory.asked), used_(budget.used()) {
+        memory.refuses = true;
+    }
+    template <class Tree>
+    void check_all_released(const Tree& tree) const {
+        EXPECT_EQ(tree.entry_count(), 0U);
+        EXPECT_EQ(tree.id_count(), 0U);
+        EXPECT_EQ(tree.node_count(), 0U);
+        EXPECT_EQ(memory_.asked, asked_);
+        EXPECT_EQ(budget_.used(), used_);
+        INOD_ASSERT_SOUND(tree);
+    }
+
+private:
+    const RefusingMemory& memory_;
+    const MemoryBudget& budget_;
+    const std::uint64_t asked_;
+    const std::uint64_t used_;
+};
+
 template <unsigned words>
 void release_everything(std::uint64_t seed, Pieces pieces) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -64,9 +88,7 @@ void release_everything(std::uint64_t seed, Pieces pieces) {
     RefusingMemory memory;
     BasicRangeTree<words> tree(budget, memory);
     fill(tree, memory, random);
-    memory.refuses = true;
-    const std::uint64_t asked = memory.asked;
-    const std::uint64_t used = budget.used();
+    const AllPaid paid(memory, budget);
 
     std::uint64_t owed = tree.node_count() + tree.worst_case_nodes();
     std::uint64_t step = 0;
@@ -78,12 +100,7 @@ void release_everything(std::uint64_t seed, Pieces pieces) {
             INOD_ASSERT_SOUND(tree);
         }
     }
-    EXPECT_EQ(tree.entry_count(), 0U);
-    EXPECT_EQ(tree.id_count(), 0U);
-    EXPECT_EQ(tree.node_count(), 0U);
-    EXPECT_EQ(memory.asked, asked);
-    EXPECT_EQ(budget.used(), used);
-    INOD_ASSERT_SOUND(tree);
+    paid.check_all_released(tree);
 }
 
 template <unsigned words>
@@ -160,9 +177,7 @@ void release_wide(std::uint64_t seed, Pieces pieces, std::uint64_t cell_count) {
     const Id base = bases[random() % std::size(bases)];
     fill_with_wide(tree, memory, {base, base + span}, random);
     if (::testing::Test::HasFatalFailure()) return;
-    memory.refuses = true;
-    const std::uint64_t asked = memory.asked;
-    const std::uint64_t used = budget.used();
+    const AllPaid paid(memory, budget);
     std::uint64_t step = 0;
     for (const Range range : pieces_of(entries_of(tree), pieces, random)) {
         tree.erase(range);
@@ -171,11 +186,7 @@ void release_wide(std::uint64_t seed, Pieces pieces, std::uint64_t cell_count) {
             INOD_ASSERT_SOUND(tree);
         }
     }
-    EXPECT_EQ(tree.id_count(), 0U);
-    EXPECT_EQ(tree.node_count(), 0U);
-    EXPECT_EQ(memory.asked, asked);
-    EXPECT_EQ(budget.used(), used);
-    INOD_ASSERT_SOUND(tree);
+    paid.check_all_released(tree);
 }
 
 template <unsigned words>
