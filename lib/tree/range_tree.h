@@ -10,17 +10,21 @@
 // worst_case_nodes() says how many nodes the worst order of releases could still ask for, and after
 // every call reserve_size() >= worst_case_nodes(). The proof stands in lib/tree/prepaid.h.
 //
-// An entry may carry the value `reserved`: it occupies its IDs and reads as free. It is not released
-// but by whoever reserved it, and so not prepaid: erasing a part of it needs preallocate() of that part.
+// An entry may carry the value `reserved`: it occupies its IDs and reads as not live. Nothing guards
+// it: a store may overlap it, an erase may take it out. It is not prepaid: to erase a part of it, call
+// preallocate(part, reserved) first. IDs that are neither live nor reserved are free.
 //
 // Thread safety: one writer at a time, behind a lock of whoever owns the tree. Beside it any number of
 // threads may read through lib/tree/tree_reader.h; all other calls, const ones too, are the lock
 // holder's. A refused call has changed nothing.
 //
+// In all calls a range has first <= last; where that is not checked, the process ends (assert.h).
+//
 // Invariants, all checked by verify():
 //   (1) Entries ascend, do not overlap, have first <= last and a value that is not 0.
-//   (2) pivot(i) of an inner node is the last live ID below its child i, not merely a bound, so every
-//       gap but the one behind the last entry ends at a live ID and lies below one slot.
+//   (2) pivot(i) of an inner node is the last live ID below its child i, not merely a bound (of the last
+//       child the node's parent says it), so every gap but the one behind the last entry ends at a live
+//       ID and lies below one slot.
 //   (3) gap(i) of an inner node is the longest run of free IDs between the last live ID before its
 //       child i and the last live ID below it.
 //   (4) All leaves have the same depth. No node is empty, and an inner root has two children.
@@ -63,10 +67,11 @@ struct GapRequest {
     static constexpr std::uint64_t align_max = std::uint64_t{1} << 32U;
 
     std::uint64_t count = 1;     // how many IDs in a row, not 0
-    std::uint64_t align = 1;     // the first is a multiple of this: 1 to align_max
+    std::uint64_t align = 1;     // the first is a multiple of this, 1 to align_max; any number
     Range window = whole_space;  // all lie in it
 
-    // Errors: count_zero, range_reversed (the window), window_too_small, align_invalid.
+    // Errors, the first of: count_zero; align_invalid; range_reversed, the window, with its first ID;
+    // window_too_small. That no multiple of `align` in the window has room is not looked for here.
     [[nodiscard]] Result<> check() const noexcept;
 };
 
@@ -81,7 +86,8 @@ class BasicRangeTree {
     using Leaf = inod::Leaf<words>;
 
 public:
-    // Takes the bytes of its nodes from `budget`, and then from `memory`. Both outlive the tree.
+    // Takes memory from `budget`, and then from `memory`, in slabs of 16 nodes and a cache line: 32,832
+    // bytes. Both outlive the tree.
     explicit BasicRangeTree(MemoryBudget& budget, NodeMemory& memory = NodeMemory::system());
     BasicRangeTree(const BasicRangeTree&) = delete;
     BasicRangeTree& operator=(const BasicRangeTree&) = delete;
@@ -107,8 +113,8 @@ public:
     [[nodiscard]] std::optional<Range> previous_gap(Id id) const noexcept;
 
     // The lowest run that `request` asks for at or after `from`. Does not wrap: for a cyclic search
-    // ask again from the window's start. Requires request.check(); from outside the window there is
-    // nothing, or all of it.
+    // ask again from the window's start. With `from` below the window all of it is looked at, with
+    // `from` above it there is nothing. Requires that request.check() succeeds.
     [[nodiscard]] std::optional<Range> find_gap(const GapRequest& request,
                                                 Id from = 0) const noexcept {
         // One ID behind all that is stored: what cyclic allocation asks for all day.
@@ -117,7 +123,7 @@ public:
             return Range{from, from};
         return search_gap(request, from);
     }
-    // The highest run that ends at or before `to`.
+    // The highest run that ends at or before `to`. Below the window there is nothing.
     [[nodiscard]] std::optional<Range> find_gap_down(const GapRequest& request,
                                                      Id to = id_max) const noexcept;
 
@@ -148,18 +154,22 @@ public:
             f(*cursor);
     }
 
-    // Changes that get their memory themselves. Each may drop and retake `guard` for that, and only
-    // for that; what it had decided before it decides again afterwards, since another writer may have
-    // been there. Errors of all: out_of_memory, from the budget or the system or because the guard
-    // must not be dropped; range_reversed.
+    // Changes that get their memory themselves. `guard` is any object with lock() and unlock(), which
+    // throw nothing (lib/base/guard.h); it is locked before and afterwards. Each call may drop and
+    // retake it to get memory, and only for that; what it had decided before it decides again
+    // afterwards, since another writer may have been there. All require value != 0. Error of all:
+    // out_of_memory, from the budget or the system or because the guard must not be dropped.
 
-    // Maps `range` to `value` in an entry of its own, in place of all that it overlaps.
+    // Maps `range` to `value` in an entry of its own, in place of all that it overlaps. Error:
+    // range_reversed.
     [[nodiscard]] Result<> store(GuardRef guard, Range range, Value value);
-    // The same where all of `range` is free. Error: id_taken, with the first such ID.
+    // The same where all of `range` is free. Errors: range_reversed; id_taken, with the first ID that
+    // is live or reserved.
     [[nodiscard]] Result<> insert(GuardRef guard, Range range, Value value);
-    // Finds a run and maps it to `value`: the lowest, the highest, or the first at or after `cursor`
-    // or else from the window's start on. The cursor then stands behind the run, or at the window's
-    // start if that is the window's end. Errors: those of GapRequest::check(), cursor_outside, pool_exhausted.
+    // Finds a run and maps it to `value` in an entry of its own: the lowest, the highest, or the first
+    // at or after `cursor`, or else from the window's start on. The cursor then stands behind the run,
+    // or at the window's start if the run ends where the window does; if refused, where it stood.
+    // Errors: those of GapRequest::check(); cursor_outside, with the cursor; pool_exhausted.
     [[nodiscard]] Result<Range> allocate_lowest(GuardRef guard, const GapRequest& request,
                                                 Value value);
     [[nodiscard]] Result<Range> allocate_highest(GuardRef guard, const GapRequest& request,
@@ -176,11 +186,12 @@ public:
     // Drops and retakes `guard` while it gets memory, and only then; whatever the caller had
     // decided before it looks at again. Another writer may come in: what is needed is worked out
     // anew afterwards.
-    // Errors: out_of_memory, as above. The tree and its reserve are as before, or as other writers
-    //   left them. The client asks again later.
+    // Errors: range_reversed. out_of_memory, as above: the tree and its reserve are as before, or as
+    //   other writers left them; the client asks again later.
     // Of `value`, what the store will map the range to, only `reserved` makes a difference: such an
     // entry is not prepaid, so that even the whole space can be reserved.
     [[nodiscard]] Result<> preallocate(GuardRef guard, Range range, Value value = 1) {
+        if (range.first > range.last) return Error{Errc::range_reversed, range.first};
         if (reserve_.size() >= wanted_ && !Leaf::is_wide(range)) [[likely]]
             return {};
         return fill_reserve(guard, range, value);
@@ -193,14 +204,15 @@ public:
     void store_merged(Range range, Value value) noexcept;
 
     // Makes `range` free, whatever it overlaps; where nothing is stored there is nothing to do.
-    // Never needs a node that is not in the reserve.
+    // Never needs a node that is not in the reserve, if what it has of a reserved entry is prepared.
     void erase(Range range) noexcept;
     // Erases the entry that covers `id`, if any, and says what it was. A reserved one too.
     std::optional<Entry> erase_at(Id id) noexcept;
     void clear() noexcept;
 
-    // Gives memory that is far more than the worst case asks for back to the system. Requires that
-    // no TreeReader reads meanwhile: only here, and at the tree's end, does a node stop being one.
+    // Gives memory back to the system if twice what the next store asks for, and four slabs, would
+    // still be there; a half more, and four slabs, stay. Requires that no TreeReader reads meanwhile:
+    // only here, and at the tree's end, does a node stop being one.
     void trim() noexcept;
 
     // Numbers.
@@ -213,7 +225,7 @@ public:
     // Levels of nodes; 0 of an empty tree.
     [[nodiscard]] unsigned height() const noexcept { return root_ ? root_->meta().level + 1U : 0U; }
     [[nodiscard]] std::uint64_t reserve_size() const noexcept { return reserve_.size(); }  // nodes
-    // What the budget counts for this tree: nodes in use and set aside.
+    // What the budget counts for this tree: slabs with nodes in use and set aside.
     [[nodiscard]] std::uint64_t bytes() const noexcept { return reserve_.bytes(); }
     // The nodes that the worst order of releases of all that is stored can take at most.
     [[nodiscard]] std::uint64_t worst_case_nodes() const noexcept {

@@ -38,6 +38,7 @@ void BasicRangeTree<words>::store_merged(Range range, Value value) noexcept {
 template <unsigned words>
 void BasicRangeTree<words>::put(Range range, Value value, bool merged) noexcept {
     INOD_ASSERT(range.first <= range.last && value != 0);
+    INOD_ASSERT(reserve_.size() >= debt_.with_store(owed_by(range, value), height()));
     if (root_ != nullptr && range.first > last_id_) {
         put_behind(range, value, merged);
         return;

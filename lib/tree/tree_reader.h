@@ -3,15 +3,17 @@
 // A read takes no lock. It goes down as the writer does, and what it saw counts only if nothing that it
 // passed has changed meanwhile: the tree's structure word on the way to a leaf, the leaf's version
 // from before its words were read to the end. Then all of it was true at one moment. Otherwise it
-// begins again, and after `attempts_max` times takes the writer's lock for that one read. So a reader
-// never holds the writer up for longer than a descent, and mostly not at all.
+// begins again, and after `attempts_max` times takes the writer's lock for that one read. So it does at
+// once if an entry goes on over more than `leaves_max` leaves, or as many leaves of reserved entries lie
+// before the next one. So a reader never holds the writer up for longer than a few descents, and mostly
+// not at all.
 //
 // Nodes may be reused at once, since nothing waits for readers: their memory stays node memory until
 // trim() or the tree's end, a version never goes back, and words are read atomically. A reader that
 // looks at a node which has become another one reads words that mean nothing, but stays inside it.
 //
-// Thread safety: all calls from any thread, beside one writer that holds `lock`, and not beside
-// RangeTree::trim().
+// Thread safety: all calls from any thread that does not hold `lock` itself, beside one writer that does,
+// and not beside RangeTree::trim().
 #pragma once
 
 #include <array>
@@ -33,7 +35,7 @@ public:
     // Both outlive the reader.
     BasicTreeReader(const Tree& tree, Lock& lock) noexcept : tree_(tree), lock_(lock) {}
 
-    // As those of the tree.
+    // As the tree's calls of the same names, of which these are the ones that are here.
     [[nodiscard]] Value load(Id id) const {
         return read<Value>([&](Sight& sight) { return load_in(sight, id); },
                            [&] { return tree_.load(id); });
@@ -46,14 +48,15 @@ public:
         return read<std::optional<Entry>>([&](Sight& sight) { return next_in(sight, id); },
                                           [&] { return tree_.next(id); });
     }
-    // Calls f(Entry) for the entries from the one that covers `from`, or the first after it, on, in
-    // ascending order. Each is true at some moment, and no two at the same one: long walks go in
-    // slices of one entry.
+    // Calls f(Entry) for the entries that overlap `range`, whole, in ascending order, and holds no lock
+    // meanwhile. Each is true at some moment, and no two at the same one: long walks go in slices of
+    // one entry.
     template <class F>
-    void for_each(Id from, F&& f) const {
-        for (auto entry = next(from); entry; entry = next(entry->range.last + 1)) {
+    void for_each(Range range, F&& f) const {
+        for (auto entry = next(range.first); entry && entry->range.first <= range.last;
+             entry = next(entry->range.last + 1)) {
             f(*entry);
-            if (entry->range.last == id_max) return;
+            if (entry->range.last >= range.last) return;
         }
     }
 
@@ -78,7 +81,8 @@ private:
 
         // The leaf that answers for `id`, or nothing if something has changed meanwhile.
         [[nodiscard]] std::optional<Place> descend(Id id) noexcept {
-            if (structure_ % 2 != 0 || count_ == leaves_max) return std::nullopt;
+            has_too_many_ = count_ == leaves_max;
+            if (structure_ % 2 != 0 || has_too_many_) return std::nullopt;
             const Node* node = tree_.shared_root_.load(std::memory_order_acquire);
             if (node == nullptr) return stands() ? std::optional(Place{}) : std::nullopt;
             Place place{nullptr, 0, 0, id_max};
@@ -99,6 +103,8 @@ private:
             places_[count_++] = place;
             return place;
         }
+        // Did it ask for more leaves than one attempt may look at? Another one would, too.
+        [[nodiscard]] bool has_too_many() const noexcept { return has_too_many_; }
         // Was all that was looked at there at one moment?
         [[nodiscard]] bool counts() const noexcept {
             for (std::size_t i = 0; i < count_; ++i) {
@@ -116,6 +122,7 @@ private:
         const std::uint64_t structure_;
         std::array<Place, leaves_max> places_;
         std::size_t count_ = 0;
+        bool has_too_many_ = false;
     };
     // What an attempt answers, or nothing if it has to be made again.
     template <class T>
@@ -127,6 +134,7 @@ private:
             Sight sight(tree_);
             const Answer<T> answer = attempt(sight);
             if (answer && sight.counts()) return *answer;
+            if (sight.has_too_many()) break;
         }
         lock_.lock();
         const T answer = locked();
@@ -151,22 +159,27 @@ private:
     }
 
     static Answer<std::optional<Entry>> next_in(Sight& sight, Id id) noexcept {
-        for (;;) {
+        for (;; ++id) {
             const auto place = sight.descend(id);
             if (!place) return std::nullopt;
             if (place->node == nullptr) return std::optional<Entry>();
-            const auto found = place->leaf().next(id);
-            if (found) {
-                const Value value = place->leaf().load(*found);
-                const auto entry = entry_at(sight, *place, *found, value);
-                if (!entry || value != reserved) return entry;
-                id = (*entry)->range.last;
-            } else {
-                id = place->high;
-            }
+            const auto found = next_live(*place, id);
+            if (found) return entry_at(sight, *place, *found, place->leaf().load(*found));
+            id = place->high;
             if (id == id_max) return std::optional<Entry>();
+        }
+    }
+
+    // The nearest ID at or after `id` in the leaf that is live and not reserved.
+    static std::optional<Id> next_live(const Place& place, Id id) noexcept {
+        const Leaf leaf = place.leaf();
+        for (auto found = leaf.next(id); found; found = leaf.next(id)) {
+            if (leaf.load(*found) != reserved) return found;
+            id = leaf.entry_last(*found);
+            if (id >= place.high) return std::nullopt;
             ++id;
         }
+        return std::nullopt;
     }
 
     // The entry of a live ID, which may go on in the leaves on both sides.

@@ -130,6 +130,9 @@ TEST(Allocate, RefusesBadRanges) {
             const auto stored = own.tree.store(guard, c.range, 9);
             ASSERT_FALSE(stored.has_value());
             EXPECT_EQ(stored.error(), *c.store);
+            const auto prepared = own.tree.preallocate(guard, c.range);
+            ASSERT_FALSE(prepared.has_value());
+            EXPECT_EQ(prepared.error(), *c.store);
         }
         const auto inserted = own.tree.insert(guard, c.range, 9);
         ASSERT_FALSE(inserted.has_value());

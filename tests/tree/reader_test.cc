@@ -185,8 +185,35 @@ TEST(TreeReader, AnswersAsTheTreeDoes) {
         }
     }
     std::vector<Entry> entries;
-    reader.for_each(0, [&](const Entry& entry) { entries.push_back(entry); });
+    reader.for_each(whole_space, [&](const Entry& entry) { entries.push_back(entry); });
     EXPECT_EQ(entries, entries_of(own.tree));
+}
+
+TEST(TreeReader, GoesOverReservedEntriesWithoutTheLock) {
+    OwnTree<256> own;
+    CountingMutex mutex;
+    for (Id id = 0; id < 100; ++id)
+        store(own.tree, {2 * id, 2 * id}, id % 50 == 0 ? id + 1 : reserved);
+    const BasicTreeReader<256, CountingMutex> reader(own.tree, mutex);
+    EXPECT_EQ(reader.next(1), (Entry{{100, 100}, 51}));
+    EXPECT_EQ(reader.next(101), std::nullopt);
+    EXPECT_EQ(mutex.taken, 0U);
+}
+
+TEST(TreeReader, GoesOverWhatOverlapsARange) {
+    OwnTree<16> own;
+    std::mutex mutex;
+    for (Id id = 0; id < 40; ++id)
+        store(own.tree, {10 * id, 10 * id + 4}, id + 1);
+    const BasicTreeReader<16, std::mutex> reader(own.tree, mutex);
+    const auto seen = [&](Range range) {
+        std::vector<Value> values;
+        reader.for_each(range, [&](const Entry& entry) { values.push_back(entry.value); });
+        return values;
+    };
+    EXPECT_EQ(seen({14, 30}), (std::vector<Value>{2, 3, 4}));
+    EXPECT_EQ(seen({15, 19}), std::vector<Value>{});
+    EXPECT_EQ(seen({394, id_max}), std::vector<Value>{40});
 }
 
 // A writer that stopped in the middle of a change: the lock is what a reader then waits for.
