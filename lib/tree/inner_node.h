@@ -42,7 +42,7 @@ public:
     }();
     // Of a full node that is split, each half has at most this many slots, one more included.
     static constexpr unsigned half = (capacity + 2) / 2;
-    // What a node takes between a split and the next: d of the proof in lib/tree/range_tree.h.
+    // What a node takes between a split and the next: d of the proof in lib/tree/prepaid.h.
     static constexpr unsigned rise = capacity - half;
     static_assert(rise >= 1 && 2 * rise <= capacity - 1);
 

@@ -29,7 +29,7 @@
 // it anew of that ID and of the one behind.
 //
 // Thread safety: that of Node. Reads are right when nobody writes meanwhile. Beside a writer they
-// return something, without end or a step outside the leaf, and the version tells whether it counts.
+// return something, after a bounded time and with no step outside the leaf, and the version tells whether it counts.
 #pragma once
 
 #include <algorithm>
@@ -164,11 +164,12 @@ public:
         bool was_first;     // of its entry
         bool was_last;
     };
-    // Makes one ID free if that moves nothing: if it is live, and of a `many` or `one`. Otherwise
-    // nothing has happened. `low` is the first ID that the leaf answers for. Requires that there is
+    // Makes one ID free if that moves nothing: if it is live, and of a `many` or `one` that has others
+    // in the same 64. Otherwise nothing has happened. `low` is the first ID that the leaf answers for. Requires that there is
     // a live ID behind it.
     [[nodiscard]] std::optional<Released> clear_one(Id id, Id low) noexcept;
-    // How many words all that is live takes at most once the rest is left out, of capacity().
+    // How many words all that is live takes at most once dead values are left out, of capacity(). With
+    // groups that have no live ID it can be fewer.
     [[nodiscard]] unsigned packed_count() const noexcept;
     static constexpr unsigned capacity() { return body_count; }
     [[nodiscard]] unsigned live_count() const noexcept { return node_->meta().live; }
@@ -205,6 +206,7 @@ private:
     void open_words(unsigned index, unsigned position, unsigned count) noexcept;
     void close_words(unsigned index, unsigned position, unsigned count) noexcept;
     [[nodiscard]] bool open_item(Item& item) noexcept;
+    [[nodiscard]] bool has_live(const Item& item) const noexcept;
     void remove_item(unsigned index) noexcept;
     void count_live(unsigned live) noexcept;
 

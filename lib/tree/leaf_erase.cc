@@ -5,18 +5,17 @@ namespace inod {
 
 template <unsigned words>
 void Leaf<words>::clear(Range range) noexcept {
-    unsigned cleared = 0;
-    unsigned died = 0;
     for (unsigned i = search(range.last); i-- > 0;) {
         const Item it = item(i);
         if (it.shape == Shape::single) {
             if (!range.contains(it.first)) break;
             remove_item(i);
-            ++cleared;
+            node_->change_meta({}, {.live = 1});
             continue;
         }
         const std::uint64_t from = range.first > it.first ? it.group_index(range.first) : 0;
         const std::uint64_t to = std::min<std::uint64_t>(it.groups, it.group_index(range.last) + 1);
+        unsigned cleared = 0;
         for (std::uint64_t index = from; index < to; ++index) {
             const auto g = static_cast<unsigned>(index);
             const std::uint64_t live = node_->get(it.live_at(g));
@@ -24,14 +23,20 @@ void Leaf<words>::clear(Range range) noexcept {
             if (taken == 0) continue;
             node_->set(it.live_at(g), live & ~taken);
             cleared += count_bits(taken);
-            if (it.shape == Shape::many) died += count_bits(taken);
         }
+        node_->change_meta({.dead = it.shape == Shape::many ? cleared : 0}, {.live = cleared});
+        if (cleared > 0 && !has_live(it)) remove_item(i);
         if (it.first <= range.first) break;
     }
-    NodeMeta meta = node_->meta();
-    meta.live -= cleared;
-    meta.dead += died;
-    node_->set_meta(meta);
+}
+
+// Of a `many` or `one`.
+template <unsigned words>
+bool Leaf<words>::has_live(const Item& item) const noexcept {
+    for (unsigned g = 0; g < item.groups; ++g) {
+        if (node_->get(item.live_at(g)) != 0) return true;
+    }
+    return false;
 }
 
 template <unsigned words>
@@ -43,7 +48,8 @@ std::optional<typename Leaf<words>::Released> Leaf<words>::clear_one(Id id, Id l
     if (it.shape == Shape::single || index >= it.groups) return std::nullopt;
     const Group found = group(it, static_cast<unsigned>(index));
     const std::uint64_t bit = mask_of(id);
-    if ((found.live & bit) == 0) return std::nullopt;
+    // The last of a group may be the last of its item, which then goes.
+    if ((found.live & bit) == 0 || found.live == bit) return std::nullopt;
 
     const Range around = gap_around(found, {id, id}, low);
     const std::uint64_t joins = joined(found);

@@ -181,8 +181,6 @@ bool Leaf<words>::append(Range range, Value value, bool joined) noexcept {
 
 template <unsigned words>
 bool Leaf<words>::append_behind(Id before, Range range, Value value, bool joined) noexcept {
-    while (item(item_count() - 1).first > before)
-        remove_item(item_count() - 1);  // nothing of it is live
     const Item last = item(item_count() - 1);
     const std::uint64_t distance = range.first - before;
     switch (last.shape) {
@@ -299,9 +297,10 @@ bool Leaf<words>::append_run_of_many(const Item& item, Range range, Value value)
     const bool joined = is_joined(range.first);
     // Without the run, whose slots are the last but for some that are dead.
     const auto g = static_cast<unsigned>(item.group_index(range.first));
-    const unsigned slots_left = rank(item, g, mask_of(range.first) - 1);
+    const auto before = range.first > item.first ? previous(range.first - 1) : std::nullopt;
+    const bool all = !before || *before < item.first;
+    const unsigned slots_left = all ? 0 : rank(item, g, mask_of(range.first) - 1);
     const unsigned slots_gone = item.slots - slots_left;
-    const bool all = slots_left == 0;
     const auto groups = range.last / word_bits - range.first / word_bits + 1;
     const std::uint64_t available = free_count() + slots_gone + (all ? 2 + 3 * item.groups : 0);
     if (available < 3 + groups || is_wide(range)) return false;

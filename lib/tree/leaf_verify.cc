@@ -56,6 +56,7 @@ const char* Leaf<words>::count(unsigned index, Tally& tally) const noexcept {
         live += count_bits(found.live);
         if (found.live != 0) tally.last = found.base + highest_bit(found.live);
     }
+    if (live == 0) return "nothing of it is live";
     tally.live += live;
     if (it.shape == Shape::many) tally.dead += it.slots - live;
     return nullptr;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib/base/assert.h"
 
@@ -33,6 +34,7 @@ public:
         if (of_huge_pages) (void)::madvise(memory, arena_size, MADV_HUGEPAGE);
         return new (memory) Arena(size);
     }
+    // If the system cannot (it may have to cut a mapping in two), addresses are lost, and no memory.
     void unmap() noexcept { ::munmap(this, arena_size); }
 
     // The one that a place lies in.
@@ -59,6 +61,8 @@ public:
     void give(void* place) noexcept {
         --taken_;
         given_ = new (place) Given{given_};
+        give_pages(static_cast<std::byte*>(place) + sizeof(Given),
+                   static_cast<std::byte*>(place) + size_);
     }
 
     Link ring{nullptr, nullptr};
@@ -69,6 +73,16 @@ private:
     };
 
     explicit Arena(std::size_t size) noexcept : size_(size) {}
+
+    // Gives whole pages between the two back to the system, which gives zeros for them later.
+    static void give_pages(std::byte* begin, std::byte* end) noexcept {
+        static const auto page_size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+        begin += -reinterpret_cast<std::uintptr_t>(begin) % page_size;
+        end -= reinterpret_cast<std::uintptr_t>(end) % page_size;
+        if (begin < end) {
+            (void)::madvise(begin, static_cast<std::size_t>(end - begin), MADV_DONTNEED);
+        }
+    }
 
     // Twice as much, without what is too much on both sides.
     static void* map() noexcept {
@@ -96,6 +110,7 @@ public:
         const std::lock_guard lock(mutex_);
         Arena* const arena = with_room_for(size);
         if (arena == nullptr) return nullptr;
+        if (arena == empty_) empty_ = nullptr;
         void* const place = arena->take();
         if (!arena->has_room()) unlink(*arena);
         return place;
@@ -108,6 +123,10 @@ public:
         if (!arena.has_room()) link(arena);
         arena.give(memory);
         if (!arena.is_empty()) return;
+        if (empty_ == nullptr) {
+            empty_ = &arena;
+            return;
+        }
         unlink(arena);
         arena.unmap();
         --arena_count_;
@@ -139,6 +158,7 @@ private:
 
     std::mutex mutex_;
     Link with_room_{&with_room_, &with_room_};
+    Arena* empty_ = nullptr;  // the one without a slab, if there is one
     std::size_t arena_count_ = 0;
 };
 

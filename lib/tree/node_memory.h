@@ -3,7 +3,9 @@
 // The process's own memory cuts them out of arenas of the size of a huge page, since the way to a
 // random leaf costs a miss in the translation of its address otherwise. The first arena is of small
 // pages, so that a small process stays small; from the second on the kernel is asked for huge pages,
-// and where it has none, small ones do. An arena goes back to the system with its last slab.
+// and where it has none, small ones do. So up to an arena may be resident that nobody has asked for yet.
+// The pages of a slab that is given back go back to the system at once, and with the last slab the
+// arena's addresses, but for one empty arena that stays.
 //
 // Thread safety: all calls from any thread.
 #pragma once

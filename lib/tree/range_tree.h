@@ -141,7 +141,7 @@ public:
         friend class BasicRangeTree;
         const BasicRangeTree* tree_ = nullptr;
         std::optional<Entry> entry_;
-        const Node* leaf_ = nullptr;  // the entry begins in it
+        const Node* leaf_ = nullptr;  // the entry ends in it
         Id leaf_last_ = 0;            // its last live ID
     };
     // At the entry that covers `id`, or else at the first one after it.
@@ -308,7 +308,7 @@ private:
     // range_tree_erase.cc: less
     [[nodiscard]] bool erase_one(Path& path, Id id) noexcept;
     void erase_part(Path& path, Range part) noexcept;
-    void leaf_shrank(Path& path, Range part) noexcept;
+    void leaf_shrank(Path& path, Range part, unsigned live_before) noexcept;
     void end_moved(const Path& path, Id last) noexcept;
     void erase_in_wide(Path& path, Range wide, Range part) noexcept;
     void make_hole(Path& path, Range wide, Range hole) noexcept;
@@ -317,7 +317,7 @@ private:
     void remove_leaf(Path& path) noexcept;
 
     // range_tree_merge.cc: fewer leaves for what is left
-    void spread(Path& path) noexcept;
+    void spread(Path& path, unsigned live_before) noexcept;
     [[nodiscard]] bool pack_window(Path& path, unsigned first, unsigned count,
                                    unsigned size) noexcept;
 

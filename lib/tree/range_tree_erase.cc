@@ -41,7 +41,7 @@ bool BasicRangeTree<words>::erase_one(Path& path, Id id) noexcept {
     --id_count_;
     entry_count_ += std::uint64_t{!released->was_last} - std::uint64_t{released->was_first};
     raise_gap(path, released->gap);
-    spread(path);
+    spread(path, Leaf(*path.leaf).live_count() + 1);
     return true;
 }
 
@@ -70,12 +70,12 @@ void BasicRangeTree<words>::erase_part(Path& path, Range part) noexcept {
     if (leaf.live_count() == live) return;
     id_count_ -= live - leaf.live_count();
     entry_count_ += std::uint64_t{goes_on} - starts;
-    leaf_shrank(path, part);
+    leaf_shrank(path, part, live);
 }
 
-// After `part` of the path's leaf was made free.
+// After `part` of the path's leaf was made free, which had `live_before` IDs.
 template <unsigned words>
-void BasicRangeTree<words>::leaf_shrank(Path& path, Range part) noexcept {
+void BasicRangeTree<words>::leaf_shrank(Path& path, Range part, unsigned live_before) noexcept {
     const Leaf leaf(*path.leaf);
     if (leaf.live_count() == 0) {
         remove_leaf(path);
@@ -87,7 +87,7 @@ void BasicRangeTree<words>::leaf_shrank(Path& path, Range part) noexcept {
         const auto before = part.first > path.low ? leaf.previous(part.first) : std::nullopt;
         raise_gap(path, *leaf.next(part.last) - (before ? *before + 1 : path.low));
     }
-    spread(path);
+    spread(path, live_before);
 }
 
 // The last live ID of the path's leaf is `last` now: the gap behind it is the next leaf's.

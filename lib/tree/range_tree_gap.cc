@@ -104,6 +104,7 @@ std::optional<Id> BasicRangeTree<words>::lowest_gap(const GapRequest& request,
         }
         const unsigned index = path.at[1].index;
         const Id low = lower_bound(path, 1, index);
+        if (low > request.window.last) break;
         const Leaf leaf(*path.inner(1).child(index));
         // With an alignment a gap that is long enough may still have no place.
         if (const auto found = leaf.lowest_gap(request.count, request.align, low)) return found;
@@ -144,6 +145,7 @@ std::optional<Id> BasicRangeTree<words>::highest_gap(const GapRequest& request,
         const Id low = lower_bound(path, 1, index);
         const Leaf leaf(*path.inner(1).child(index));
         const Id last = *leaf.previous(id_max);
+        if (last < request.window.first) break;
         if (const auto found = leaf.highest_gap(request.count, request.align, low, last)) {
             return found;
         }

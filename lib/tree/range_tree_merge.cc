@@ -12,13 +12,15 @@ constexpr unsigned window_max = 4;  // leaves that are looked at together
 
 }  // namespace
 
-// Where up to four neighbours fit one leaf less, packs them into it. Looked at with every sixteenth
-// release of a leaf only, since it costs a look at the neighbours. The path is used up.
+// Where up to four neighbours fit one leaf less, packs them into it. Looked at with every sixteenth ID
+// that a leaf loses only, since it costs a look at the neighbours. It had `live_before` IDs. The path is
+// used up.
 template <unsigned words>
-void BasicRangeTree<words>::spread(Path& path) noexcept {
+void BasicRangeTree<words>::spread(Path& path, unsigned live_before) noexcept {
     constexpr unsigned interval = words / 16;
     constexpr unsigned wanted = Leaf::capacity() - Leaf::capacity() / 16;  // words in a leaf
-    if (path.height == 1 || Leaf(*path.leaf).live_count() % interval != 0) return;
+    const unsigned live = Leaf(*path.leaf).live_count();
+    if (path.height == 1 || live / interval == live_before / interval) return;
     const Inner parent = path.inner(1);
     const unsigned index = path.at[1].index;
     const unsigned first = index >= window_max - 1 ? index - (window_max - 1) : 0;

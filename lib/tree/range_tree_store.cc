@@ -129,8 +129,8 @@ void BasicRangeTree<words>::append_leaf(Range range, Value value, bool joined) n
     last_id_ = range.last;
 }
 
-// The common case among others: there is room beside its neighbours. False, and nothing is changed, if
-// it is another.
+// The common case among others: there is room beside its neighbours. False, and what is stored is as
+// before, if it is another.
 template <unsigned words>
 bool BasicRangeTree<words>::insert_near(const Path& path, Range range, Value value) noexcept {
     const auto gap = Leaf(*path.leaf).insert_near(range, value, path.low);

@@ -170,12 +170,14 @@ private:
         }
     }
 
-    // The nearest ID at or after `id` in the leaf that is live and not reserved.
+    // The nearest ID at or after `id` in the leaf that is live and not reserved. In words that mean
+    // nothing IDs need not rise; then there is none.
     static std::optional<Id> next_live(const Place& place, Id id) noexcept {
         const Leaf leaf = place.leaf();
         for (auto found = leaf.next(id); found; found = leaf.next(id)) {
+            if (*found < id || *found > place.high) return std::nullopt;
             if (leaf.load(*found) != reserved) return found;
-            id = leaf.entry_last(*found);
+            id = std::max(*found, leaf.entry_last(*found));
             if (id >= place.high) return std::nullopt;
             ++id;
         }
