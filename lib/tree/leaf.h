@@ -29,7 +29,8 @@
 // it anew of that ID and of the one behind.
 //
 // Thread safety: that of Node. Reads are right when nobody writes meanwhile. Beside a writer they
-// return something, after a bounded time and with no step outside the leaf, and the version tells whether it counts.
+// return something, after a bounded time and with no step outside the leaf, and the version tells
+// whether it counts.
 #pragma once
 
 #include <algorithm>
@@ -165,8 +166,8 @@ public:
         bool was_last;
     };
     // Makes one ID free if that moves nothing: if it is live, and of a `many` or `one` that has others
-    // in the same 64. Otherwise nothing has happened. `low` is the first ID that the leaf answers for. Requires that there is
-    // a live ID behind it.
+    // in the same 64. Otherwise nothing has happened. `low` is the first ID that the leaf answers for.
+    // Requires that there is a live ID behind it.
     [[nodiscard]] std::optional<Released> clear_one(Id id, Id low) noexcept;
     // How many words all that is live takes at most once dead values are left out, of capacity(). With
     // groups that have no live ID it can be fewer.
