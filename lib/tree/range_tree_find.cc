@@ -46,8 +46,9 @@ Value BasicRangeTree<words>::load_occupied(Id id) const noexcept {
         if (level > 1)
             Inner(*const_cast<Node*>(node)).prefetch();  // NOLINT: a view that only reads
     }
-    Leaf(*const_cast<Node*>(node)).prefetch_value(id - low);  // NOLINT: a view that only reads
-    return Leaf(*const_cast<Node*>(node)).load(id);           // NOLINT: a view that only reads
+    const Leaf leaf(*const_cast<Node*>(node));  // NOLINT: a view that only reads
+    leaf.prefetch_value(id - low);
+    return leaf.load(id);
 }
 
 template <unsigned words>
