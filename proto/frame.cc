@@ -63,4 +63,10 @@ std::optional<Frame> FrameSplitter::next() noexcept {
     return Frame{header, bytes.first(header.size)};
 }
 
+void FrameSplitter::put_back(const Frame& frame) noexcept {
+    INOD_ASSERT(frame.bytes.size() <= begin_ &&
+                frame.bytes.data() + frame.bytes.size() == memory_.data() + begin_);
+    begin_ -= frame.bytes.size();
+}
+
 }  // namespace inod::proto

@@ -102,6 +102,10 @@ public:
     // step, which error() tells.
     std::optional<Frame> next() noexcept;
 
+    // Takes back the frame that next() gave last: it gives it once more. For whoever cannot answer
+    // it yet. Requires that neither next() nor prepare() was called since.
+    void put_back(const Frame& frame) noexcept;
+
     // ok; frame_malformed (a size below 8) or frame_too_long, for good from the first such header
     // on. The daemon's session sends an error frame with tag 0 and closes; the client closes.
     [[nodiscard]] Errc error() const noexcept { return error_; }

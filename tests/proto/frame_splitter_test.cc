@@ -36,6 +36,29 @@ std::vector<Bytes> some_frames() {
     return frames;
 }
 
+TEST(FrameSplitter, GivesAFrameAgainThatWasPutBack) {
+    const auto frames = some_frames();
+    Bytes stream;
+    for (const Bytes& sent : frames)
+        stream.insert(stream.end(), sent.begin(), sent.end());
+    Bytes memory(stream.size() + request_size_max);
+    FrameSplitter splitter(memory, request_size_max);
+    feed(splitter, stream, 0, stream.size());
+    for (const Bytes& sent : frames) {
+        const std::size_t pending = splitter.pending();
+        const auto first = splitter.next();
+        ASSERT_TRUE(first.has_value());
+        splitter.put_back(*first);
+        EXPECT_EQ(splitter.pending(), pending);
+        const auto again = splitter.next();
+        ASSERT_TRUE(again.has_value());
+        EXPECT_EQ(again->header, first->header);
+        EXPECT_TRUE(std::equal(again->bytes.begin(), again->bytes.end(), sent.begin(), sent.end()));
+    }
+    EXPECT_FALSE(splitter.next().has_value());
+    EXPECT_EQ(splitter.error(), Errc::ok);
+}
+
 TEST(FrameSplitter, FindsTheSameFramesWhereverTheStreamIsCut) {
     const auto frames = some_frames();
     std::mt19937_64 random(1);
