@@ -129,6 +129,8 @@ Dispatcher::Next Dispatcher::answer_body(const Call& call) {
         [&](const auto& body) {
             if constexpr (std::is_same_v<decltype(body), const proto::HelloRequest&>) {
                 return answer_hello(call, body);
+            } else if constexpr (std::is_same_v<decltype(body), const proto::AllocateRequest&>) {
+                return answer_allocate(call, body);
             } else {
                 answer_as(call, body);
                 return Next::go_on;
@@ -236,9 +238,15 @@ void Dispatcher::answer_as(const Call& call, const proto::PingRequest& /*ping*/)
     reply(call, proto::DoneReply{}, 0);
 }
 
-void Dispatcher::answer_as(const Call& call, const proto::AllocateRequest& allocate) {
-    answer_lease(call, allocator_.allocate(call.guard, call.request.pool, allocate.count,
-                                           holder_of(call.client)));
+Dispatcher::Next Dispatcher::answer_allocate(const Call& call,
+                                             const proto::AllocateRequest& allocate) {
+    const auto answer =
+        allocator_.allocate(call.guard, call.request.pool, allocate.count, holder_of(call.client));
+    if (!answer.result && answer.result.error().code == Errc::block_pending) {
+        return Next::ask_again;
+    }
+    answer_lease(call, answer);
+    return Next::go_on;
 }
 
 void Dispatcher::answer_as(const Call& call, const proto::AllocateAtRequest& allocate) {

@@ -35,8 +35,10 @@ struct DaemonNumbers {
 
 class Dispatcher {
 public:
-    // What becomes of the connection after a frame.
-    enum class Next { go_on, close };
+    // What becomes of the connection after a frame. ask_again: it was not decided, and has no reply
+    // yet. It is to be given once more after the next group, and nothing of the same connection
+    // before it.
+    enum class Next { go_on, close, ask_again };
 
     Dispatcher(Allocator& allocator, const Config& config, std::function<DaemonNumbers()> numbers);
 
@@ -65,7 +67,7 @@ private:
     Next answer_body(const Call& call);
     Next answer_hello(const Call& call, const proto::HelloRequest& hello);
     static void answer_as(const Call& call, const proto::PingRequest& ping);
-    void answer_as(const Call& call, const proto::AllocateRequest& allocate);
+    Next answer_allocate(const Call& call, const proto::AllocateRequest& allocate);
     void answer_as(const Call& call, const proto::AllocateAtRequest& allocate);
     void answer_as(const Call& call, const proto::ReleaseRequest& release);
     void answer_as(const Call& call, const proto::LookupRequest& lookup);

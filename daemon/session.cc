@@ -71,7 +71,8 @@ bool Session::decide() {
     return input_.pending() < pending || !undecided_;
 }
 
-// Answers the frames that are there, as far as there is room for their replies and records.
+// Answers the frames that are there, as far as there is room for their replies and records, up to
+// one that must wait for a group.
 void Session::decide_frames(Flusher::Guard& guard) {
     undecided_ = false;
     while (!refused_) {
@@ -82,6 +83,11 @@ void Session::decide_frames(Flusher::Guard& guard) {
         const auto frame = input_.next();
         if (!frame) break;
         const auto next = context_.dispatcher.answer(*frame, client_, outbox_, guard);
+        if (next == Dispatcher::Next::ask_again) {
+            input_.put_back(*frame);
+            undecided_ = true;
+            return;
+        }
         refused_ = next == Dispatcher::Next::close;
     }
     if (!refused_ && input_.error() != Errc::ok) {

@@ -86,7 +86,7 @@ private:
     bool writing_ = false;    // a wait for room in the socket is under way
     bool read_all_ = false;   // nothing more is to be read
     bool refused_ = false;    // nothing more is to be decided either
-    bool undecided_ = false;  // frames wait for room in the outbox or the journal
+    bool undecided_ = false;  // frames wait for room in the outbox or the journal, or for a group
     HandlerMemory read_memory_;
     HandlerMemory write_memory_;
 };

@@ -5,6 +5,9 @@
 #include <utility>
 
 #include "lib/base/assert.h"
+#include "lib/journal/frame.h"
+#include "lib/pool/cyclic_sequence.h"
+#include "lib/pool/marks.h"
 
 namespace inod {
 namespace {
@@ -16,13 +19,21 @@ constexpr std::size_t records_per_request_max = 3;
 // lock to get memory: more than a daemon is ever given.
 constexpr std::size_t threads_max = 64;
 
+// More raises than the records of one group can tell of.
+constexpr std::uint64_t raises_per_group(std::size_t group_size) {
+    return group_size / (record_prefix_size + encoded_lease_size_min);
+}
+static_assert(raises_per_group(JournalOptions().group_size_max) < generations_per_unclean_stop);
+
 }  // namespace
 
 Allocator::Allocator(Storage& storage, AllocatorOptions options)
     : options_(std::move(options)),
       budget_(options_.memory_max),
       journal_(storage, options_.journal),
-      holders_(budget_) {}
+      holders_(budget_) {
+    INOD_ASSERT(raises_per_group(options_.journal.group_size_max) < generations_per_unclean_stop);
+}
 
 Allocator::~Allocator() = default;
 
@@ -36,7 +47,11 @@ Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     const auto admitted = admit(holder);
     if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
+    settle_mark(*served_pool);
     const auto granted = served_pool->pool.allocate(guard, count, *admitted);
+    if (!granted && granted.error().code == Errc::block_pending) {
+        return await_mark(*served_pool, index, granted.error());
+    }
     if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
 
     const Range range = granted->lease.range;
@@ -44,11 +59,11 @@ Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t
     if (!served_pool->pool.records_leases()) {
         return {granted->lease, mark_lsn(*served_pool, range.last)};
     }
-    return {granted->lease, change(index, range,
-                                   Allocated{.pool = index,
-                                             .range = range,
-                                             .holder = *admitted,
-                                             .raised_generation = granted->raised_generation})};
+    return recorded(*served_pool, index, *granted,
+                    Allocated{.pool = index,
+                              .range = range,
+                              .holder = *admitted,
+                              .raised_generation = granted->raised_generation});
 }
 
 Answer<Lease> Allocator::allocate_at(GuardRef guard, PoolIndex index, Range range,
@@ -59,11 +74,11 @@ Answer<Lease> Allocator::allocate_at(GuardRef guard, PoolIndex index, Range rang
     if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
     const auto granted = served_pool->pool.allocate_at(guard, range, *admitted);
     if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
-    return {granted->lease, change(index, range,
-                                   Claimed{.pool = index,
-                                           .range = range,
-                                           .holder = *admitted,
-                                           .raised_generation = granted->raised_generation})};
+    return recorded(*served_pool, index, *granted,
+                    Claimed{.pool = index,
+                            .range = range,
+                            .holder = *admitted,
+                            .raised_generation = granted->raised_generation});
 }
 
 Answer<void> Allocator::release(PoolIndex index, Range range, std::uint64_t generation,
@@ -123,18 +138,40 @@ Result<HolderIndex> Allocator::admit(const Holder& holder) {
     return added;
 }
 
+void Allocator::settle_mark(ServedPool& served_pool) noexcept {
+    if (served_pool.moved_mark_lsn <= journal_.durable_lsn()) served_pool.pool.settle_mark();
+}
+
 void Allocator::record_mark(ServedPool& served_pool, PoolIndex index, Id mark) noexcept {
-    // What was durable stays known while the new mark is not.
-    if (served_pool.moved_mark_lsn <= journal_.durable_lsn()) {
-        served_pool.settled_mark = served_pool.moved_mark;
-    }
     served_pool.moved_mark = mark;
     served_pool.moved_mark_lsn = append(MarkMoved{.pool = index, .mark = mark});
 }
 
+// Whoever asked waits for the mark that `pending` names. It is recorded once, however many wait.
+Answer<Lease> Allocator::await_mark(ServedPool& served_pool, PoolIndex index,
+                                    const Error& pending) noexcept {
+    if (served_pool.moved_mark != pending.detail) record_mark(served_pool, index, pending.detail);
+    return {pending, served_pool.moved_mark_lsn};
+}
+
+// The answer to what was handed out with `record` for it.
+Answer<Lease> Allocator::recorded(ServedPool& served_pool, PoolIndex index, const Granted& granted,
+                                  const Record& record) noexcept {
+    const Lsn lsn = change(index, granted.lease.range, record);
+    if (granted.raised_generation) {
+        // What was durable stays known while the new generation is not.
+        if (served_pool.raised_lsn <= journal_.durable_lsn()) {
+            served_pool.generation_before = granted.lease.generation - 1;
+        }
+        served_pool.raised_lsn = lsn;
+    }
+    return {granted.lease, lsn};
+}
+
 // What must be durable before anybody may hear of an unrecorded lease of `id`: the mark above it.
 Lsn Allocator::mark_lsn(ServedPool& served_pool, Id id) const noexcept {
-    if (served_pool.settled_mark && id <= *served_pool.settled_mark) return 0;
+    const auto settled = served_pool.pool.settled_mark();
+    if (settled && id <= *settled) return 0;
     return served_pool.moved_mark_lsn > journal_.durable_lsn() ? served_pool.moved_mark_lsn : 0;
 }
 
@@ -171,6 +208,40 @@ Answer<T> Allocator::refuse(ServedPool& served_pool, PoolIndex index, const Erro
         case Errc::stale_generation: return {error, unless_durable(journal_.last_lsn())};
         default: return {error, 0};
     }
+}
+
+void Allocator::skip_ahead(std::uint64_t count) noexcept {
+    for (const auto& served_pool : pools_)
+        served_pool->pool.skip_ahead(count);
+    append(SkippedAhead{.count = count});
+}
+
+void Allocator::skip_above(PoolIndex pool, std::uint64_t floor) noexcept {
+    INOD_ASSERT(pool < pools_.size());
+    pools_[pool]->pool.skip_above(floor);
+    append(SkippedAbove{.pool = pool, .floor = floor});
+}
+
+std::vector<std::byte> Allocator::marks() const {
+    std::vector<PoolMark> marks;
+    for (std::size_t i = 0; i < pools_.size(); ++i) {
+        const auto index = static_cast<PoolIndex>(i);
+        const ServedPool& served_pool = *pools_[i];
+        if (served_pool.pool.spec().policy == Policy::unique) {
+            const bool is_settled = served_pool.moved_mark_lsn <= journal_.durable_lsn();
+            const auto settled = served_pool.pool.settled_mark();
+            const auto mark = is_settled && served_pool.moved_mark
+                                  ? std::max(served_pool.moved_mark, settled)
+                                  : settled;
+            if (mark) marks.push_back({.pool = index, .value = *mark});
+        } else {
+            const bool is_durable = served_pool.raised_lsn <= journal_.durable_lsn();
+            marks.push_back({.pool = index,
+                             .value = is_durable ? served_pool.pool.sequence().generation
+                                                 : served_pool.generation_before});
+        }
+    }
+    return encode_marks(marks);
 }
 
 const Pool* Allocator::find_pool(std::string_view name) const {

@@ -72,6 +72,12 @@ public:
     // Requests. All fail with pool_unknown for an index that no configured pool has; the rest as in
     // lib/pool/pool.h. allocate() and allocate_at() also fail with no_space, when the disk is full,
     // and all that change something with journal_sealed.
+    //
+    // allocate() fails with block_pending where the pool's mark must become durable first: it has
+    // been recorded, and `wait_for` is its LSN. Whoever asks then asks again; nobody else may hear
+    // of it. That happens where there is no mark from an earlier run to go on below, and where more
+    // is asked for all at once than ever before in this run. It cannot go on for long: what waits
+    // counts as demand, and the next move of the mark has room for four times that.
     Answer<Lease> allocate(GuardRef guard, PoolIndex index, std::uint64_t count,
                            const Holder& holder);
     Answer<Lease> allocate_at(GuardRef guard, PoolIndex index, Range range, const Holder& holder);
@@ -80,6 +86,15 @@ public:
     [[nodiscard]] Answer<Held> lookup(PoolIndex index, Id id, std::uint64_t generation) noexcept;
     // Its answer tells of everything from `id` on, so it waits for all that was recorded so far.
     [[nodiscard]] Answer<Held> next(PoolIndex index, Id id) noexcept;
+
+    // An administrator adopted an old copy of the state, see lib/pool/pool.h: all pools, or one.
+    // Requires has_room(). Belongs between recover() and the first request, with a flush behind it.
+    void skip_ahead(std::uint64_t count) noexcept;
+    void skip_above(PoolIndex pool, std::uint64_t floor) noexcept;
+
+    // How far each pool has come as far as that is durable, for the witness: lib/pool/marks.h.
+    // Allocates.
+    [[nodiscard]] std::vector<std::byte> marks() const;
 
     // Group commit: see lib/journal/journal.h, to which these go through.
     bool begin_flush() noexcept { return journal_.begin_flush(); }
@@ -124,11 +139,12 @@ private:
 
         Pool pool;
         bool configured;
-        // For a pool whose leases are not recorded: its high-water mark as it is known to be
-        // durable, and as it will be with the record at moved_mark_lsn.
-        std::optional<Id> settled_mark;
+        // The high-water mark as it was recorded last, and that record.
         std::optional<Id> moved_mark;
         Lsn moved_mark_lsn = 0;
+        // The generation before the record that raised it last, and that record.
+        std::uint64_t generation_before = 0;
+        Lsn raised_lsn = 0;
         std::uint64_t lookups = 0;
         std::uint64_t refusals = 0;
     };
@@ -136,7 +152,11 @@ private:
     ServedPool* served(PoolIndex index) noexcept;
     [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
     Result<HolderIndex> admit(const Holder& holder);
+    void settle_mark(ServedPool& served) noexcept;
     void record_mark(ServedPool& served, PoolIndex index, Id mark) noexcept;
+    Answer<Lease> await_mark(ServedPool& served, PoolIndex index, const Error& pending) noexcept;
+    Answer<Lease> recorded(ServedPool& served, PoolIndex index, const Granted& granted,
+                           const Record& record) noexcept;
     [[nodiscard]] Lsn mark_lsn(ServedPool& served, Id id) const noexcept;
     [[nodiscard]] Lsn last_change(ServedPool& served, PoolIndex index, Id id) const noexcept;
     Lsn append(const Record& record) noexcept;

@@ -38,6 +38,8 @@ private:
     Result<void, Failure> apply(const Released& record);
     Result<void, Failure> apply(const MarkMoved& record);
     Result<void, Failure> apply(const UncleanStop& record);
+    Result<void, Failure> apply(const SkippedAhead& record);
+    Result<void, Failure> apply(const SkippedAbove& record);
     Result<void, Failure> apply(const SequenceSaved& record);
     Result<void, Failure> apply(const ClaimSaved& record);
     Result<void, Failure> apply(const LiveSaved& record);
@@ -243,8 +245,8 @@ Result<void, Failure> Allocator::Recoverer::flush_all() {
 
 void Allocator::Recoverer::settle_marks() {
     for (const auto& served_pool : allocator_.pools_) {
-        served_pool->settled_mark = served_pool->pool.sequence().mark;
-        served_pool->moved_mark = served_pool->settled_mark;
+        served_pool->pool.begin_run();
+        served_pool->moved_mark = served_pool->pool.settled_mark();
     }
 }
 
@@ -292,6 +294,19 @@ Result<void, Failure> Allocator::Recoverer::apply(const MarkMoved& record) {
 Result<void, Failure> Allocator::Recoverer::apply(const UncleanStop& /*record*/) {
     apply_unclean_stop();
     return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const SkippedAhead& record) {
+    for (const auto& served_pool : allocator_.pools_)
+        served_pool->pool.skip_ahead(record.count);
+    return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const SkippedAbove& record) {
+    return with_pool(record.pool, "a skip", [&](Pool& pool) -> Result<> {
+        pool.skip_above(record.floor);
+        return {};
+    });
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const SequenceSaved& record) {

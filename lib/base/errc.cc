@@ -61,6 +61,7 @@ constexpr std::array entries{
     INOD_ERRC(timed_out, "no reply in time; the request may still be carried out"),
     INOD_ERRC(in_doubt, "the connection broke with the request under way"),
     INOD_ERRC(protocol_violation, "the peer does not speak inod's protocol"),
+    INOD_ERRC(block_pending, "the pool's next numbers are about to be durable; ask again"),
 };
 
 #undef INOD_ERRC

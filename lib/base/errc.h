@@ -59,6 +59,10 @@ enum class Errc : std::uint16_t {
     timed_out = 81,           // No reply in time. The request may still be carried out.
     in_doubt = 82,            // The connection broke with the request under way.
     protocol_violation = 83,  // The peer does not speak this protocol.
+
+    // Inside the daemon alone; never on the wire.
+    block_pending = 96,  // The next block is not durable yet. The session waits for the next group,
+                         // then asks again. The detail is the mark that is on its way.
 };
 
 // The error's name as in the enumeration: "pool_exhausted". For a value that is none: "unknown".

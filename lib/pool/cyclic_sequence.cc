@@ -15,11 +15,13 @@ std::optional<Sequence::Next> CyclicSequence::next(std::uint64_t count,
         const auto gap = live.find_gap({.count = count, .window = range_}, *cursor_);
         if (gap) {
             // What lies behind the cursor was swept, so only a claim can have had this generation.
-            return Next{.range = *gap, .raises_generation = claims_ && claims_->overlaps(*gap)};
+            const bool raises = claims_ && claims_->overlaps(*gap);
+            if (!has_generation(raises)) return std::nullopt;
+            return Next{.range = *gap, .raises_generation = raises};
         }
     }
     const auto gap = live.find_gap({.count = count, .window = range_});
-    if (!gap) return std::nullopt;
+    if (!gap || !has_generation(true)) return std::nullopt;
     return Next{.range = *gap, .raises_generation = true};
 }
 
@@ -34,7 +36,9 @@ void CyclicSequence::take(const Next& next) noexcept {
 }
 
 Result<bool> CyclicSequence::check_claim(Range range) const {
-    return had_this_generation(range);
+    const bool raises = had_this_generation(range);
+    if (!has_generation(raises)) return Errc::pool_exhausted;
+    return raises;
 }
 
 bool CyclicSequence::had_this_generation(Range range) const {
@@ -55,25 +59,47 @@ void CyclicSequence::claim(Range range, bool raises_generation) noexcept {
     highest_ = std::max(highest_.value_or(0), range.last);
 }
 
-std::optional<Id> CyclicSequence::move_mark(Id /*last*/) noexcept {
+Result<> CyclicSequence::check_mark(const Next& /*next*/) noexcept {
+    return {};
+}
+
+std::optional<Id> CyclicSequence::move_mark(const Next& /*next*/) noexcept {
     return std::nullopt;
 }
+
+void CyclicSequence::settle_mark() noexcept {}
+
+void CyclicSequence::begin_run() noexcept {}
 
 void CyclicSequence::set_mark(Id /*mark*/) noexcept {
     INOD_UNREACHABLE("a cyclic pool has no high-water mark");
 }
 
-void CyclicSequence::raise_generation() noexcept {
-    ++generation_;
+bool CyclicSequence::has_generation(bool raises) const noexcept {
+    return generation_used_up - generation_ > (raises ? 1U : 0U);
+}
+
+void CyclicSequence::raise_generation(std::uint64_t by) noexcept {
+    generation_ += std::min(by, generation_used_up - generation_);
     swept_ = cursor_;
     claims_.reset();
 }
 
 void CyclicSequence::after_unclean_stop() noexcept {
+    raise_generation(generations_per_unclean_stop);
+}
+
+void CyclicSequence::skip_ahead(std::uint64_t count) noexcept {
+    raise_generation(std::max<std::uint64_t>(count, 1));
+}
+
+void CyclicSequence::skip_above(std::uint64_t floor) noexcept {
+    generation_ = std::max(generation_, floor);
     raise_generation();
 }
 
 bool CyclicSequence::allows(const Next& next) const {
+    if (!has_generation(next.raises_generation)) return false;
     if (next.raises_generation) return true;
     return cursor_ && next.range.first >= *cursor_ && !had_this_generation(next.range);
 }

@@ -22,11 +22,12 @@ Result<Granted> Pool::allocate(GuardRef guard, std::uint64_t count, HolderIndex 
     do {
         next = sequence_->next(count, live_);
         if (!next) return Errc::pool_exhausted;
+        if (auto allowed = sequence_->check_mark(*next); !allowed) return allowed.error();
         if (auto prepared = prepare(watched, next->range); !prepared) return prepared.error();
     } while (watched.was_dropped());
 
     // Everything that can fail comes before this line, everything that leases comes after it.
-    const auto mark = sequence_->move_mark(next->range.last);
+    const auto mark = sequence_->move_mark(*next);
     sequence_->take(*next);
     ++counters_.allocations;
     return Granted{.lease = store(next->range, holder, false),

@@ -45,11 +45,14 @@ public:
     Pool(PoolSpec spec, MemoryBudget& budget);
 
     // Hands out `count` IDs in a row to `holder` and prepays their release. May drop `guard`.
-    // Errors: count_zero, lease_too_large, pool_exhausted, out_of_memory. Nothing has changed then.
+    // Errors: count_zero, lease_too_large, pool_exhausted, out_of_memory; nothing has changed then.
+    //   block_pending: the detail is a mark that must become durable first. Whoever owns the pool
+    //   records it, if it is not the one recorded last, and asks again after settle_mark().
     Result<Granted> allocate(GuardRef guard, std::uint64_t count, HolderIndex holder);
 
     // Hands out just these IDs. May drop `guard`.
-    // Errors: range_reversed, id_out_of_range, lease_too_large, id_taken, id_burned, out_of_memory.
+    // Errors: range_reversed, id_out_of_range, lease_too_large, id_taken, id_burned, pool_exhausted
+    //   (no generation is left), out_of_memory.
     Result<Granted> allocate_at(GuardRef guard, Range range, HolderIndex holder);
 
     // Takes back `range`: any IDs that are all live, held by `holder` and of `generation`. All of
@@ -74,6 +77,22 @@ public:
     [[nodiscard]] const RangeTree& live() const { return live_; }
     [[nodiscard]] SequenceState sequence() const { return sequence_->state(); }
 
+    // The high-water mark that was recorded last is durable: up to it IDs may be handed out.
+    void settle_mark() noexcept { sequence_->settle_mark(); }
+    // The mark of a unique pool as far as that is known to be durable.
+    [[nodiscard]] std::optional<Id> settled_mark() const noexcept {
+        return sequence_->settled_mark();
+    }
+
+    // An administrator adopts an old copy: what may have been handed out after it was made is not
+    // handed out again. Live leases stay as they are. A unique pool goes on above its mark and
+    // `count` more IDs, all burned, and is exhausted if it has no more than that; of one that wraps
+    // the generation rises by `count`, at least by one. 2^64 - 1 is no generation any more: a pool
+    // that comes to it hands out nothing, ever.
+    void skip_ahead(std::uint64_t count) noexcept;
+    // Likewise above `floor`: an ID of a unique pool, a generation of one that wraps.
+    void skip_above(std::uint64_t floor) noexcept;
+
     // The administrator moved `max` up: all that was handed out stays as it is. Requires
     // max >= spec().range.last.
     void widen(Id max) noexcept;
@@ -87,6 +106,8 @@ public:
     // The last life did not end by itself: leases that were not recorded are forgotten, and what
     // may have been handed out is burned or gets a new generation.
     void replay_unclean_stop() noexcept;
+    // Replay is over, and all of it is durable.
+    void begin_run() noexcept { sequence_->begin_run(); }
 
     // Snapshot: the sequence's state, each claim it remembers, then each run of live IDs.
     Result<> restore_sequence(const SequenceState& state);

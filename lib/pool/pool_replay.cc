@@ -82,6 +82,14 @@ void Pool::replay_unclean_stop() noexcept {
     sequence_->after_unclean_stop();
 }
 
+void Pool::skip_ahead(std::uint64_t count) noexcept {
+    sequence_->skip_ahead(count);
+}
+
+void Pool::skip_above(std::uint64_t floor) noexcept {
+    sequence_->skip_above(floor);
+}
+
 Result<> Pool::restore_sequence(const SequenceState& state) {
     for (const auto& id : {state.cursor, state.highest, state.mark, state.swept}) {
         if (id && !spec_.range.contains(*id)) return Error{Errc::journal_damaged, *id};

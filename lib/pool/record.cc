@@ -26,6 +26,10 @@ constexpr std::uint8_t type_of<MarkMoved> = 6;
 template <>
 constexpr std::uint8_t type_of<UncleanStop> = 7;
 template <>
+constexpr std::uint8_t type_of<SkippedAhead> = 8;
+template <>
+constexpr std::uint8_t type_of<SkippedAbove> = 9;
+template <>
 constexpr std::uint8_t type_of<SequenceSaved> = 16;
 template <>
 constexpr std::uint8_t type_of<ClaimSaved> = 17;
@@ -122,6 +126,11 @@ void fields(Coder& coder, R& record) {
     } else if constexpr (std::is_same_v<Plain, MarkMoved>) {
         coder.field(record.pool);
         coder.field(record.mark);
+    } else if constexpr (std::is_same_v<Plain, SkippedAhead>) {
+        coder.field(record.count);
+    } else if constexpr (std::is_same_v<Plain, SkippedAbove>) {
+        coder.field(record.pool);
+        coder.field(record.floor);
     } else if constexpr (std::is_same_v<Plain, SequenceSaved>) {
         coder.field(record.pool);
         coder.field(record.state.cursor);

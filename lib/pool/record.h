@@ -15,6 +15,8 @@
 //      5  Released          IDs were given back
 //      6  MarkMoved         a unique pool's high-water mark is made durable ahead of demand
 //      7  UncleanStop       a life began after one that did not end by itself
+//      8  SkippedAhead      an old copy was adopted: all pools skip what may have been handed out
+//      9  SkippedAbove      likewise one pool, up to what is known to have been handed out
 //     16  SequenceSaved     snapshot: where a pool stands
 //     17  ClaimSaved        snapshot: a range claimed above a unique pool's cursor, live or not
 //     18  LiveSaved         snapshot: a run of live IDs
@@ -90,6 +92,19 @@ struct UncleanStop {
     friend bool operator==(const UncleanStop&, const UncleanStop&) = default;
 };
 
+struct SkippedAhead {
+    std::uint64_t count;
+
+    friend bool operator==(const SkippedAhead&, const SkippedAhead&) = default;
+};
+
+struct SkippedAbove {
+    PoolIndex pool;
+    std::uint64_t floor;  // an ID of a unique pool, a generation of one that wraps
+
+    friend bool operator==(const SkippedAbove&, const SkippedAbove&) = default;
+};
+
 struct SequenceSaved {
     PoolIndex pool;
     SequenceState state;
@@ -114,11 +129,16 @@ struct LiveSaved {
     friend bool operator==(const LiveSaved&, const LiveSaved&) = default;
 };
 
-using Record = std::variant<PoolDefined, HolderDefined, Allocated, Claimed, Released, MarkMoved,
-                            UncleanStop, SequenceSaved, ClaimSaved, LiveSaved>;
+using Record =
+    std::variant<PoolDefined, HolderDefined, Allocated, Claimed, Released, MarkMoved, UncleanStop,
+                 SkippedAhead, SkippedAbove, SequenceSaved, ClaimSaved, LiveSaved>;
 
 // The longest that encode() makes of a record, bytes.
 inline constexpr std::size_t encoded_record_size_max = 192;
+
+// The shortest that encode() makes of a record that can raise a generation, Allocated or Claimed:
+// type, version, pool, both numbers of the range, holder and the flag.
+inline constexpr std::size_t encoded_lease_size_min = 7;
 
 // Writes the record. Requires that encoded_record_size_max bytes are left in `out`.
 void encode(const Record& record, ByteWriter& out) noexcept;

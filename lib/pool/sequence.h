@@ -54,7 +54,7 @@ public:
     virtual void take(const Next& next) noexcept = 0;
 
     // May `range`, which is not live, be claimed by its numbers? Says whether that raises the
-    // generation. Fails with id_burned.
+    // generation. Fails with id_burned, or pool_exhausted if there is no further generation.
     [[nodiscard]] virtual Result<bool> check_claim(Range range) const = 0;
     // Takes what claim() will need. May drop `guard`: check_claim() again afterwards. Fails with
     // out_of_memory.
@@ -62,14 +62,31 @@ public:
     // Claims what check_claim() allowed.
     virtual void claim(Range range, bool raises_generation) noexcept = 0;
 
-    // How far the high-water mark is to be made durable with the next record, if it is to be moved
-    // because `last` is handed out. Only unique pools have one. Comes before take().
-    virtual std::optional<Id> move_mark(Id last) noexcept = 0;
+    // The high-water mark, which only unique pools have. It is *moved* when a record says so, and
+    // *settled* when it is known to be durable; one move at a time is on its way.
+
+    // Does the settled mark allow to hand out `next`? Fails with block_pending; the detail is the
+    // mark that is to be recorded, if that has not been done, and to become durable first.
+    virtual Result<> check_mark(const Next& next) noexcept = 0;
+    // How far the mark is to be moved by a record along with the hand-out of `next`, which
+    // check_mark() allowed; nothing if it stays. Comes before take().
+    virtual std::optional<Id> move_mark(const Next& next) noexcept = 0;
+    // The mark that was moved last is durable.
+    virtual void settle_mark() noexcept = 0;
+    // Replay is over, and all of it durable.
+    virtual void begin_run() noexcept = 0;
+    [[nodiscard]] virtual std::optional<Id> settled_mark() const noexcept = 0;
 
     // Replay: a record says how far the mark was moved.
     virtual void set_mark(Id mark) noexcept = 0;
     // The last life did not end by itself, so that the end of the journal may be missing.
     virtual void after_unclean_stop() noexcept = 0;
+
+    // An administrator put back an old copy. Of what came after it, so much is never handed out
+    // again: the next `count` IDs above the mark, or `count` generations, at least one.
+    virtual void skip_ahead(std::uint64_t count) noexcept = 0;
+    // Likewise all IDs up to `floor`, or all generations up to it.
+    virtual void skip_above(std::uint64_t floor) noexcept = 0;
 
     // Replay: can a record be right that says `next` was handed out here? So that a record which is
     // out of place is refused before it moves anything back.

@@ -9,12 +9,9 @@ namespace {
 
 constexpr Value claimed = 1;
 
-// How far the mark is made durable ahead of `last`: a crash burns up to so many IDs, so it is at
-// most a millionth of what is left, and nothing in a pool with less than a million IDs left.
-std::uint64_t stride_above(Id last, Id max) {
-    constexpr std::uint64_t stride_max = 65'536;
-    return std::min<std::uint64_t>(stride_max, (max - last) / 1'000'000);
-}
+// A stride lasts for so many times what is asked for while a move is on its way. Half of it is left
+// when the next move is recorded, so the rate may double meanwhile.
+constexpr std::uint64_t stride_to_demand = 4;
 
 }  // namespace
 
@@ -55,13 +52,55 @@ void UniqueSequence::claim(Range range, bool raises_generation) noexcept {
     highest_ = std::max(highest_.value_or(0), range.last);
 }
 
-std::optional<Id> UniqueSequence::move_mark(Id last) noexcept {
-    const std::uint64_t stride = stride_above(last, range_.last);
-    // Half a stride early, so that the next one is durable before this one is used up.
-    if (mark_ && *mark_ >= last && *mark_ - last >= stride / 2) return std::nullopt;
-    mark_ = last + stride;
-    if (stride == 0 && !marks_every_lease_) return std::nullopt;
+// How far the mark is made durable ahead of `last`; 0 where the pool takes no stride any more.
+std::uint64_t UniqueSequence::stride_above(Id last) const noexcept {
+    const std::uint64_t by_rate = stride_to_demand * std::min(demand_, stride_max);
+    return std::min(std::clamp(by_rate, stride_min, stride_max),
+                    (range_.last - last) / stride_part);
+}
+
+Result<> UniqueSequence::check_mark(const Next& next) noexcept {
+    const Id last = next.range.last;
+    const std::uint64_t stride = stride_above(last);
+    if (stride == 0 || (settled_ && last <= *settled_)) return {};
+    if (!on_its_way_) move_to(last + stride);
+    asked_ += next.range.count();
+    return Error{Errc::block_pending, *on_its_way_};
+}
+
+std::optional<Id> UniqueSequence::move_mark(const Next& next) noexcept {
+    const Id last = next.range.last;
+    const std::uint64_t stride = stride_above(last);
+    if (stride == 0) {
+        if (mark_ && *mark_ >= last) return std::nullopt;
+        if (marks_every_lease_) return move_to(last);
+        mark_ = last;
+        return std::nullopt;
+    }
+    asked_ += next.range.count();
+    if (on_its_way_ || *mark_ - last > stride / 2) return std::nullopt;
+    return move_to(last + stride);
+}
+
+std::optional<Id> UniqueSequence::move_to(Id mark) noexcept {
+    mark_ = std::max(mark_.value_or(0), mark);
+    on_its_way_ = mark_;
+    asked_ = 0;
     return mark_;
+}
+
+void UniqueSequence::settle_mark() noexcept {
+    if (!on_its_way_) return;
+    settled_ = on_its_way_;
+    on_its_way_.reset();
+    // Where a group ends shortly after the move, little was asked for. That can happen any number of
+    // times in a row, so that nothing which was measured in this run is forgotten.
+    demand_ = std::max(demand_, asked_);
+}
+
+void UniqueSequence::begin_run() noexcept {
+    settled_ = mark_;
+    on_its_way_.reset();
 }
 
 void UniqueSequence::set_mark(Id mark) noexcept {
@@ -70,6 +109,18 @@ void UniqueSequence::set_mark(Id mark) noexcept {
 
 void UniqueSequence::after_unclean_stop() noexcept {
     if (mark_ && cursor_ && *mark_ >= *cursor_) pass(*mark_);
+}
+
+void UniqueSequence::skip_ahead(std::uint64_t count) noexcept {
+    after_unclean_stop();
+    if (!cursor_ || count == 0) return;
+    const Id left = range_.last - *cursor_;  // one less than the IDs that are left
+    pass(count > left ? range_.last : *cursor_ + (count - 1));
+}
+
+void UniqueSequence::skip_above(std::uint64_t floor) noexcept {
+    after_unclean_stop();
+    if (cursor_ && floor >= *cursor_) pass(std::min(floor, range_.last));
 }
 
 void UniqueSequence::pass(Id last) noexcept {

@@ -147,7 +147,7 @@ private:
         const auto uid = static_cast<std::uint32_t>(draw(3));
         const std::uint64_t kind = draw(20);
         if (kind < 8) {
-            hear(pool, machine_.allocate(pool, 1 + draw(4), uid), uid, false);
+            allocate(pool, 1 + draw(4), uid);
         } else if (kind < 11) {
             const PoolSpec& spec = machine_.specs[pool];
             const auto cursor = machine_.allocator->pool(pool)->sequence().cursor;
@@ -160,6 +160,18 @@ private:
         } else {
             flush();
         }
+    }
+
+    // As a session does it: where a mark must be durable first, it asks again after the next group.
+    void allocate(PoolIndex pool, std::uint64_t count, std::uint32_t uid) {
+        auto answer = machine_.allocate_now(pool, count, uid);
+        if (!answer.result && answer.result.error().code == Errc::block_pending) {
+            flush();
+            if (!powered_) return;
+            answer = machine_.allocate_now(pool, count, uid);
+            ASSERT_TRUE(answer.result || answer.result.error().code != Errc::block_pending);
+        }
+        hear(pool, answer, uid, false);
     }
 
     void hear(PoolIndex pool, const Answer<Lease>& answer, std::uint32_t uid, bool claimed) {

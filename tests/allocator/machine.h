@@ -9,6 +9,9 @@
 #include <gtest/gtest.h>
 
 #include "lib/allocator/allocator.h"
+#include "lib/pool/cyclic_sequence.h"
+#include "lib/pool/marks.h"
+#include "lib/pool/unique_sequence.h"
 #include "tests/sim/mem_storage.h"
 
 namespace inod {
@@ -46,7 +49,7 @@ public:
         allocator.reset();
         allocator = std::make_unique<Allocator>(
             storage,
-            AllocatorOptions{.pools = specs, .journal = small_journal(), .memory_max = memory_max});
+            AllocatorOptions{.pools = specs, .journal = journal, .memory_max = memory_max});
         return allocator->recover();
     }
     // The power fails, and comes back.
@@ -63,7 +66,13 @@ public:
         return true;
     }
 
+    // As a session does it: where a mark must be durable first, waits for it and asks again.
     Answer<Lease> allocate(PoolIndex pool, std::uint64_t count = 1, std::uint32_t uid = 0) {
+        const auto answer = allocate_now(pool, count, uid);
+        const bool pending = !answer.result && answer.result.error().code == Errc::block_pending;
+        return pending && flush() ? allocate_now(pool, count, uid) : answer;
+    }
+    Answer<Lease> allocate_now(PoolIndex pool, std::uint64_t count = 1, std::uint32_t uid = 0) {
         NoGuard nobody_else;
         return allocator->allocate(nobody_else, pool, count, user(uid));
     }
@@ -108,6 +117,7 @@ public:
     }
 
     std::vector<PoolSpec> specs;
+    JournalOptions journal = small_journal();
     std::uint64_t memory_max = std::uint64_t{64} << 20U;
     sim::MemStorage disk;
     std::unique_ptr<Allocator> allocator;

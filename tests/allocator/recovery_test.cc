@@ -120,13 +120,14 @@ TEST(Recovery, AnUncleanStopRaisesGenerationsOnceAndPassesMarks) {
     ASSERT_TRUE(machine.flush());
     machine.crash();
     ASSERT_STARTS(machine);
-    EXPECT_EQ(machine.allocate(0).result->range.first, 65'538U);
-    EXPECT_EQ(*machine.allocate(1).result, (Lease{{2, 2}, 2}));
+    const std::uint64_t raised = 1 + generations_per_unclean_stop;
+    EXPECT_EQ(machine.allocate(0).result->range.first, 1 + stride_min + 1);
+    EXPECT_EQ(*machine.allocate(1).result, (Lease{{2, 2}, raised}));
     ASSERT_TRUE(machine.flush());
     ASSERT_TRUE(machine.allocator->close());
     ASSERT_STARTS(machine);
-    EXPECT_EQ(machine.allocate(0).result->range.first, 65'539U);
-    EXPECT_EQ(*machine.allocate(1).result, (Lease{{3, 3}, 2}));
+    EXPECT_EQ(machine.allocate(0).result->range.first, 1 + stride_min + 2);
+    EXPECT_EQ(*machine.allocate(1).result, (Lease{{3, 3}, raised}));
 }
 
 TEST(Recovery, PastTheMemoryBudgetIsRefused) {

@@ -39,8 +39,8 @@ TEST(CyclicPool, HandsOutTheWholeSpacesLastId) {
     EXPECT_EQ(Outcome(test.allocate()), Outcome(0, 1));
     EXPECT_EQ(Outcome(test.allocate_at(id_max - 1)), Outcome(id_max - 1, 1));
     test.unclean_stop();
-    EXPECT_EQ(Outcome(test.allocate_at(id_max)), Outcome(id_max, 2));
-    EXPECT_EQ(Outcome(test.allocate()), Outcome(1, 2));
+    EXPECT_EQ(Outcome(test.allocate_at(id_max)), Outcome(id_max, generation(0, 1)));
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(1, generation(0, 1)));
     EXPECT_SOUND(test.pool);
 }
 
@@ -81,15 +81,15 @@ TEST(CyclicPool, ClaimsRaiseTheGenerationWhereItMayRepeat) {
         {"allocation over a released claim", {"c2", "r2", "a3"}, {Range{1, 3}, 2}},
         {"allocation before a released claim", {"c5", "r5", "a4"}, {Range{1, 4}, 1}},
         {"claim ahead, swept, released, claimed", {"c5", "a4", "a2", "r5", "c5"}, {5, 2}},
-        {"claim of what the last generation had", {"a5", "r3", "!", "c3"}, {3, 2}},
-        {"claim of it a second time", {"a5", "r3", "!", "c3", "r3", "c3"}, {3, 3}},
+        {"claim of what the last generation had", {"a5", "r3", "!", "c3"}, {3, generation(0, 1)}},
+        {"claim of it a second time", {"a5", "r3", "!", "c3", "r3", "c3"}, {3, generation(1, 1)}},
         {"wrap to a claim of this generation", {"a9", "r2", "c2", "r2", "a1", "a1"}, {2, 3}},
         {"claim below the cursor after a wrap", {"a10", "r1", "r2", "r9", "a1", "c9"}, {9, 2}},
         {"claim of the wrapped one", {"a10", "r1", "r2", "a1", "r1", "c1"}, {1, 3}},
-        {"unclean stop before the first", {"!", "a1"}, {1, 2}},
-        {"unclean stop", {"a1", "!", "a1"}, {2, 2}},
-        {"two of them", {"a1", "!", "!", "a1"}, {2, 3}},
-        {"unclean stop at the end", {"a10", "r1", "!", "a1"}, {1, 3}},
+        {"unclean stop before the first", {"!", "a1"}, {1, generation(0, 1)}},
+        {"unclean stop", {"a1", "!", "a1"}, {2, generation(0, 1)}},
+        {"two of them", {"a1", "!", "!", "a1"}, {2, generation(0, 2)}},
+        {"unclean stop at the end", {"a10", "r1", "!", "a1"}, {1, generation(1, 1)}},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -127,9 +127,35 @@ TEST(CyclicPool, WidenedPastItsEndStillKnowsWhatHadTheGeneration) {
     ASSERT_TRUE(test.allocate(3));
     test.unclean_stop();
     test.pool.widen(6);
-    EXPECT_EQ(Outcome(test.allocate()), Outcome(4, 2));
-    ASSERT_TRUE(test.release(4, 2));
-    EXPECT_EQ(Outcome(test.allocate_at(4)), Outcome(4, 3));
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(4, generation(0, 1)));
+    ASSERT_TRUE(test.release(4, generation(0, 1)));
+    EXPECT_EQ(Outcome(test.allocate_at(4)), Outcome(4, generation(1, 1)));
+    EXPECT_SOUND(test.pool);
+}
+
+// Promise: the counter never wraps, so that no generation comes back.
+TEST(CyclicPool, IsExhaustedAtTheLastGeneration) {
+    TestPool test(cyclic_spec({1, 3}));
+    ASSERT_TRUE(test.allocate(2, 1));
+    test.pool.skip_ahead(generation_used_up - 2);
+    const std::uint64_t last = generation_used_up - 1;
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(3, last));
+    ASSERT_TRUE(test.release(1, 1, 1));
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(Errc::pool_exhausted)) << "that needs a wrap";
+    EXPECT_EQ(Outcome(test.allocate_at(1)), Outcome(1, last)) << "this does not";
+    ASSERT_TRUE(test.release(1, last));
+    EXPECT_EQ(Outcome(test.allocate_at(1)), Outcome(Errc::pool_exhausted));
+    EXPECT_EQ(test.pool.replay_claimed({1, 1}, 1, true).error().code, Errc::journal_damaged);
+    EXPECT_EQ(test.pool.replay_allocated({1, 1}, 1, true).error().code, Errc::journal_damaged);
+
+    test.unclean_stop();
+    test.pool.skip_ahead(id_max);
+    EXPECT_EQ(test.pool.sequence().generation, generation_used_up);
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(Errc::pool_exhausted));
+    EXPECT_EQ(Outcome(test.allocate_at(1)), Outcome(Errc::pool_exhausted));
+    EXPECT_EQ(test.pool.replay_allocated({1, 1}, 1, true).error().code, Errc::journal_damaged);
+    EXPECT_TRUE(test.release(2, 1, 1)) << "what is live stays so until it is released";
+    EXPECT_TRUE(test.release(3, last));
     EXPECT_SOUND(test.pool);
 }
 

@@ -67,8 +67,10 @@ TEST(Release, OfSingleIdsSucceedsInAnyOrder) {
     }
 }
 
+constexpr std::uint64_t second = generation(0, 1);
+
 // In the pool of 1 to 30: 1-4 of holder 1, 5-8 of holder 2, 9 and 10 released, 11-12 of holder 1,
-// all of generation 1; 13-14 of holder 1 with generation 2.
+// all of generation 1; 13-14 of holder 1 with the one after an unclean stop, which is `second`.
 TestPool& filled(TestPool& test) {
     EXPECT_TRUE(test.allocate(4, 1));
     EXPECT_TRUE(test.allocate(4, 2));
@@ -94,10 +96,10 @@ TEST(Release, IsAllOrNothing) {
         {"runs into another's", {3, 6}, 1, 1, {Errc::not_holder, 5}},
         {"runs into a hole", {7, 9}, 1, 2, {Errc::released, 9}},
         {"begins in a hole", {10, 12}, 1, 1, {Errc::released, 10}},
-        {"another generation", {13, 13}, 1, 1, {Errc::stale_generation, 2}},
-        {"runs into another one", {11, 14}, 1, 1, {Errc::stale_generation, 2}},
-        {"and from above", {11, 14}, 2, 1, {Errc::stale_generation, 1}},
-        {"past all handed out", {13, 15}, 2, 1, {Errc::never_allocated, 15}},
+        {"another generation", {13, 13}, 1, 1, {Errc::stale_generation, second}},
+        {"runs into another one", {11, 14}, 1, 1, {Errc::stale_generation, second}},
+        {"and from above", {11, 14}, second, 1, {Errc::stale_generation, 1}},
+        {"past all handed out", {13, 15}, second, 1, {Errc::never_allocated, 15}},
         {"never handed out", {20, 20}, 1, 1, {Errc::never_allocated, 20}},
         {"never handed out, at max", {30, 30}, 1, 1, {Errc::never_allocated, 30}},
         {"no generation named", {1, 1}, 0, 1, {Errc::generation_required}},
@@ -151,13 +153,13 @@ TEST(Lookup, HasThreeAnswersForWhatIsNotLiveAsAsked) {
         {"its generation", 4, 1, LiveRun{{1, 4}, 1, 1}},
         {"another holder's", 5, 0, LiveRun{{5, 8}, 1, 2}},
         {"an older generation", 11, 1, LiveRun{{11, 12}, 1, 1}},
-        {"touching, but a new one", 13, 2, LiveRun{{13, 14}, 2, 1}},
-        {"stale", 13, 1, Error{Errc::stale_generation, 2}},
+        {"touching, but a new one", 13, second, LiveRun{{13, 14}, second, 1}},
+        {"stale", 13, 1, Error{Errc::stale_generation, second}},
         {"of a generation to come", 1, 9, Error{Errc::stale_generation, 1}},
         {"released", 9, 0, Error{Errc::released, 9}},
         {"released, by generation", 10, 1, Error{Errc::released, 10}},
         {"never handed out", 15, 0, Error{Errc::never_allocated, 15}},
-        {"never handed out, at max", 30, 2, Error{Errc::never_allocated, 30}},
+        {"never handed out, at max", 30, second, Error{Errc::never_allocated, 30}},
         {"below min", 0, 0, Error{Errc::id_out_of_range, 0}},
         {"above max", 31, 0, Error{Errc::id_out_of_range, 31}},
         {"the last ID of all", id_max, 0, Error{Errc::id_out_of_range, id_max}},
@@ -205,9 +207,11 @@ TEST(Next, GivesTheRunAtOrAfterAnId) {
         std::optional<LiveRun> want;
     };
     const Case cases[] = {
-        {0, LiveRun{{1, 4}, 1, 1}}, {1, LiveRun{{1, 4}, 1, 1}},   {3, LiveRun{{1, 4}, 1, 1}},
-        {8, LiveRun{{5, 8}, 1, 2}}, {9, LiveRun{{11, 12}, 1, 1}}, {14, LiveRun{{13, 14}, 2, 1}},
-        {15, std::nullopt},         {31, std::nullopt},           {id_max, std::nullopt},
+        {0, LiveRun{{1, 4}, 1, 1}},   {1, LiveRun{{1, 4}, 1, 1}},
+        {3, LiveRun{{1, 4}, 1, 1}},   {8, LiveRun{{5, 8}, 1, 2}},
+        {9, LiveRun{{11, 12}, 1, 1}}, {14, LiveRun{{13, 14}, second, 1}},
+        {15, std::nullopt},           {31, std::nullopt},
+        {id_max, std::nullopt},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.id);

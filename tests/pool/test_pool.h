@@ -6,7 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include "lib/pool/cyclic_sequence.h"
 #include "lib/pool/pool.h"
+#include "lib/pool/unique_sequence.h"
 
 namespace inod {
 
@@ -18,12 +20,26 @@ inline PoolSpec cyclic_spec(Range range) {
     return {.name = "pid", .policy = Policy::cyclic, .range = range};
 }
 
+// The generation of a pool that began with 1, after so many raises and so many unclean stops.
+constexpr std::uint64_t generation(std::uint64_t raises, std::uint64_t unclean_stops) {
+    return 1 + raises + unclean_stops * generations_per_unclean_stop;
+}
+
 class TestPool {
 public:
     explicit TestPool(const PoolSpec& spec, std::uint64_t memory_max = std::uint64_t{1} << 30U)
         : budget(memory_max), pool(spec, budget) {}
 
+    // As a daemon whose disk is quick: a mark is durable before anybody asks again.
     Result<Granted> allocate(std::uint64_t count = 1, HolderIndex holder = 0) {
+        pool.settle_mark();
+        auto granted = allocate_unsettled(count, holder);
+        if (granted || granted.error().code != Errc::block_pending) return granted;
+        pool.settle_mark();
+        return allocate_unsettled(count, holder);
+    }
+    // Where no mark has become durable meanwhile.
+    Result<Granted> allocate_unsettled(std::uint64_t count = 1, HolderIndex holder = 0) {
         NoGuard nobody_else;
         return pool.allocate(nobody_else, count, holder);
     }

@@ -71,53 +71,96 @@ TEST(UniquePool, MovesItsMarkAheadInStrides) {
         const char* name;
         Range range;
         Durability durability;
-        std::optional<Id> want;  // the mark recorded with the first ID
+        std::optional<Id> mark;  // recorded for the first ID
+        bool waits;              // until it is durable, before there is a first ID
     };
     const Case cases[] = {
-        {"a huge pool", {1, id_max}, Durability::lease, 1 + 65'536},
-        {"the same in blocks", {1, id_max}, Durability::block, 1 + 65'536},
-        {"from 0", {0, id_max}, Durability::lease, 65'536},
-        {"a millionth of what is left", {1, 1 + 7 * million}, Durability::lease, 1 + 7},
-        {"a million left", {1, 1 + million}, Durability::lease, 2},
-        {"under a million left", {1, million}, Durability::lease, std::nullopt},
-        {"under a million left, in blocks", {1, million}, Durability::block, 1},
-        {"the last ID", {id_max, id_max}, Durability::lease, std::nullopt},
-        {"the last ID, in blocks", {id_max, id_max}, Durability::block, id_max},
+        {"a huge pool", {1, id_max}, Durability::lease, 1 + stride_min, true},
+        {"the same in blocks", {1, id_max}, Durability::block, 1 + stride_min, true},
+        {"from 0", {0, id_max}, Durability::lease, stride_min, true},
+        {"a millionth of what is left", {1, 1 + 7 * million}, Durability::lease, 1 + 7, true},
+        {"a million left", {1, 1 + million}, Durability::lease, 2, true},
+        {"under a million left", {1, million}, Durability::lease, std::nullopt, false},
+        {"under a million left, in blocks", {1, million}, Durability::block, 1, false},
+        {"the last ID", {id_max, id_max}, Durability::lease, std::nullopt, false},
+        {"the last ID, in blocks", {id_max, id_max}, Durability::block, id_max, false},
         {"near the end",
          {id_max - 2 * million, id_max},
          Durability::lease,
-         id_max - 2 * million + 2},
+         id_max - 2 * million + 2,
+         true},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
         TestPool test(unique_spec(c.range, c.durability));
-        const auto granted = test.allocate();
-        ASSERT_TRUE(granted.has_value());
-        EXPECT_EQ(granted->mark, c.want);
+        const auto granted = test.allocate_unsettled();
+        if (c.waits) {
+            EXPECT_EQ(Outcome(granted), Outcome(Error{Errc::block_pending, *c.mark}));
+            EXPECT_EQ(Outcome(test.allocate_unsettled()), Outcome(granted)) << "recorded once";
+            test.pool.settle_mark();
+            EXPECT_EQ(Outcome(test.allocate_unsettled()), Outcome(c.range.first, 0));
+        } else {
+            ASSERT_TRUE(granted.has_value());
+            EXPECT_EQ(granted->mark, c.mark);
+        }
     }
 }
 
-// Promise: what was handed out is never above the mark that was recorded with it or before it, and
-// the next stride is recorded while half of the present one is left.
+TEST(UniquePool, TakesAStrideForTheRequestAtLeast) {
+    PoolSpec spec = unique_spec({1, 3'000'000});
+    spec.lease_count_max = 2'000'000;
+    TestPool test(spec);
+    EXPECT_EQ(Outcome(test.allocate_unsettled(1'500'000)),
+              Outcome(Error{Errc::block_pending, 1'500'001}));
+    test.pool.settle_mark();
+    EXPECT_EQ(Outcome(test.allocate_unsettled(1'500'000)), Outcome(Range{1, 1'500'000}, 0));
+    EXPECT_EQ(Outcome(test.allocate_unsettled(1'500'000)), Outcome(Range{1'500'001, 3'000'000}, 0))
+        << "nothing is left after it, so it takes no stride";
+}
+
+// Everybody who was made to wait finds room in the next stride, and the one after that grows.
+TEST(UniquePool, SizesItsStrideByWhatIsAskedForMeanwhile) {
+    TestPool test(unique_spec({1, id_max}));
+    for (int i = 0; i < 100; ++i)
+        ASSERT_EQ(test.allocate_unsettled(10'000).error().code, Errc::block_pending);
+    EXPECT_EQ(*test.pool.sequence().mark, 10'000 + stride_min);
+    test.pool.settle_mark();
+    EXPECT_EQ(test.allocate_unsettled(10'000)->mark, 10'000 + 4 * 100 * 10'000);
+    test.pool.settle_mark();
+    for (int i = 1; i < 100; ++i)
+        ASSERT_TRUE(test.allocate_unsettled(10'000)) << i;
+}
+
+// Promise: what is handed out is never above the settled mark, and nobody waits for that once the
+// pool has seen the rate.
 TEST(UniquePool, IsNeverAheadOfItsMark) {
     TestPool test(unique_spec({1, id_max}, Durability::block));
-    std::optional<Id> mark;
+    ASSERT_TRUE(test.allocate());
     std::uint64_t marks = 0;
-    for (std::uint64_t i = 0; i < 2'000; ++i) {
-        const auto granted = test.allocate(1 + i % 1'000);
-        ASSERT_TRUE(granted.has_value());
-        const Id last = granted->lease.range.last;
-        if (granted->mark) {
-            EXPECT_TRUE(!mark || *mark < *granted->mark);
-            EXPECT_TRUE(!mark || *mark - last < 65'536 / 2) << "moved before it was worth it";
-            mark = granted->mark;
-            ++marks;
+    std::uint64_t waits = 0;
+    std::uint64_t last_wait = 0;
+    for (std::uint64_t i = 0; i < 20'000; ++i) {
+        const auto granted = test.allocate_unsettled(1 + i % 1'000);
+        if (granted) {
+            ASSERT_LE(granted->lease.range.last, *test.pool.settled_mark());
+            marks += granted->mark ? 1U : 0U;
+            if (granted->mark) {
+                EXPECT_GT(*granted->mark, *test.pool.settled_mark());
+            }
+        } else {
+            ASSERT_EQ(granted.error().code, Errc::block_pending);
+            ++waits;
+            last_wait = i;
         }
-        ASSERT_TRUE(mark && last <= *mark);
-        ASSERT_GE(*mark - last, 65'536U / 2 - 1'000) << "moved late";
+        if (!granted || i % 100 == 0) test.pool.settle_mark();
     }
-    EXPECT_LT(marks, 60U);
-    EXPECT_GT(marks, 20U);
+    // A hundred requests are 50,000 IDs, so a stride comes to 200,000 or so of 10,000,000.
+    EXPECT_LT(marks, 200U);
+    EXPECT_GT(marks, 30U);
+    // Who waits has seen half a stride asked for, so that the next one is twice as long or more:
+    // 16,384 takes 3 doublings to come to twice 50,000.
+    EXPECT_LE(waits, 3U);
+    EXPECT_LT(last_wait, 1'000U);
 }
 
 TEST(UniquePool, SkipsClaimsAheadOfIt) {
@@ -165,7 +208,7 @@ TEST(UniquePool, GoesOnAboveItsMarkAfterAnUncleanStop) {
         SCOPED_TRACE(name(durability));
         TestPool test(unique_spec({1, id_max}, durability));
         ASSERT_TRUE(test.allocate(5));
-        ASSERT_TRUE(test.allocate_at(Range{30'000, 30'001}, 2)) << "below the mark";
+        ASSERT_TRUE(test.allocate_at(Range{10'000, 10'001}, 2)) << "below the mark";
         ASSERT_TRUE(test.allocate_at(Range{70'000, 70'001}, 2)) << "above it";
         const Id mark = *test.pool.sequence().mark;
         test.unclean_stop();
@@ -177,7 +220,7 @@ TEST(UniquePool, GoesOnAboveItsMarkAfterAnUncleanStop) {
         EXPECT_EQ(test.pool.lookup(70'002, 0).error(), Error(Errc::never_allocated, 70'002));
         EXPECT_EQ(Outcome(test.allocate(65'000)), Outcome(Range{70'002, 135'001}, 0));
         // Claims are durable everywhere; other leases only where each has its record.
-        EXPECT_TRUE(test.pool.lookup(30'000, 0).has_value());
+        EXPECT_TRUE(test.pool.lookup(10'000, 0).has_value());
         EXPECT_TRUE(test.pool.lookup(70'001, 0).has_value());
         EXPECT_EQ(test.pool.lookup(1, 0).has_value(), durability == Durability::lease);
         EXPECT_SOUND(test.pool);
@@ -194,6 +237,52 @@ TEST(UniquePool, AfterAnUncleanStopWithoutAStrideNothingIsBurned) {
     TestPool untouched(unique_spec({1, id_max}));
     untouched.unclean_stop();
     EXPECT_EQ(Outcome(untouched.allocate()), Outcome(1, 0));
+}
+
+TEST(UniquePool, SkipsAheadOfItsMark) {
+    struct Case {
+        const char* name;
+        Range range;
+        std::uint64_t allocated;
+        std::uint64_t count;
+        std::optional<Id> want;  // where it goes on
+    };
+    const Case cases[] = {
+        {"nothing handed out", {5, 1'000}, 0, 10, 15},
+        {"at least above the mark", {1, id_max}, 3, 0, 3 + stride_min + 1},
+        {"and so many more", {1, id_max}, 3, 100, 3 + stride_min + 101},
+        {"without a stride", {1, 1'000}, 3, 100, 104},
+        {"up to the last but one", {0, 9}, 3, 6, 9},
+        {"up to the last", {0, 9}, 3, 7, std::nullopt},
+        {"further than there is", {0, 9}, 3, id_max, std::nullopt},
+        {"all there can be", whole_space, 0, id_max, id_max},
+        {"all but the first", {1, id_max}, 0, id_max, std::nullopt},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        TestPool test(unique_spec(c.range));
+        if (c.allocated > 0) {
+            ASSERT_TRUE(test.allocate(c.allocated));
+        }
+        test.pool.skip_ahead(c.count);
+        EXPECT_SOUND(test.pool);
+        EXPECT_EQ(Outcome(test.allocate()),
+                  c.want ? Outcome(*c.want, 0) : Outcome(Errc::pool_exhausted));
+        EXPECT_EQ(test.pool.live().id_count(), c.allocated + (c.want ? 1 : 0));
+    }
+}
+
+TEST(UniquePool, SkipsAboveWhatItIsTold) {
+    TestPool test(unique_spec({10, 99}));
+    ASSERT_TRUE(test.allocate(5));
+    test.pool.skip_above(12);
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(15, 0)) << "never back";
+    test.pool.skip_above(20);
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(21, 0));
+    EXPECT_EQ(Outcome(test.allocate_at(20)), Outcome(Error{Errc::id_burned, 20}));
+    test.pool.skip_above(id_max);
+    EXPECT_EQ(Outcome(test.allocate()), Outcome(Errc::pool_exhausted));
+    EXPECT_SOUND(test.pool);
 }
 
 TEST(UniquePool, GoesOnWhenItsMaxMovesUp) {
