@@ -57,6 +57,7 @@ constexpr std::array entries{
     INOD_ERRC(record_unknown, "a newer version of inod wrote this journal"),
     INOD_ERRC(pool_changed, "the configuration contradicts what the journal knows of a pool"),
     INOD_ERRC(io_error, "a system call on a file failed"),
+    INOD_ERRC(state_stale, "the state directory is an old copy; put the newest one back"),
     INOD_ERRC(not_connected, "no daemon answers at the socket"),
     INOD_ERRC(timed_out, "no reply in time; the request may still be carried out"),
     INOD_ERRC(in_doubt, "the connection broke with the request under way"),
