@@ -73,6 +73,10 @@ Done decode_state_dir(const JsonValue& value, const Place& place, Draft& draft) 
     return decode_path(value, place, draft.config.state_dir);
 }
 
+Done decode_witness_dir(const JsonValue& value, const Place& place, Draft& draft) {
+    return decode_path(value, place, draft.config.witness_dir);
+}
+
 Done decode_socket(const JsonValue& value, const Place& place, Draft& draft) {
     std::string& out = draft.config.socket;
     if (auto path = decode_path(value, place, out); !path) return path;
@@ -237,6 +241,7 @@ constexpr Key<Draft> config_table[] = {
      }},
     {"pools", decode_pools},
     {"state_dir", decode_state_dir},
+    {"witness_dir", decode_witness_dir},
     {"socket", decode_socket},
     {"socket_mode",
      [](const JsonValue& value, const Place& place, Draft& draft) {
@@ -321,6 +326,14 @@ Result<Config, Failure> parse_config(std::span<const Source> sources) {
         draft.config.pools.push_back(*std::move(finished));
     }
     return std::move(draft.config);
+}
+
+std::string default_witness_dir(const std::string& state_dir) {
+    std::string path = state_dir;
+    // "ids/" and "ids/." are "ids": behind the slash, the witness would lie in the state directory.
+    while (path.size() > 1 && (path.ends_with('/') || path.ends_with("/.")))
+        path.pop_back();
+    return path + ".witness";
 }
 
 std::string_view name(LogLevel level) noexcept {

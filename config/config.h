@@ -53,6 +53,7 @@ inline constexpr std::size_t socket_path_size_max = 107;  // sun_path of unix(7)
 struct Config {
     std::vector<PoolConfig> pools;  // at least one, in the order of their first appearance
     std::string state_dir = "/var/lib/inod";     // absolute
+    std::string witness_dir;                     // absolute; empty: default_witness_dir()
     std::string socket = "/run/inod/inod.sock";  // absolute, at most socket_path_size_max bytes
     std::uint32_t socket_mode = 0666;            // permissions, 0 to 0777; grants decide the rest
     std::uint64_t memory_max = 0;                // bytes; 0: the daemon decides when it starts
@@ -84,6 +85,10 @@ Result<Config, Failure> load_config(const std::string& file);
 //   inod.d/10-x.json: pools[1].min: -3 is not an integer from 0 to 18446744073709551615
 //   inod.json: line 3, column 14: unexpected '}'; expected string literal
 Result<Config, Failure> parse_config(std::span<const Source> sources);
+
+// Where the witness of the state in `state_dir` is when nobody says otherwise: beside it, with
+// ".witness" behind its name.
+std::string default_witness_dir(const std::string& state_dir);
 
 // "debug", "info", "warn", "error".
 std::string_view name(LogLevel level) noexcept;

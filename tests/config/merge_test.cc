@@ -19,6 +19,7 @@ Config parsed(const std::vector<Source>& sources) {
 TEST(Config, DefaultsStandForWhatIsNotSaid) {
     const Config config = parsed({{"inod.json", one_pool}});
     EXPECT_EQ(config.state_dir, "/var/lib/inod");
+    EXPECT_EQ(config.witness_dir, "") << "and so the default of the state directory";
     EXPECT_EQ(config.socket, "/run/inod/inod.sock");
     EXPECT_EQ(config.socket_mode, 0666U);
     EXPECT_EQ(config.memory_max, 0U);
@@ -39,7 +40,8 @@ TEST(Config, EveryKeyReachesItsField) {
                    "grants": [{"uid": 1000}, {"gid": 100}, {"everyone": true}]},
                   {"name": "B.1_x-y", "policy": "unique", "min": 5, "max": 5,
                    "durability": "block"}],
-        "state_dir": "/srv/ids", "socket": "/tmp/s", "socket_mode": "0750",
+        "state_dir": "/srv/ids", "witness_dir": "/srv/witness",
+        "socket": "/tmp/s", "socket_mode": "0750",
         "memory_max": 1, "connections_max": 2, "journal": {"segment_size": 69632},
         "log_level": "error"})"}});
     const Config want{
@@ -48,6 +50,7 @@ TEST(Config, EveryKeyReachesItsField) {
                   {.spec = {"B.1_x-y", Policy::unique, {5, 5}, Durability::block, 65'536},
                    .grants = {}}},
         .state_dir = "/srv/ids",
+        .witness_dir = "/srv/witness",
         .socket = "/tmp/s",
         .socket_mode = 0750,
         .memory_max = 1,
@@ -87,6 +90,34 @@ TEST(Config, LaterFilesMergeObjectsByKey) {
     EXPECT_EQ(config.segment_size, 65'536U);
     EXPECT_EQ(config.log_level, LogLevel::warn);
     EXPECT_EQ(config.pools.size(), 1U);
+}
+
+// The witness goes with the state: a drop-in that moves the one has to say so of the other.
+TEST(Config, AWitnessDirStaysWhenAnotherFileMovesTheState) {
+    const Config config = parsed({{"inod.json", one_pool},
+                                  {"inod.d/1.json", R"({"state_dir": "/a", "witness_dir": "/w"})"},
+                                  {"inod.d/2.json", R"({"state_dir": "/b"})"}});
+    EXPECT_EQ(config.state_dir, "/b");
+    EXPECT_EQ(config.witness_dir, "/w");
+}
+
+TEST(Config, TheDefaultWitnessDirIsBesideTheState) {
+    struct Case {
+        const char* state_dir;
+        const char* want;
+    };
+    const Case cases[] = {
+        {"/var/lib/inod", "/var/lib/inod.witness"},
+        {"/var/lib/inod/", "/var/lib/inod.witness"},
+        {"/var/lib/inod//", "/var/lib/inod.witness"},
+        {"/var/lib/inod/.", "/var/lib/inod.witness"},
+        {"/var/lib/inod/./", "/var/lib/inod.witness"},
+        {"/var/lib/ids.", "/var/lib/ids..witness"},
+        {"state", "state.witness"},
+        {"./a b/", "./a b.witness"},
+    };
+    for (const Case& c : cases)
+        EXPECT_EQ(default_witness_dir(c.state_dir), c.want) << c.state_dir;
 }
 
 TEST(Config, LaterFilesMergePoolsByName) {

@@ -83,6 +83,7 @@ TEST(ConfigRefusal, WrongTypes) {
          R"(pools[0].policy: true is not one of "unique", "cyclic")"},
         {pool_with(R"("grants": {"uid": 1})"), R"(pools[0].grants: {"uid": 1} is not an array)"},
         {R"({"state_dir": ["/a"]})", R"(state_dir: ["/a"] is not a string)"},
+        {R"({"witness_dir": null})", "witness_dir: null is not a string"},
         {R"({"socket": 1})", "socket: 1 is not a string"},
         {R"({"$schema": 1})", "$schema: 1 is not a string"},
         {R"({"journal": 4096})", "journal: 4096 is not an object"},
@@ -146,7 +147,8 @@ TEST(ConfigRefusal, UnknownKeysShowTheirValueAndWhatIsKnown) {
          R"("uid", "gid", "everyone")"},
         {R"({"Pools": []})",
          R"(Pools: unknown key, with the value []; known are "$schema", "pools", "state_dir", )"
-         R"("socket", "socket_mode", "memory_max", "connections_max", "journal", "log_level")"},
+         R"("witness_dir", "socket", "socket_mode", "memory_max", "connections_max", "journal", )"
+         R"("log_level")"},
     };
     expect_refusals(cases);
 }
@@ -202,6 +204,8 @@ TEST(ConfigRefusal, PathsThatCannotBeMeant) {
     const Case cases[] = {
         {R"({"state_dir": ""})", R"(state_dir: "" is not an absolute path)"},
         {R"({"state_dir": "ids"})", R"(state_dir: "ids" is not an absolute path)"},
+        {R"({"witness_dir": ""})", R"(witness_dir: "" is not an absolute path)"},
+        {R"({"witness_dir": "w"})", R"(witness_dir: "w" is not an absolute path)"},
         {R"({"socket": "/a\u0000b"})", R"(socket: "/a\x00b" is not an absolute path)"},
         {R"({"socket": ")" + fits + R"(s"})",
          "socket: \"" + start + "...\" has 108 bytes, and the path of a socket at most 107"},

@@ -28,6 +28,7 @@ sound = [
     {},
     pool(policy="cyclic", min=0, max=2**64 - 1, grants=[{"uid": 1}, {"everyone": True}]),
     {"journal": {"segment_size": 65536}, "socket_mode": "0600", "log_level": "warn"},
+    {"state_dir": "/srv/ids", "witness_dir": "/srv/witness"},
 ]
 refused = [
     [],
@@ -44,6 +45,8 @@ refused = [
     {"journal": {"segment_size": 65537}},
     {"socket_mode": 438},
     {"state_dir": "relative"},
+    {"witness_dir": "relative"},
+    {"witness_dir": None},
     {"socket": "/" + "s" * 107},
 ]
 

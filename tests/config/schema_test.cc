@@ -154,10 +154,10 @@ TEST(Schema, OnlyWhatHasNoDefaultLacksOne) {
     for (const Property& property : properties()) {
         if (!property.schema.contains("default")) without.insert(property.path);
     }
-    EXPECT_EQ(without, (std::set<std::string>{"$schema", "pools", "journal", "pools[].name",
-                                              "pools[].policy", "pools[].min", "pools[].max",
-                                              "pools[].grants[].uid", "pools[].grants[].gid",
-                                              "pools[].grants[].everyone"}));
+    EXPECT_EQ(without, (std::set<std::string>{
+                           "$schema", "pools", "witness_dir", "journal", "pools[].name",
+                           "pools[].policy", "pools[].min", "pools[].max", "pools[].grants[].uid",
+                           "pools[].grants[].gid", "pools[].grants[].everyone"}));
 }
 
 }  // namespace
