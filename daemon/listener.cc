@@ -13,6 +13,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "lib/base/make_directory.h"
+
 namespace inod::daemon {
 namespace {
 
@@ -119,8 +121,8 @@ Listener::~Listener() {
 }
 
 Result<OwnedFd, Failure> lock_state(const std::string& directory) {
-    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-        Failure no_directory = failure("mkdir", directory);
+    if (auto made = make_directory(directory); !made) {
+        Failure no_directory = made.error();
         no_directory.message += "; the directory above the state directory must be there";
         return no_directory;
     }

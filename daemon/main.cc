@@ -20,6 +20,7 @@ using inod::daemon::ExitStatus;
 struct Options {
     std::string config_file = "/etc/inod/inod.json";
     std::string state_dir;
+    std::string witness_dir;
     std::string socket;
     bool check_config = false;
 };
@@ -36,6 +37,7 @@ int run(const Options& options) {
         return status(ExitStatus::refused);
     }
     if (!options.state_dir.empty()) config->state_dir = options.state_dir;
+    if (!options.witness_dir.empty()) config->witness_dir = options.witness_dir;
     if (!options.socket.empty()) config->socket = options.socket;
     if (options.check_config) {
         std::printf("%s: no errors, %zu %s\n", options.config_file.c_str(), config->pools.size(),
@@ -60,6 +62,11 @@ int main(int argc, char** argv) {
         [](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); },
         "");
     app.add_option("--state-dir", options.state_dir, "Where the journal is, in place of state_dir")
+        ->check(not_empty);
+    app.add_option(
+           "--witness-dir", options.witness_dir,
+           "Where the witness is, in place of witness_dir; by default the state directory's "
+           "path with .witness behind it")
         ->check(not_empty);
     app.add_option("--socket", options.socket, "Where clients connect, in place of socket")
         ->check(not_empty);

@@ -22,12 +22,16 @@
 #include "daemon/dispatcher.h"
 #include "daemon/flusher.h"
 #include "daemon/listener.h"
+#include "daemon/machine_identity.h"
 #include "daemon/memory_limit.h"
 #include "daemon/session.h"
+#include "daemon/witness_directory.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
 #include "lib/base/posix_storage.h"
 #include "lib/journal/segment.h"
+#include "lib/journal/stale_copy.h"
+#include "lib/journal/witness.h"
 
 namespace inod::daemon {
 namespace {
@@ -301,6 +305,33 @@ Failure not_recovered(Failure failure, const Config& config) {
     return failure;
 }
 
+Surroundings surroundings_of(const Config& config) {
+    const std::string by_default = default_witness_dir(config.state_dir);
+    const bool is_default = config.witness_dir.empty() || config.witness_dir == by_default;
+    return {.machine = machine_identity(),
+            .state_dir = config.state_dir,
+            .witness_dir = is_default ? by_default : config.witness_dir,
+            .witness_dir_is_default = is_default};
+}
+
+// The witness of this store, with room for what is to be written into it. So far only the identity
+// is compared: no two stores share a witness.
+Result<void, Failure> take_witness(Witness& witness, const Recovery& store,
+                                   const Surroundings& here) {
+    const auto record = witness.load();
+    if (!record) return witness_refused(record.error(), here);
+    const bool is_foreign =
+        *record && (*record)->facts.run != 0 && (*record)->facts.store != store.id;
+    if (is_foreign) {
+        return check_not_stale(StoreFacts{.id = store.id, .run = store.run}, *record, here);
+    }
+    const WitnessFacts reached{
+        .store = store.id, .run = store.run, .lsn = store.last_lsn, .machine = here.machine};
+    auto prepared = witness.prepare(reached, {}, 0);
+    if (!prepared) return witness_refused(prepared.error(), here);
+    return {};
+}
+
 // --- the whole life ----------------------------------------------------------------------------
 
 Result<bool, Failure> live(const Config& config) {
@@ -311,11 +342,16 @@ Result<bool, Failure> live(const Config& config) {
     if (!listener) return listener.error();
     auto storage = PosixStorage::open_directory(config.state_dir);
     if (!storage) return storage.error();
+    const Surroundings here = surroundings_of(config);
+    const auto witness_storage = open_witness_directory(here.witness_dir, config.state_dir);
+    if (!witness_storage) return witness_storage.error();
     auto options = options_of(config);
     if (!options) return options.error();
     Allocator allocator(**storage, std::move(*options));
     const auto recovery = allocator.recover();
     if (!recovery) return not_recovered(recovery.error(), config);
+    Witness witness(**witness_storage);
+    if (auto taken = take_witness(witness, *recovery, here); !taken) return taken.error();
     log_recovery(*recovery, allocator, config);
     {
         Server server(config, allocator, std::move(*listener), recovery->run);

@@ -17,15 +17,15 @@ namespace inod {
 // What a journal says of the store, before this start changed anything.
 struct StoreFacts {
     StoreId id{};
-    std::uint64_t run = 0;     // the newest life that it knows
-    Lsn last_lsn = 0;          // the last record that it has
-    MachineIdentity machine;   // where that life ran, as far as that was known
-    bool had_witness = false;  // a life of it has written a witness before
+    std::uint64_t run = 0;      // the newest life that it knows
+    Lsn last_lsn = 0;           // the last record that it has
+    MachineIdentity machine{};  // where that life ran, as far as that was known
+    bool had_witness = false;   // a life of it has written a witness before
 };
 
 // Where it is now.
 struct Surroundings {
-    MachineIdentity machine;
+    MachineIdentity machine{};
     std::string state_dir;    // for messages, and for the command to go on with
     std::string witness_dir;  // likewise
     bool witness_dir_is_default = true;

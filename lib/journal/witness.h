@@ -73,7 +73,7 @@ struct WitnessFacts {
     StoreId store{};
     std::uint64_t run = 0;
     Lsn lsn = 0;
-    MachineIdentity machine;
+    MachineIdentity machine{};
 
     friend bool operator==(const WitnessFacts&, const WitnessFacts&) = default;
 };

@@ -104,6 +104,7 @@ std::vector<std::string> DaemonProcess::command() const {
           std::string("--state-dir"), state_dir_, std::string("--socket"), socket_}) {
         words.push_back(word);
     }
+    words.insert(words.end(), launch_.arguments.begin(), launch_.arguments.end());
     return words;
 }
 

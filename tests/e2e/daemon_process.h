@@ -55,9 +55,10 @@ std::ostream& operator<<(std::ostream& out, const Exit& exit);
 struct Launch {
     std::vector<std::string> wrapper{};  // a command that execs inod: a tracer
     std::vector<std::pair<std::string, std::string>> environment{};
-    std::optional<uid_t> uid{};          // another user; excludes a wrapper
-    std::optional<int> passed_socket{};  // handed over as systemd does it (sd_listen_fds(3))
-    bool reads_no_log = false;           // stderr is a pipe that nobody reads
+    std::vector<std::string> arguments{};  // behind those that it always gets
+    std::optional<uid_t> uid{};            // another user; excludes a wrapper
+    std::optional<int> passed_socket{};    // handed over as systemd does it (sd_listen_fds(3))
+    bool reads_no_log = false;             // stderr is a pipe that nobody reads
 };
 
 class DaemonProcess {

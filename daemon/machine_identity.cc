@@ -1,0 +1,61 @@
+#include "daemon/machine_identity.h"
+
+#include <algorithm>
+#include <fstream>
+#include <optional>
+#include <vector>
+
+namespace inod::daemon {
+namespace {
+
+constexpr std::size_t generation_offset = 40;
+constexpr std::size_t generation_file_size = 4096;
+
+// The first `size_max` bytes of the file, or as many as there are; none of one that is not there.
+std::string beginning_of(const std::string& path, std::size_t size_max) {
+    std::ifstream file(path, std::ios::binary);
+    std::string text(size_max, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(size_max));
+    text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+    return text;
+}
+
+std::optional<unsigned> digit(char c) {
+    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+    if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
+    if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10;
+    return std::nullopt;
+}
+
+Id128 parse_machine_id(std::string text) {
+    if (text.ends_with('\n')) text.pop_back();
+    Id128 id{};
+    if (text.size() != 2 * id.size()) return {};
+    for (std::size_t i = 0; i < id.size(); ++i) {
+        const auto high = digit(text[2 * i]);
+        const auto low = digit(text[2 * i + 1]);
+        if (!high || !low) return {};
+        id[i] = std::byte(*high * 16 + *low);
+    }
+    return id;
+}
+
+Id128 parse_vm_generation(const std::string& content) {
+    Id128 id{};
+    if (content.size() != generation_file_size) return {};
+    std::transform(content.begin() + generation_offset,
+                   content.begin() + generation_offset + std::ptrdiff_t(id.size()), id.begin(),
+                   [](char c) { return std::byte(static_cast<unsigned char>(c)); });
+    return id;
+}
+
+}  // namespace
+
+MachineIdentity machine_identity(const IdentityFiles& files) {
+    // One byte more than fits, so that what is too long is not taken for what is whole.
+    return {.machine = parse_machine_id(beginning_of(files.machine_id, 2 * sizeof(Id128) + 2)),
+            .vm_generation = parse_vm_generation(
+                beginning_of(files.vm_generation_id, generation_file_size + 1))};
+}
+
+}  // namespace inod::daemon

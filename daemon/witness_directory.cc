@@ -1,0 +1,71 @@
+#include "daemon/witness_directory.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include <unistd.h>
+
+#include "lib/base/make_directory.h"
+#include "lib/journal/witness.h"
+
+namespace inod::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A copy of the state directory would then bring its own witness along.
+Result<void, Failure> check_outside(const std::string& directory, const std::string& state_dir) {
+    std::error_code error;
+    const fs::path state = fs::canonical(state_dir, error);
+    if (error) return Failure{Errc::io_error, "realpath " + state_dir + ": " + error.message()};
+    // What of it is there; the rest as it is written.
+    const fs::path witness = fs::weakly_canonical(directory, error);
+    if (error) return Failure{Errc::io_error, "realpath " + directory + ": " + error.message()};
+    const auto [end, differs] =
+        std::mismatch(state.begin(), state.end(), witness.begin(), witness.end());
+    if (end != state.end()) return {};
+    return Failure{Errc::config_invalid,
+                   "witness directory " + directory + ": lies in state directory " + state_dir +
+                       ", so a copy of the one brings a copy of the other; name another with "
+                       "witness_dir or --witness-dir"};
+}
+
+// A directory with files of which none is the witness belongs to something else: a mistyped path.
+Result<void, Failure> check_ours(const std::string& directory) {
+    std::error_code error;
+    std::string foreign;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
+         entry.increment(error)) {
+        const std::string file_name = entry->path().filename().string();
+        if (file_name == witness_file) return {};
+        // What a crash left of the first witness, and what a file system has at its root.
+        if (file_name != witness_fresh_file && file_name != "lost+found") foreign = file_name;
+    }
+    if (error) return Failure{Errc::io_error, "readdir " + directory + ": " + error.message()};
+    if (foreign.empty()) return {};
+    return Failure{Errc::state_in_use, "witness directory " + directory + ": holds " + foreign +
+                                           " and no witness; use one that is empty or inod's own"};
+}
+
+Failure with_hint(Failure failure, const std::string& directory) {
+    failure.message = "witness directory " + directory + ": " + failure.message +
+                      "; the directory above must be there, and writable by UID " +
+                      std::to_string(geteuid()) +
+                      ", or the witness directory made beforehand and its own";
+    return failure;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PosixStorage>, Failure> open_witness_directory(
+    const std::string& directory, const std::string& state_dir) {
+    if (auto outside = check_outside(directory, state_dir); !outside) return outside.error();
+    if (auto made = make_directory(directory); !made) return with_hint(made.error(), directory);
+    auto storage = PosixStorage::open_directory(directory);
+    if (!storage) return with_hint(storage.error(), directory);
+    if (auto ours = check_ours(directory); !ours) return ours.error();
+    return storage;
+}
+
+}  // namespace inod::daemon
