@@ -5,14 +5,13 @@
 #include <filesystem>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "lib/base/file_lock.h"
 #include "lib/base/make_directory.h"
 
 namespace inod::daemon {
@@ -20,15 +19,6 @@ namespace {
 
 Failure failure(const std::string& call, const std::string& path) {
     return {Errc::io_error, call + " " + path + ": " + std::strerror(errno)};
-}
-
-// Opens and locks a file that exists for no other purpose.
-Result<OwnedFd, Failure> lock_file(const std::string& path, const std::string& in_use) {
-    OwnedFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!file) return failure("open", path);
-    if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
-    if (errno != EWOULDBLOCK) return failure("flock", path);
-    return Failure{Errc::state_in_use, in_use};
 }
 
 // A directory with files of which none is ours belongs to something else: a mistyped path.

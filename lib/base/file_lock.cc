@@ -1,0 +1,26 @@
+#include "lib/base/file_lock.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+namespace inod {
+namespace {
+
+Failure failure(const std::string& call, const std::string& path) {
+    return {Errc::io_error, call + " " + path + ": " + std::strerror(errno)};
+}
+
+}  // namespace
+
+Result<OwnedFd, Failure> lock_file(const std::string& path, const std::string& in_use) {
+    OwnedFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!file) return failure("open", path);
+    if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+    if (errno != EWOULDBLOCK) return failure("flock", path);
+    return Failure{Errc::state_in_use, in_use};
+}
+
+}  // namespace inod
