@@ -1,5 +1,5 @@
-// Which machine this is, so that a state directory that was cloned with its machine, or went back to
-// a snapshot with it, is noticed when it is started.
+// Which machine this is, so that a state directory that was cloned with its machine, or went back
+// to a snapshot with it, is noticed when it is started.
 //
 // Thread safety: none needed.
 #pragma once

@@ -51,6 +51,8 @@ TEST(StaleCopy, TheTable) {
     const MachineIdentity a{id_of(0xa1), id_of(0xa2)};
     const MachineIdentity other_machine{id_of(0xb1), id_of(0xa2)};
     const MachineIdentity other_generation{id_of(0xa1), id_of(0xb2)};
+    const MachineIdentity no_machine{none, id_of(0xa2)};
+    const MachineIdentity no_generation{id_of(0xa1), none};
     const std::string one = "01010101-0101-0101-0101-010101010101";
     const std::string two = "02020202-0202-0202-0202-020202020202";
     // clang-format off
@@ -99,8 +101,8 @@ TEST(StaleCopy, TheTable) {
           automatic}},
         {"both others: the machine is named",  store_on(a), witness(5, 50), {id_of(8), id_of(9)},
          {"on the machine with ID", automatic}},
-        {"machine not known here",             store_on(a), witness(5, 50), {none, id_of(0xa2)}, {}},
-        {"generation not known here",          store_on(a), witness(5, 50), {id_of(0xa1), none}, {}},
+        {"machine not known here",             store_on(a), witness(5, 50), no_machine, {}},
+        {"generation not known here",          store_on(a), witness(5, 50), no_generation, {}},
         {"neither known before",               store(5, 50), witness(5, 50), a, {}},
         {"stale, and on another machine",      store_on(a), witness(6, 50), other_machine,
          {"run 5", "run 6", automatic}},
