@@ -30,6 +30,13 @@ std::optional<IdsArgument> parse_ids(std::string_view text) {
     return IdsArgument{.range = {*first, *last}, .generation = generation};
 }
 
+std::optional<SkipAheadArgument> parse_skip_ahead(std::string_view text) {
+    if (text == "auto") return SkipAheadArgument{};
+    const auto count = parse_number(text);
+    if (!count) return std::nullopt;
+    return SkipAheadArgument{count};
+}
+
 std::string text_of(Range range, std::uint64_t generation) {
     std::string text = std::to_string(range.first);
     if (range.last != range.first) text += "-" + std::to_string(range.last);

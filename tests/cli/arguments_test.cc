@@ -65,5 +65,15 @@ TEST(Arguments, AnythingElseIsNoId) {
     }
 }
 
+TEST(Arguments, HowFarToSkipAheadIsANumberOrAuto) {
+    EXPECT_EQ(parse_skip_ahead("auto"), SkipAheadArgument{});
+    EXPECT_EQ(parse_skip_ahead("0"), SkipAheadArgument{0});
+    EXPECT_EQ(parse_skip_ahead("18446744073709551615"), SkipAheadArgument{id_max});
+    for (const char* text : {"", "Auto", "auto ", "-1", "+1", "1e6", "0x10", "1-2", "1@2",
+                             "18446744073709551616", "1000000000000000000000"}) {
+        EXPECT_FALSE(parse_skip_ahead(text)) << "'" << text << "'";
+    }
+}
+
 }  // namespace
 }  // namespace inod::cli
