@@ -1,0 +1,100 @@
+#include "cli/adopt.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "lib/allocator/adopt.h"
+#include "lib/base/file_lock.h"
+#include "lib/base/make_directory.h"
+#include "lib/base/posix_storage.h"
+
+namespace inod::cli {
+namespace {
+
+Failure failed(const char* call, const std::string& what) {
+    return {Errc::io_error, std::string(call) + " " + what + ": " + std::strerror(errno)};
+}
+
+// Gives up root for whoever owns `path`, for good.
+Result<void, Failure> become_owner_of(const std::string& path) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) return failed("stat", path);
+    if (geteuid() != 0 || status.st_uid == 0) return {};
+    if (setgroups(0, nullptr) != 0) return failed("setgroups", path);
+    if (setresgid(status.st_gid, status.st_gid, status.st_gid) != 0) return failed("setgid", path);
+    if (setresuid(status.st_uid, status.st_uid, status.st_uid) != 0) return failed("setuid", path);
+    return {};
+}
+
+Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
+    if (auto owner = become_owner_of(options.state_dir); !owner) return owner.error();
+    const auto lock =
+        lock_file(options.state_dir + "/lock",
+                  "state directory " + options.state_dir + ": inod runs on it; stop it first");
+    if (!lock) return lock.error();
+    const std::string by_default = default_witness_dir(options.state_dir);
+    const bool is_default = options.witness_dir.empty() || options.witness_dir == by_default;
+    const Surroundings here{.machine = {},
+                            .state_dir = options.state_dir,
+                            .witness_dir = is_default ? by_default : options.witness_dir,
+                            .witness_dir_is_default = is_default};
+    if (auto made = make_directory(here.witness_dir); !made) return made.error();
+    const auto state = PosixStorage::open_directory(here.state_dir);
+    if (!state) return state.error();
+    const auto witness = PosixStorage::open_directory(here.witness_dir);
+    if (!witness) return witness.error();
+    // Nobody asks it for anything, so what there is fits.
+    AllocatorOptions allocator;
+    allocator.memory_max = UINT64_MAX;
+    return inod::adopt(**state, **witness, std::move(allocator), {options.skip_ahead.count}, here);
+}
+
+Json json_of(const Adoption& adoption) {
+    Json pools = Json::array();
+    for (const auto& pool : adoption.pools)
+        pools.push_back(Json{{"pool", pool.name}, {"from", pool.from}, {"to", pool.to}});
+    return Json{{"run", adoption.run}, {"pools", pools}};
+}
+
+void print_lines(const Adoption& adoption) {
+    for (const auto& pool : adoption.pools) {
+        std::printf("%s: %llu to %llu\n", pool.name.c_str(),
+                    static_cast<unsigned long long>(pool.from),
+                    static_cast<unsigned long long>(pool.to));
+    }
+}
+
+}  // namespace
+
+ExitStatus adopt(const AdoptOptions& options) {
+    const auto adopted = adopt_at(options);
+    if (!adopted) {
+        std::fprintf(stderr, "inoctl: %s: %s\n", std::string(name(adopted.error().code)).c_str(),
+                     adopted.error().message.c_str());
+        return ExitStatus::refused;
+    }
+    if (adopted->pools_missing > 0) {
+        std::fprintf(stderr,
+                     "inoctl: %zu pools were made after this copy and are not in it: define them "
+                     "under new names, or their numbers are handed out again\n",
+                     adopted->pools_missing);
+    }
+    if (options.format == Format::off) {
+        print_lines(*adopted);
+    } else {
+        print(json_of(*adopted), options.format);
+    }
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return ExitStatus::ok;
+    std::fprintf(stderr, "inoctl: adopted, but that could not be printed\n");
+    return ExitStatus::unheard;
+}
+
+}  // namespace inod::cli

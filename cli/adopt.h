@@ -1,0 +1,27 @@
+// inoctl adopt: goes on with an old copy of a state directory. It needs no daemon, and none may run
+// on the directory.
+#pragma once
+
+#include <string>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+
+namespace inod::cli {
+
+struct AdoptOptions {
+    std::string state_dir;
+    std::string witness_dir;  // empty: beside the state directory
+    SkipAheadArgument skip_ahead;
+    Format format = Format::off;
+};
+
+// Locks the state directory and adopts the store in it, see lib/allocator/adopt.h. Prints each pool
+// with what it skipped, and says on stderr why it was refused.
+//
+// Whoever runs it as root becomes the owner of the state directory first, since what it writes
+// there has to be the daemon's.
+ExitStatus adopt(const AdoptOptions& options);
+
+}  // namespace inod::cli
