@@ -11,7 +11,10 @@
 #include "tests/e2e/daemon_process.h"
 #include "tests/e2e/support.h"
 
-namespace inod::e2e {
+namespace inod::faults {
+
+using namespace e2e;
+
 namespace {
 
 bool has_strace() {
@@ -112,4 +115,4 @@ INSTANTIATE_TEST_SUITE_P(Write, JournalFailure,
                          name_of);
 
 }  // namespace
-}  // namespace inod::e2e
+}  // namespace inod::faults

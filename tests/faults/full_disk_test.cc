@@ -10,7 +10,10 @@
 #include "tests/e2e/daemon_process.h"
 #include "tests/e2e/support.h"
 
-namespace inod::e2e {
+namespace inod::faults {
+
+using namespace e2e;
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -70,4 +73,4 @@ TEST(Space, AFullDiskRefusesAllocationsUntilThereIsRoom) {
 }
 
 }  // namespace
-}  // namespace inod::e2e
+}  // namespace inod::faults

@@ -1,9 +1,9 @@
-#include "tests/e2e/crash_oracle.h"
+#include "tests/faults/crash_oracle.h"
 
 #include <algorithm>
 #include <iterator>
 
-namespace inod::e2e {
+namespace inod::faults {
 namespace {
 
 constexpr std::size_t faults_max = 20;
@@ -175,4 +175,4 @@ std::vector<Numbers> CrashOracle::compare(std::size_t index,
     return unknown;
 }
 
-}  // namespace inod::e2e
+}  // namespace inod::faults

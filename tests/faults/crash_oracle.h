@@ -13,7 +13,7 @@
 #include "lib/base/range.h"
 #include "proto/reply.h"
 
-namespace inod::e2e {
+namespace inod::faults {
 
 // Disjoint ranges, those that touch joined.
 class RangeSet {
@@ -96,4 +96,4 @@ private:
     std::vector<std::string> faults_;
 };
 
-}  // namespace inod::e2e
+}  // namespace inod::faults
