@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <sys/socket.h>
@@ -25,7 +26,10 @@ Failure failure(const std::string& call, const std::string& path) {
 Result<void, Failure> check_ours(const std::string& directory) {
     std::error_code error;
     std::string foreign;
-    for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+    std::filesystem::directory_iterator entry(directory, error);
+    while (error == std::errc::interrupted)
+        entry = std::filesystem::directory_iterator(directory, error);
+    for (const std::filesystem::directory_iterator end; !error && entry != end;
          entry.increment(error)) {
         const std::string file_name = entry->path().filename().string();
         if (file_name == "lock" || file_name.starts_with("segment-")) return {};

@@ -16,7 +16,10 @@ Failure failure(const std::string& call, const std::string& path) {
 }  // namespace
 
 Result<OwnedFd, Failure> lock_file(const std::string& path, const std::string& in_use) {
-    OwnedFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    OwnedFd file;
+    do {  // a signal may interrupt it on a file system that is far away
+        file = OwnedFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    } while (!file && errno == EINTR);
     if (!file) return failure("open", path);
     if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
     if (errno != EWOULDBLOCK) return failure("flock", path);

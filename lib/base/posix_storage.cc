@@ -108,7 +108,8 @@ Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_directory(
 
 Result<std::vector<std::string>, Failure> PosixStorage::list() const {
     // A descriptor of its own: reading moves the position that a dup(2) would share.
-    const int fd = ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd = retry_interrupted(
+        [&] { return ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (fd < 0) return failed("openat", path_);
     const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(fd));
     if (!directory) {
