@@ -1,13 +1,16 @@
 #include "daemon/server.h"
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <exception>
 #include <memory>
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -65,6 +68,20 @@ void block_stop_signals() {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+// For `systemctl status`, beside the exit status. Takes no memory, which may be what ran out; a path
+// that is too long for it is cut.
+void tell_systemd(const Failure& failure) {
+    const int number = failure.code == Errc::no_space        ? ENOSPC
+                       : failure.code == Errc::out_of_memory ? ENOMEM
+                                                             : EIO;
+    const std::string_view code = name(failure.code);
+    std::array<char, 1024> notice{};
+    // The number first: what is cut is the end.
+    std::snprintf(notice.data(), notice.size(), "ERRNO=%d\nSTATUS=journal failed: %.*s: %s", number,
+                  static_cast<int>(code.size()), code.data(), failure.message.c_str());
+    sd_notify(0, notice.data());
 }
 
 class Server {
@@ -255,6 +272,7 @@ void Server::on_journal_failure(const Failure& failure) {
         "journal: {}. Nothing is handed out or taken back any more; check the disk, then start "
         "again: {}",
         name(failure.code), failure.message);
+    tell_systemd(failure);
     journal_failed_ = true;
     begin_stop(Errc::journal_sealed);
     io_.stop();

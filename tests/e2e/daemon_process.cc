@@ -227,6 +227,15 @@ std::string DaemonProcess::log() const {
     return read_file(log_file());
 }
 
+std::string DaemonProcess::notices() const {
+    std::string all;
+    for (std::array<char, 1024> text{};;) {
+        const auto size = recv(notify_.get(), text.data(), text.size(), 0);
+        if (size <= 0) return all;
+        all.append(text.data(), static_cast<std::size_t>(size)).append("\n");
+    }
+}
+
 Exit run_inod(const std::vector<std::string>& arguments, std::string& output) {
     const TemporaryFolder folder;
     const std::string file = folder.path() + "/output";

@@ -88,6 +88,10 @@ public:
     // What it wrote to stderr since the last start.
     [[nodiscard]] std::string log() const;
 
+    // What it has told systemd since start() returned, the oldest first; asked again, what came
+    // meanwhile.
+    [[nodiscard]] std::string notices() const;
+
     [[nodiscard]] std::string folder() const { return folder_.path(); }
     [[nodiscard]] std::string config_file() const { return folder() + "/inod.json"; }
     [[nodiscard]] const std::string& state_dir() const { return state_dir_; }
