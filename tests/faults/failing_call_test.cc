@@ -1,118 +1,190 @@
-// A write or sync of the journal that fails ends the daemon with status 3. Nothing is acknowledged
-// after the failure, and everything that was acknowledged before is there after a restart.
+// Promises: a write or sync of the journal that fails ends the daemon with status 3, and it says so
+// to its clients, to systemd and in the log; nothing is acknowledged after the failure, and what was
+// acknowledged before is there after a restart. A short write, or a call that a signal interrupts,
+// changes nothing.
 //
-// Method: strace(1) makes the Nth fdatasync(2) or pwrite(2) of the daemon fail.
+// Method: a life with one busy client is played again and again, and each time another one of the
+// system calls that touch the state directory fails. A sync that fails also loses what it should
+// have made durable, as Linux may do; the next one succeeds. So whatever is acknowledged in spite of
+// it is missing after the restart.
 
-#include <cstdlib>
+#include <cerrno>
+#include <cstdio>
+#include <string>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include "tests/e2e/daemon_process.h"
-#include "tests/e2e/support.h"
+#include "tests/e2e/raw_connection.h"
+#include "tests/faults/lives.h"
+#include "tests/faults/tracer.h"
 
 namespace inod::faults {
-
-using namespace e2e;
-
 namespace {
 
-bool has_strace() {
-    std::string paths = std::getenv("PATH");
-    for (std::size_t begin = 0; begin <= paths.size();) {
-        const auto end = std::min(paths.find(':', begin), paths.size());
-        if (access((paths.substr(begin, end - begin) + "/strace").c_str(), X_OK) == 0) return true;
-        begin = end + 1;
-    }
-    return false;
+using e2e::Exit;
+
+LoadOptions busy() {
+    LoadOptions options;
+    options.depth = 512;
+    options.held_target = 100;
+    options.lease_count = 4;
+    options.request_count = 8'000;
+    options.may_find_nobody = true;
+    options.refusals = {Errc::journal_sealed};
+    return options;
 }
 
-// strace -D makes itself the daemon's grandchild, so that our child is the daemon.
-std::vector<std::string> failing(const std::string& call, const std::string& error, int when) {
-    return {"strace", "-D",
-            "-f",     "-qq",
-            "-o",     "/dev/null",
-            "-e",     "trace=" + call,
-            "-e",     "inject=" + call + ":error=" + error + ":when=" + std::to_string(when) + "+"};
-}
+// Positions that a short run tries.
+constexpr std::uint64_t short_tries = 25;
 
-struct Outcome {
-    std::uint64_t acknowledged = 0;
-    bool refused = false;  // a request was, or its connection broke
-};
-
-// Allocates one by one until it is refused, and goes on a little to see that nothing succeeds
-// afterwards.
-Outcome allocate_until_refused(Client& client) {
-    Outcome outcome;
-    while (!outcome.refused && outcome.acknowledged < 5'000) {
-        const auto lease = client.allocate("inode");
-        if (lease) {
-            ++outcome.acknowledged;
-            EXPECT_EQ(lease->range.first, outcome.acknowledged);
-        } else {
-            outcome.refused = true;
-        }
-    }
-    for (int i = 0; i < 10; ++i)
-        EXPECT_FALSE(client.allocate("inode").has_value()) << "acknowledged after the failure";
-    return outcome;
-}
-
-// "fdatasync_3": the third one fails.
-std::string name_of(const testing::TestParamInfo<std::tuple<std::string, int>>& info) {
-    return std::get<0>(info.param) + "_" + std::to_string(std::get<1>(info.param));
-}
-
-class JournalFailure : public testing::TestWithParam<std::tuple<std::string, int>> {
+class FailingCall : public testing::Test {
 protected:
     void SetUp() override {
-        if (!has_strace()) GTEST_SKIP() << "strace is not installed: see tools/setup --test";
+        if (const std::string missing = Tracer::missing(); !missing.empty())
+            GTEST_SKIP() << missing;
     }
+
+    // Calls play(when) for positions from the first call of a life to its last.
+    template <class Play>
+    void play_all(const std::string& calls, Play play);
+
+    const std::uint64_t seed_ = seed_of_this_run();
 };
 
-TEST_P(JournalFailure, EndsTheDaemonAndLosesNothing) {
-    const auto [call, when] = GetParam();
-    DaemonProcess daemon(R"({"pools": [{"name": "inode", "policy": "unique", "min": 1,
-                             "max": 1000000}], "journal": {"segment_size": 65536}})");
-    ASSERT_TRUE(daemon.start()) << daemon.log();
-    ASSERT_EQ(daemon.terminate(), (Exit{.status = 0}));
-    // A leak check needs the same privilege that the tracer has.
-    daemon.launch() = {.wrapper = failing(call, "EIO", when),
-                       .environment = {{"ASAN_OPTIONS", "detect_leaks=0"}}};
-    const bool started = daemon.start();
-    Outcome outcome;
-    if (started) {
-        auto client = Client::connect({.socket_path = daemon.socket(), .pools = {}});
-        if (client) {
-            outcome = allocate_until_refused(*client);
-            EXPECT_TRUE(outcome.refused);
-        }
-    }
-    const Exit exit = daemon.wait_for_end();
-    EXPECT_EQ(exit, (Exit{.status = started ? 3 : 1})) << daemon.log();
-    EXPECT_NE(daemon.log().find(daemon.state_dir()), std::string::npos) << daemon.log();
-    EXPECT_NE(daemon.log().find("Input/output error"), std::string::npos) << daemon.log();
-
-    daemon.launch() = {};
-    ASSERT_TRUE(daemon.start()) << daemon.log();
-    Client client = daemon.connect();
-    std::uint64_t live = 0;
-    for (const auto& lease : list_all(client, "inode"))
-        live += lease.range.span() + 1;
-    EXPECT_GE(live, outcome.acknowledged);
-    EXPECT_LE(live, outcome.acknowledged + 1) << "but for the one in doubt";
-    EXPECT_GT(client.allocate("inode").value().range.first, outcome.acknowledged);
+std::uint64_t count_calls(std::uint64_t seed, const std::string& calls) {
+    Lives lives(seed, 1, busy());
+    const Tracer tracer(lives.daemon(), {.calls = calls});
+    EXPECT_TRUE(lives.daemon().start()) << lives.daemon().log();
+    lives.load();
+    EXPECT_EQ(lives.daemon().terminate(), (Exit{.status = 0}));
+    lives.expect_no_faults();
+    return tracer.call_count();
 }
 
-// Few syncs in, the start itself fails; later ones hit allocations, and the switch of segments.
-INSTANTIATE_TEST_SUITE_P(Sync, JournalFailure,
-                         testing::Combine(testing::Values("fdatasync"),
-                                          testing::Values(1, 2, 3, 5, 10, 100, 800)),
-                         name_of);
-INSTANTIATE_TEST_SUITE_P(Write, JournalFailure,
-                         testing::Combine(testing::Values("pwrite64"), testing::Values(3, 30, 300)),
-                         name_of);
+template <class Play>
+void FailingCall::play_all(const std::string& calls, Play play) {
+    SCOPED_TRACE("INOD_FAULTS_SEED=" + std::to_string(seed_));
+    const std::uint64_t count = count_calls(seed_, calls);
+    const std::uint64_t step = takes_long_sizes() ? 1 : 1 + count / short_tries;
+    std::uint64_t tries = 0;
+    for (std::uint64_t when = 1 + seed_ % step; when <= count; when += step, ++tries) {
+        SCOPED_TRACE("call " + std::to_string(when));
+        play(when);
+        if (HasFailure()) return;
+    }
+    EXPECT_GT(tries, 0U);
+    std::printf("%s: %lu of %lu calls\n",
+                testing::UnitTest::GetInstance()->current_test_info()->name(), tries, count);
+}
+
+// A client that just listens, and what the daemon says before it closes the connection: nothing, or
+// the error of a frame that answers no request.
+class Listener {
+public:
+    explicit Listener(const std::string& socket) : connection_(socket) { connection_.greet(); }
+
+    std::optional<Errc> last_word() {
+        const auto farewell = connection_.receive();
+        if (!farewell) return std::nullopt;
+        EXPECT_EQ(farewell->header.tag, 0);
+        EXPECT_TRUE(connection_.closed());
+        return farewell->code();
+    }
+
+private:
+    e2e::RawConnection connection_;
+};
+
+// The daemon ended because of a call that failed while it served.
+void expect_said(Lives& lives, Listener& listener) {
+    EXPECT_EQ(listener.last_word(), Errc::journal_sealed);
+    const std::string notices = lives.daemon().notices();
+    EXPECT_NE(notices.find("STATUS=journal failed: io_error"), std::string::npos) << notices;
+    EXPECT_NE(notices.find("ERRNO=5"), std::string::npos) << notices;
+    const std::string log = lives.daemon().log();
+    EXPECT_NE(log.find(lives.daemon().state_dir()), std::string::npos) << log;
+    EXPECT_NE(log.find("Input/output error"), std::string::npos) << log;
+}
+
+// One life whose call fails, and the next, which recovers.
+void play_failure(std::uint64_t seed, const ChosenCall& chosen) {
+    Lives lives(seed, 1, busy());
+    {
+        const Tracer tracer(lives.daemon(), chosen);
+        const bool started = lives.daemon().start();
+        bool served_when_it_failed = false;
+        std::optional<Listener> listener;
+        if (started) {
+            listener.emplace(lives.daemon().socket());
+            lives.load();
+            served_when_it_failed = tracer.happened();
+        }
+        const bool ends_by_itself = !started || (served_when_it_failed && tracer.hit_data());
+        const Exit exit =
+            ends_by_itself ? lives.daemon().wait_for_end() : lives.daemon().terminate();
+        SCOPED_TRACE(tracer.happened() ? tracer.where() : "no call");
+        if (!tracer.happened()) return;
+        if (!started) {
+            EXPECT_EQ(exit, (Exit{.status = 1})) << lives.daemon().log();
+        }
+        // A call that opens, renames or removes may be one that the daemon can do without.
+        if (started && tracer.hit_data()) {
+            EXPECT_EQ(exit, (Exit{.status = 3})) << lives.daemon().log();
+        }
+        if (started && exit.status == 3 && served_when_it_failed) expect_said(lives, *listener);
+        EXPECT_EQ(exit.signal, 0) << lives.daemon().log();
+    }
+    lives.restart_and_compare(Lives::LastStop::whatever_it_says);
+    lives.load_a_little();
+    EXPECT_EQ(lives.daemon().terminate(), (Exit{.status = 0}));
+    lives.expect_no_faults();
+}
+
+TEST_F(FailingCall, OnceEndsTheDaemonAndLosesNothing) {
+    play_all("all", [this](std::uint64_t when) {
+        play_failure(seed_ + when, {.fault = "error=" + std::to_string(EIO), .when = when});
+    });
+}
+
+TEST_F(FailingCall, FromThenOnEndsTheDaemonAndLosesNothing) {
+    play_all("all", [this](std::uint64_t when) {
+        play_failure(seed_ + when,
+                     {.fault = "error=" + std::to_string(EIO), .when = when, .and_later = true});
+    });
+}
+
+// One life in which a call goes another way, which nobody notices.
+void play_unnoticed(std::uint64_t seed, const ChosenCall& chosen) {
+    LoadOptions options = busy();
+    options.refusals = {};
+    options.may_find_nobody = false;
+    Lives lives(seed, 1, options);
+    {
+        const Tracer tracer(lives.daemon(), chosen);
+        ASSERT_TRUE(lives.daemon().start()) << lives.daemon().log();
+        lives.load();
+        EXPECT_EQ(lives.daemon().terminate(), (Exit{.status = 0})) << lives.daemon().log();
+    }
+    EXPECT_EQ(lives.totals().in_doubt, 0U);
+    lives.restart_and_compare(Lives::LastStop::whatever_it_says);
+    EXPECT_NE(lives.daemon().log().find("last_stop=clean"), std::string::npos);
+    lives.expect_no_faults();
+}
+
+TEST_F(FailingCall, AShortWriteChangesNothing) {
+    play_all("pwrite64", [this](std::uint64_t when) {
+        play_unnoticed(seed_ + when, {.calls = "pwrite64", .fault = "shorten", .when = when});
+    });
+}
+
+TEST_F(FailingCall, AnInterruptedCallChangesNothing) {
+    // Those that may say so: open(2), fallocate(2), fsync(2), pwrite(2), ftruncate(2).
+    const std::string calls = "openat,pwrite64,fdatasync,fsync,ftruncate,fallocate";
+    play_all(calls, [this, &calls](std::uint64_t when) {
+        play_unnoticed(seed_ + when,
+                       {.calls = calls, .fault = "error=" + std::to_string(EINTR), .when = when});
+    });
+}
 
 }  // namespace
 }  // namespace inod::faults

@@ -35,13 +35,22 @@ void Lives::load(const std::function<void()>& meanwhile) {
         oracle_.take(report);
 }
 
-void Lives::load_alone() {
-    oracle_.take(clients_.front().run(daemon_.socket(), [] {}));
+void Lives::load_a_little() {
+    LoadClient& client = clients_.front();
+    client.request_count(100);
+    oracle_.take(client.run(daemon_.socket(), [] {}));
 }
 
-void Lives::restart_and_compare(bool crashed) {
+void Lives::crash() {
+    daemon_.kill9();
+    for (LoadClient& load : clients_)
+        load.forget(block_pool);
+}
+
+void Lives::restart_and_compare(LastStop last_stop) {
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
-    compare(crashed);
+    compare(last_stop == LastStop::crash ||
+            daemon_.log().find("last_stop=clean") == std::string::npos);
 }
 
 void Lives::compare(bool crashed) {

@@ -29,21 +29,25 @@ public:
     // Lets the clients work, each in a thread of its own, until they have lost their connections or
     // made their requests. Calls `meanwhile` when all have connected.
     void load(const std::function<void()>& meanwhile = [] {});
-    // One client alone, in the calling thread.
-    void load_alone();
+    // One client makes a few requests, in the calling thread.
+    void load_a_little();
+
+    // Kills it; its clients have nothing under way.
+    void crash();
 
     // Starts the daemon and compares what it says with what the clients were told: a mismatch is
-    // counted in totals() and told by expect_no_faults(). `crashed`: the life before did not end by
-    // its own will, so that leases of a block pool are forgotten.
-    void restart_and_compare(bool crashed = true);
-    // The second half of it, for a daemon that runs.
-    void compare(bool crashed = true);
+    // counted in totals() and told by expect_no_faults(). After a crash the leases of a block pool
+    // must be forgotten; whether there was one, a daemon that was killed while it stopped says.
+    enum class LastStop { crash, whatever_it_says };
+    void restart_and_compare(LastStop last_stop = LastStop::crash);
 
     // Fails the test unless nothing was repeated, lost or undone.
     void expect_no_faults() const;
     [[nodiscard]] const CrashOracle::Totals& totals() const { return oracle_.totals(); }
 
 private:
+    void compare(bool crashed);
+
     e2e::DaemonProcess daemon_{load_config};
     CrashOracle oracle_{{true, true, false}};
     std::vector<LoadClient> clients_;

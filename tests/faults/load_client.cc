@@ -47,7 +47,7 @@ proto::Request LoadClient::next_request(UnderWay& under_way) {
                                               .generation = numbers.generation}};
     }
     const std::size_t pool = below(pool_count);
-    const std::uint64_t count = below(2) == 0 ? 1 : 1 + below(40);
+    const std::uint64_t count = below(2) == 0 ? 1 : 1 + below(options_.lease_count);
     under_way = {Kind::allocate, {.pool = pool, .range = {1, count}}};
     return {.pool = static_cast<std::uint16_t>(pool),
             .body = proto::AllocateRequest{.count = count}};

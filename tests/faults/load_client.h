@@ -37,8 +37,9 @@ inline constexpr std::size_t block_pool = 2;
 inline constexpr std::size_t pool_count = 3;
 
 struct LoadOptions {
-    std::size_t depth = 16;         // requests under way
-    std::size_t held_target = 200;  // ranges that the client likes to hold
+    std::size_t depth = 16;          // requests under way
+    std::size_t held_target = 200;   // ranges that the client likes to hold
+    std::uint64_t lease_count = 40;  // IDs in a lease, at most
     std::uint64_t request_count = std::numeric_limits<std::uint64_t>::max();  // of a run
     // The daemon may be gone already, or have no memory for another connection.
     bool may_find_nobody = false;
@@ -53,6 +54,9 @@ public:
     // Works until the connection is lost or the requests of a run are answered, and returns what it
     // was told. Calls `begun` once it is connected, or was refused.
     Report run(const std::string& socket, const std::function<void()>& begun);
+
+    // From the next run on.
+    void request_count(std::uint64_t count) { options_.request_count = count; }
 
     // These are its own from now on.
     void hold(const Numbers& numbers) { held_.push_back(numbers); }
