@@ -35,7 +35,7 @@ LoadOptions busy() {
 }
 
 // Positions that a short run tries.
-constexpr std::uint64_t short_tries = 25;
+constexpr std::uint64_t short_tries = 16;
 
 class FailingCall : public testing::Test {
 protected:

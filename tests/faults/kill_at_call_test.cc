@@ -32,9 +32,9 @@ LoadOptions busy(std::uint64_t request_count) {
     return options;
 }
 
-constexpr std::uint64_t request_count = 10'000;
+constexpr std::uint64_t request_count = 13'000;
 // Positions that a short run tries.
-constexpr std::uint64_t short_tries = 25;
+constexpr std::uint64_t short_tries = 20;
 
 struct Way {
     const char* name;

@@ -46,7 +46,7 @@ proto::Request LoadClient::next_request(UnderWay& under_way) {
                 .body = proto::ReleaseRequest{.range = numbers.range,
                                               .generation = numbers.generation}};
     }
-    const std::size_t pool = below(pool_count);
+    const std::size_t pool = below(8) == 0 ? block_pool : below(2);
     const std::uint64_t count = below(2) == 0 ? 1 : 1 + below(options_.lease_count);
     under_way = {Kind::allocate, {.pool = pool, .range = {1, count}}};
     return {.pool = static_cast<std::uint16_t>(pool),
@@ -63,6 +63,10 @@ void LoadClient::surprise(const UnderWay& under_way, std::string_view what) {
 
 void LoadClient::answered(const UnderWay& under_way, const proto::Reply& reply) {
     using Kind = UnderWay::Kind;
+    if (options_.too_late != nullptr && *options_.too_late) {
+        lost(under_way, Errc::in_doubt);
+        return;
+    }
     if (const auto* const error = std::get_if<proto::ErrorReply>(&reply.body)) {
         refused(under_way, error->error.code);
     } else if (const auto* const lease = std::get_if<proto::LeaseReply>(&reply.body)) {

@@ -4,6 +4,7 @@
 // Thread safety: one thread at a time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -43,6 +44,8 @@ struct LoadOptions {
     std::uint64_t request_count = std::numeric_limits<std::uint64_t>::max();  // of a run
     // The daemon may be gone already, or have no memory for another connection.
     bool may_find_nobody = false;
+    // What is answered while this is true is in doubt.
+    const std::atomic<bool>* too_late = nullptr;
     std::vector<Errc> refusals{};  // with which the daemon may refuse what changes something
 };
 
