@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -48,11 +49,8 @@ int run(const Options& options) {
     return status(inod::daemon::serve(*config));
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    inod::take_standard_descriptors();
-    Options options;
+// Reads the command line into `options`. A status if that is all there is to do.
+std::optional<int> parse(int argc, char** argv, Options& options) {
     CLI::App app{"inod, the number daemon: hands out 64-bit numbers over a Unix socket"};
     app.add_option("--config", options.config_file,
                    "Configuration; drop-ins are in inod.d beside it")
@@ -84,9 +82,18 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? status(ExitStatus::ok) : status(ExitStatus::usage);
     }
+    return std::nullopt;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    inod::take_standard_descriptors();
     // Whoever reads the log may be gone: then a line is lost, not the daemon.
     std::signal(SIGPIPE, SIG_IGN);
     try {
+        Options options;
+        if (const auto done = parse(argc, argv, options)) return *done;
         return run(options);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "inod: not started: %s\n", error.what());

@@ -88,12 +88,13 @@ class Server {
 public:
     Server(const Config& config, Allocator& allocator, Listener listener, std::uint64_t run);
 
-    // Serves until the end. True if everything is on stable storage.
+    // Serves until the end. True if everything is on stable storage. Throws only before it is ready.
     bool run();
 
 private:
     void accept();
     void on_accept(const error_code& error, Protocol::socket socket);
+    bool serve_and_stop();
     bool run_events();
     void open_session(Protocol::socket socket);
     void refuse(Protocol::socket& socket, Errc code);
@@ -149,6 +150,15 @@ bool Server::run() {
     });
     accept();
     sd_notify(0, "READY=1");
+    try {
+        return serve_and_stop();
+    } catch (const std::exception& error) {
+        spdlog::critical("stopped in the middle: {}", error.what());
+        return false;
+    }
+}
+
+bool Server::serve_and_stop() {
     const bool ended = run_events();
     abort_sessions();
     flusher_.stop();
@@ -352,6 +362,18 @@ Result<void, Failure> take_witness(Witness& witness, const Recovery& store,
 
 // --- the whole life ----------------------------------------------------------------------------
 
+// True if everything is on stable storage. Where it is not, the journal is as after a crash.
+bool close(Allocator& allocator) {
+    try {
+        const auto closed = allocator.close();
+        if (closed) return true;
+        spdlog::critical("journal: {}: {}", name(closed.error().code), closed.error().message);
+    } catch (const std::bad_alloc&) {
+        spdlog::critical("journal: not closed, the system has no memory");
+    }
+    return false;
+}
+
 Result<bool, Failure> live(const Config& config) {
     auto state_lock = lock_state(config.state_dir);
     if (!state_lock) return state_lock.error();
@@ -375,11 +397,7 @@ Result<bool, Failure> live(const Config& config) {
         Server server(config, allocator, std::move(*listener), recovery->run);
         if (!server.run()) return false;
     }
-    if (auto closed = allocator.close(); !closed) {
-        spdlog::critical("journal: {}: {}", name(closed.error().code), closed.error().message);
-        return false;
-    }
-    return true;
+    return close(allocator);
 }
 
 }  // namespace
