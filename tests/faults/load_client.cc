@@ -100,8 +100,9 @@ void LoadClient::refused(const UnderWay& under_way, Errc code) {
         if (code == Errc::released || code == Errc::never_allocated) return;
     }
     const auto& allowed = options_.refusals;
-    const bool changes = under_way.kind == Kind::allocate || under_way.kind == Kind::release;
-    if (!changes || std::find(allowed.begin(), allowed.end(), code) == allowed.end()) {
+    const bool may_be_refused = under_way.kind == Kind::allocate ||
+                                (under_way.kind == Kind::release && code == Errc::journal_sealed);
+    if (!may_be_refused || std::find(allowed.begin(), allowed.end(), code) == allowed.end()) {
         surprise(under_way, name(code));
     } else if (under_way.kind == Kind::release) {
         held_.push_back(under_way.numbers);

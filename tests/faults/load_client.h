@@ -46,7 +46,9 @@ struct LoadOptions {
     bool may_find_nobody = false;
     // What is answered while this is true is in doubt.
     const std::atomic<bool>* too_late = nullptr;
-    std::vector<Errc> refusals{};  // with which the daemon may refuse what changes something
+    // With which the daemon may refuse an allocation. A release it may not refuse, unless it is
+    // about to end: journal_sealed is for both.
+    std::vector<Errc> refusals{};
 };
 
 class LoadClient {

@@ -1,18 +1,10 @@
 #include "tests/faults/tracer.h"
 
 #include <array>
-#include <cerrno>
-#include <stdexcept>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
-
-#include "lib/base/owned_fd.h"
 
 namespace inod::faults {
 namespace {
@@ -29,25 +21,16 @@ constexpr std::array<std::pair<std::uint32_t, std::string_view>, 7> data_calls =
 
 }  // namespace
 
-Tracer::Tracer(e2e::DaemonProcess& daemon, const ChosenCall& chosen) : daemon_(daemon) {
-    const std::string file = daemon.folder() + "/traced-calls";
-    const OwnedFd shared(open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!shared || ftruncate(shared.get(), sizeof(TracedCalls)) != 0) {
-        throw std::system_error(errno, std::generic_category(), file);
-    }
-    void* const memory =
-        mmap(nullptr, sizeof(TracedCalls), PROT_READ | PROT_WRITE, MAP_SHARED, shared.get(), 0);
-    if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
-    seen_ = static_cast<TracedCalls*>(memory);
+Tracer::Tracer(e2e::DaemonProcess& daemon, const ChosenCall& chosen)
+    : daemon_(daemon), seen_(daemon.folder() + "/traced-calls") {
     const std::string when = std::to_string(chosen.when) + (chosen.and_later ? "+" : "");
-    daemon.launch().wrapper = {INOD_FAULT_TRACER, daemon.state_dir(), file,
+    daemon.launch().wrapper = {INOD_FAULT_TRACER, daemon.state_dir(), seen_.file(),
                                chosen.calls,      chosen.fault,       when};
     // The sanitizer's search for leaks would trace the daemon too, and only one can.
     daemon.launch().environment = {{"ASAN_OPTIONS", "detect_leaks=0"}};
 }
 
 Tracer::~Tracer() {
-    munmap(seen_, sizeof(TracedCalls));
     daemon_.launch() = {};
 }
 

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "tests/e2e/daemon_process.h"
-#include "tests/faults/traced_calls.h"
+#include "tests/faults/shared_counters.h"
 
 namespace inod::faults {
 
@@ -45,7 +45,7 @@ public:
 
 private:
     e2e::DaemonProcess& daemon_;
-    TracedCalls* seen_ = nullptr;
+    SharedCounters seen_;
 };
 
 }  // namespace inod::faults
