@@ -1,76 +1,69 @@
 // A full disk: allocations say so, releases go on, and allocations come back with the space.
 
-#include <cerrno>
-#include <filesystem>
-#include <fstream>
+#include <string>
 
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 
 #include "tests/e2e/daemon_process.h"
 #include "tests/e2e/support.h"
+#include "tests/faults/small_disk.h"
 
 namespace inod::faults {
-
-using namespace e2e;
-
 namespace {
 
-namespace fs = std::filesystem;
+using e2e::DaemonProcess;
+using e2e::Exit;
 
-// A small file system in memory, mounted at a path.
-class SmallDisk {
-public:
-    explicit SmallDisk(std::string path) : path_(std::move(path)) {
-        fs::create_directory(path_);
-        mounted_ = mount("inod-test", path_.c_str(), "tmpfs", 0, "size=2m,mode=0700") == 0;
-    }
-    SmallDisk(const SmallDisk&) = delete;
-    SmallDisk& operator=(const SmallDisk&) = delete;
-    ~SmallDisk() {
-        if (mounted_) umount2(path_.c_str(), MNT_DETACH);
-    }
-
-    [[nodiscard]] bool mounted() const { return mounted_; }
-    void fill() const {
-        std::ofstream file(filler(), std::ios::binary);
-        const std::string block(4096, 'x');
-        while (file.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+// On a disk of its own.
+class FullDisk : public testing::TestWithParam<SmallDisk::Kind> {
+protected:
+    void SetUp() override {
+        if (const std::string missing = SmallDisk::missing(GetParam()); !missing.empty()) {
+            GTEST_SKIP() << missing;
         }
     }
-    void make_room() const { fs::remove(filler()); }
 
-private:
-    [[nodiscard]] std::string filler() const { return path_ + "/filler"; }
-
-    std::string path_;
-    bool mounted_ = false;
+    DaemonProcess daemon_{R"({"pools": [{"name": "inode", "policy": "unique", "min": 1,
+        "max": 1000000000, "lease_count_max": 1000000}], "journal": {"segment_size": 65536}})"};
 };
 
-TEST(Space, AFullDiskRefusesAllocationsUntilThereIsRoom) {
-    DaemonProcess daemon(R"({"pools": [{"name": "inode", "policy": "unique", "min": 1,
-                             "max": 1000000}], "journal": {"segment_size": 65536}})");
-    const SmallDisk disk(daemon.state_dir());
-    if (!disk.mounted()) GTEST_SKIP() << "only root may mount a small file system";
-    ASSERT_TRUE(daemon.start()) << daemon.log();
-    Client client = daemon.connect();
+// Until one is refused, which is what is returned; ok if none is.
+Errc allocate_until_refused(Client& client) {
+    constexpr int allocations_max = 20'000;
+    for (int i = 0; i < allocations_max; ++i) {
+        const auto lease = client.allocate("inode");
+        if (!lease) return lease.error().code;
+    }
+    return Errc::ok;
+}
+
+// The disk has room again: nobody releases anything, the daemon finds it by itself.
+bool allocates_again(Client& client) {
+    const Deadline deadline = e2e::soon();
+    while (std::chrono::steady_clock::now() < deadline)
+        if (client.allocate("inode")) return true;
+    return false;
+}
+
+TEST_P(FullDisk, RefusesAllocationsUntilThereIsRoom) {
+    SmallDisk disk(GetParam(), std::uint64_t{8} << 20, SmallDisk::Medium::memory);
+    daemon_.use_state_dir(disk.path() + "/state");
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    Client client = daemon_.connect();
     ASSERT_TRUE(client.allocate("inode", 100).has_value());
     disk.fill();
-    auto lease = client.allocate("inode");
-    for (int i = 0; i < 20'000 && lease; ++i)
-        lease = client.allocate("inode");
-    ASSERT_FALSE(lease.has_value());
-    EXPECT_EQ(lease.error().code, Errc::no_space);
+    ASSERT_EQ(allocate_until_refused(client), Errc::no_space);
     EXPECT_TRUE(client.release("inode", {1, 50}).has_value());
     EXPECT_EQ(client.lookup("inode", 50).error().code, Errc::released);
-
     disk.make_room();
-    // Nobody releases anything now: the daemon finds the room by itself.
-    for (const Deadline deadline = soon(); !lease && std::chrono::steady_clock::now() < deadline;)
-        lease = client.allocate("inode");
-    EXPECT_TRUE(lease.has_value()) << name(lease.error().code);
-    EXPECT_EQ(daemon.terminate(), (Exit{.status = 0})) << daemon.log();
+    EXPECT_TRUE(allocates_again(client));
+    EXPECT_EQ(daemon_.terminate(), (Exit{.status = 0})) << daemon_.log();
 }
+
+INSTANTIATE_TEST_SUITE_P(, FullDisk, testing::Values(SmallDisk::Kind::tmpfs, SmallDisk::Kind::ext4),
+                         [](const auto& param) {
+                             return param.param == SmallDisk::Kind::ext4 ? "ext4" : "tmpfs";
+                         });
 
 }  // namespace
 }  // namespace inod::faults

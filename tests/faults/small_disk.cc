@@ -75,22 +75,31 @@ std::string SmallDisk::missing(Kind kind) {
     return {};
 }
 
-SmallDisk::SmallDisk(Kind kind, std::uint64_t size) : kind_(kind) {
+SmallDisk::SmallDisk(Kind kind, std::uint64_t size, Medium medium) : kind_(kind) {
     fs::create_directory(path());
     if (kind_ == Kind::tmpfs) {
-        options_ = "mode=0700,size=" + std::to_string(size);
+        options_ = "mode=0700,nr_inodes=1000,size=" + std::to_string(size);
     } else {
-        make_file_system(size);
+        make_file_system(size, medium);
     }
     mount();
 }
 
 SmallDisk::~SmallDisk() {
     if (mounted_) umount2(path().c_str(), MNT_DETACH);
+    umount2((folder_.path() + "/memory").c_str(), MNT_DETACH);
 }
 
-void SmallDisk::make_file_system(std::uint64_t size) {
+void SmallDisk::make_file_system(std::uint64_t size, Medium medium) {
     const std::string image = folder_.path() + "/image";
+    if (medium == Medium::memory) {
+        fs::create_directory(folder_.path() + "/memory");
+        const std::string memory = folder_.path() + "/memory";
+        if (::mount("inod-test", memory.c_str(), "tmpfs", 0, "mode=0700") != 0) {
+            fail("mount " + memory);
+        }
+        fs::create_symlink(memory + "/image", image);
+    }
     const OwnedFd file(open(image.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     if (!file || ftruncate(file.get(), static_cast<off_t>(size)) != 0) fail(image);
     const std::string command = std::string("mkfs.") + type_of(kind_) + " -q " + image;

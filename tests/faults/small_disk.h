@@ -21,8 +21,11 @@ public:
     // Empty if this process can have one, else what it lacks.
     static std::string missing(Kind kind);
 
+    // Where the bytes of an ext4 or xfs lie: a sync is real work on a disk, and quick in memory.
+    enum class Medium { disk, memory };
+
     // Made and mounted. xfs wants 300 MiB at least. Throws where that fails.
-    SmallDisk(Kind kind, std::uint64_t size);
+    SmallDisk(Kind kind, std::uint64_t size, Medium medium = Medium::disk);
     SmallDisk(const SmallDisk&) = delete;
     SmallDisk& operator=(const SmallDisk&) = delete;
     // Requires that nobody uses it any more.
@@ -46,7 +49,7 @@ public:
 
 private:
     [[nodiscard]] std::string filler() const { return path() + "/filler"; }
-    void make_file_system(std::uint64_t size);
+    void make_file_system(std::uint64_t size, Medium medium);
     void attach(const std::string& image);
 
     Kind kind_;
