@@ -154,15 +154,23 @@ std::vector<Numbers> CrashOracle::compare(std::size_t index,
     }
     check_seen(pool, found);
     std::vector<Numbers> unknown;
+    std::uint64_t unknown_count = 0;
     for (const auto& [id, generation] : found) {
         if (is_live(pool.live, id, generation)) continue;
         if (pool.handed_out[generation].contains(id)) {
             fault(totals_.undone, "released, then live", index, id, generation);
             continue;
         }
-        unknown.push_back({.pool = index, .range = {id, id}, .generation = generation});
+        ++unknown_count;
+        const bool goes_on = !unknown.empty() && unknown.back().generation == generation &&
+                             unknown.back().range.last + 1 == id;
+        if (goes_on) {
+            unknown.back().range.last = id;
+        } else {
+            unknown.push_back({.pool = index, .range = {id, id}, .generation = generation});
+        }
     }
-    if (unknown.size() > pool.allocated_in_doubt) {
+    if (unknown_count > pool.allocated_in_doubt) {
         fault(totals_.lost, "live, and nobody asked for it", index, unknown.front().range.first,
               unknown.front().generation);
     }

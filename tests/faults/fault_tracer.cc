@@ -23,6 +23,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -118,7 +119,9 @@ Options parse(char** words) {
     const auto* const found =
         std::find(fault_names.begin(), fault_names.end(), fault.substr(0, name_end));
     options.fault = static_cast<Fault>(found - fault_names.begin());
-    if (name_end < fault.size()) options.error = std::atoi(words[4] + name_end + 1);
+    if (name_end < fault.size()) {
+        options.error = static_cast<int>(std::strtol(words[4] + name_end + 1, nullptr, 10));
+    }
     char* end = nullptr;
     options.when = std::strtoull(words[5], &end, 10);
     options.and_later = *end == '+';
@@ -146,12 +149,12 @@ public:
 
     // The newest first, so that the oldest content is what stays.
     void undo(const struct stat* only = nullptr) {
-        for (auto replaced = log_.rbegin(); replaced != log_.rend(); ++replaced) {
-            if (only != nullptr && !is_same(*replaced, *only)) continue;
-            const auto& bytes = replaced->bytes;
-            if (pwrite(replaced->file.get(), bytes.data(), bytes.size(), replaced->offset) !=
+        for (const Replaced& replaced : std::views::reverse(log_)) {
+            if (only != nullptr && !is_same(replaced, *only)) continue;
+            const auto& bytes = replaced.bytes;
+            if (pwrite(replaced.file.get(), bytes.data(), bytes.size(), replaced.offset) !=
                     static_cast<ssize_t>(bytes.size()) ||
-                ftruncate(replaced->file.get(), replaced->status.st_size) != 0) {
+                ftruncate(replaced.file.get(), replaced.status.st_size) != 0) {
                 fail("fault_tracer: undo");
             }
         }
@@ -191,7 +194,7 @@ private:
     bool touches_folder(pid_t thread, const Call& call, const std::uint64_t* arguments) const;
     void remember(const Call& call, const std::uint64_t* arguments);
     void happen(pid_t thread, const Call& call, const std::uint64_t* arguments);
-    void answer(pid_t thread, long value);
+    static void answer(pid_t thread, long value);
     [[nodiscard]] std::string descriptor_path(int descriptor) const;
 
     Options options_;
@@ -221,8 +224,7 @@ void Tracer::on_call(pid_t thread) {
     const auto number = static_cast<int>(info.seccomp.nr);
     const auto call = std::find_if(options_.calls.begin(), options_.calls.end(),
                                    [number](const Call& one) { return one.number == number; });
-    const std::uint64_t* const arguments =
-        reinterpret_cast<const std::uint64_t*>(&info.seccomp.args);
+    const auto* const arguments = reinterpret_cast<const std::uint64_t*>(&info.seccomp.args);
     if (call == options_.calls.end() || !touches_folder(thread, *call, arguments)) return;
     TracedCalls& seen = *options_.seen;
     const std::uint64_t position = ++seen.count;
@@ -258,6 +260,7 @@ bool Tracer::touches_folder(pid_t thread, const Call& call, const std::uint64_t*
         // Up to the end of the page: what lies behind it may not be mapped.
         const iovec local{.iov_base = text.data(),
                           .iov_len = std::min<std::size_t>(text.size() - 1, 4096 - address % 4096)};
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): an address in another process
         const iovec remote{.iov_base = reinterpret_cast<void*>(address), .iov_len = local.iov_len};
         if (process_vm_readv(thread, &local, 1, &remote, 1, 0) < 0) return false;
         path = text.data();

@@ -53,13 +53,11 @@ protected:
     std::uint64_t count_calls();
     void play(std::uint64_t when);
 
-    void before(Lives& lives) const;
-
     std::uint64_t seed_ = seed_of_this_run();
 };
 
-void KillAtCall::before(Lives& lives) const {
-    if (!GetParam().after_crash) return;
+// A life that leaves behind what a kill does.
+void live_and_crash(Lives& lives) {
     ASSERT_TRUE(lives.daemon().start()) << lives.daemon().log();
     lives.load();
     lives.crash();
@@ -67,7 +65,7 @@ void KillAtCall::before(Lives& lives) const {
 
 std::uint64_t KillAtCall::count_calls() {
     Lives lives(seed_, 1, busy(request_count));
-    before(lives);
+    if (GetParam().after_crash) live_and_crash(lives);
     const Tracer tracer(lives.daemon(), {});
     EXPECT_TRUE(lives.daemon().start()) << lives.daemon().log();
     lives.load();
@@ -83,7 +81,7 @@ std::uint64_t KillAtCall::count_calls() {
 
 void KillAtCall::play(std::uint64_t when) {
     Lives lives(seed_ + when, 1, busy(request_count));
-    before(lives);
+    if (GetParam().after_crash) live_and_crash(lives);
     {
         const Tracer tracer(lives.daemon(), {.fault = GetParam().fault, .when = when});
         if (lives.daemon().start()) lives.load();

@@ -57,10 +57,12 @@ void Lives::compare(bool crashed) {
     Client client = daemon_.connect();
     for (const std::size_t pool : {inode_pool, pid_pool}) {
         const auto leases = e2e::list_all(client, static_cast<std::uint16_t>(pool));
+        // To all in turn: one alone might not get to releasing them as fast as they come.
+        std::size_t next = 0;
         for (const Numbers& numbers : oracle_.compare(pool, leases))
-            clients_.front().hold(numbers);
+            clients_.at(next++ % clients_.size()).hold(numbers);
         for (const Numbers& numbers : oracle_.still_held())
-            clients_.front().hold(numbers);
+            clients_.at(next++ % clients_.size()).hold(numbers);
     }
     for (LoadClient& load : clients_)
         load.forget(block_pool);

@@ -24,7 +24,7 @@ namespace inod::faults {
 inline const std::string load_config = R"({
   "pools": [
     {"name": "inode", "policy": "unique", "min": 1, "max": 18446744073709551615},
-    {"name": "pid", "policy": "cyclic", "min": 2, "max": 20000},
+    {"name": "pid", "policy": "cyclic", "min": 2, "max": 60000},
     {"name": "block", "policy": "unique", "min": 1, "max": 18446744073709551615,
      "durability": "block"}
   ],
