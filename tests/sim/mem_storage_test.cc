@@ -373,6 +373,43 @@ TEST(MemStorageDieAtCall, FailsAllFromThereUntilTheCrash) {
     }
 }
 
+TEST(MemStorageFailCall, AFailedWriteKeepsTheShareThatIsAskedFor) {
+    for (const std::uint64_t permille : {0U, 1U, 500U, 999U, 1000U}) {
+        SCOPED_TRACE(permille);
+        for (const bool dies : {false, true}) {
+            MemStorage disk;
+            const auto file = make_synced(disk, "a", std::string(2'000, 'o'));
+            if (dies) {
+                disk.die_at_call(1, permille);
+            } else {
+                disk.fail_call(1, Errc::no_space, permille);
+            }
+            ASSERT_FALSE(file->write(0, bytes(std::string(2'000, 'n'))));
+            disk.die_at_call(0);
+            const std::string left = read_all(*file);
+            EXPECT_EQ(left,
+                      std::string(2 * permille, 'n') + std::string(2'000 - 2 * permille, 'o'));
+        }
+    }
+}
+
+TEST(MemStorageKill, LeavesAllThatWasWrittenAndNoOpenFile) {
+    MemStorage disk;
+    const auto dead = make_synced(disk, "a", "oooo");
+    write(*dead, 0, "nn");
+    ASSERT_TRUE(disk.rename("a", "b"));
+    disk.die_at_call(1);
+    ASSERT_FALSE(dead->sync());
+    disk.kill();
+    EXPECT_EQ(look(disk), (Directory{{"b", "nnoo"}}));
+    EXPECT_FALSE(dead->write(0, bytes("x")));
+    EXPECT_FALSE(dead->sync());
+    EXPECT_EQ(
+        after_crashes(disk, look),
+        (std::set<Directory>{{{"a", "oooo"}}, {{"a", "nnoo"}}, {{"b", "oooo"}}, {{"b", "nnoo"}}}))
+        << "nothing became durable by it";
+}
+
 // The power fails in the middle of a sync: what it was to make durable may be so.
 TEST(MemStorageDieAtCall, WhatWasUnderWayMayBeKept) {
     std::set<std::string> found;
@@ -435,6 +472,108 @@ TEST(MemStorageCapacity, ARemovedFileGivesItsSpaceBack) {
     ASSERT_FALSE(file->write(2, bytes("nn")));
     ASSERT_TRUE(disk.remove("b"));
     EXPECT_TRUE(file->write(2, bytes("nn")));
+}
+
+// Of a lie readers see nothing until the power fails. What it took away is whole sectors.
+TEST(MemStorageLie, LeavesARunOfSectorsAsItWasThoughSynced) {
+    std::set<std::uint64_t> offsets;
+    std::set<std::uint64_t> sizes;
+    for (std::uint64_t draw = 0; draw < seed_count; ++draw) {
+        SCOPED_TRACE(draw);
+        std::mt19937_64 random(draw);
+        MemStorage disk;
+        const auto file = make_synced(disk, "a", std::string(8 * sector_size, 'o'));
+        disk.lie_at_sync(1, {.misdirects = false, .draw = draw});
+        write(*file, 0, std::string(8 * sector_size, 'n'));
+        ASSERT_FALSE(disk.lie_told());
+        ASSERT_TRUE(file->sync());
+        EXPECT_EQ(read_all(*file), std::string(8 * sector_size, 'n'));
+        const auto told = disk.lie_told();
+        ASSERT_TRUE(told);
+        ASSERT_EQ(told->offset % sector_size, 0U);
+        ASSERT_EQ(told->size % sector_size, 0U);
+        ASSERT_GT(told->size, 0U);
+        std::string want(8 * sector_size, 'n');
+        want.replace(told->offset, told->size, told->size, 'o');
+        disk.crash(random);
+        EXPECT_EQ(read_all(disk, "a"), want);
+        offsets.insert(told->offset);
+        sizes.insert(told->size);
+    }
+    EXPECT_EQ(offsets.size(), 8U) << "each sector may be the first";
+    EXPECT_GT(sizes.size(), 4U);
+}
+
+TEST(MemStorageLie, PutsWhatIsMisdirectedSomewhereElse) {
+    std::uint64_t in_same = 0;
+    std::uint64_t in_other = 0;
+    for (std::uint64_t draw = 0; draw < seed_count; ++draw) {
+        SCOPED_TRACE(draw);
+        std::mt19937_64 random(draw);
+        MemStorage disk;
+        const std::string old_a(64 * sector_size, 'a');
+        const std::string old_b(64 * sector_size, 'b');
+        const auto file = make_synced(disk, "a", old_a);
+        make_synced(disk, "b", old_b);
+        disk.lie_at_sync(1, {.misdirects = true, .draw = draw});
+        write(*file, 2 * sector_size, std::string(sector_size, 'n'));
+        ASSERT_TRUE(file->sync());
+        const auto told = disk.lie_told();
+        ASSERT_TRUE(told);
+        ASSERT_EQ(told->size, sector_size);
+        std::map<std::string, std::string> want = {{"a", old_a}, {"b", old_b}};
+        want[told->landed_in].replace(told->landed_at, sector_size, sector_size, 'n');
+        disk.crash(random);
+        EXPECT_EQ(look(disk), want);
+        ++(told->landed_in == "a" ? in_same : in_other);
+    }
+    EXPECT_GT(in_same, seed_count / 4);
+    EXPECT_GT(in_other, seed_count / 8);
+}
+
+TEST(MemStorageLie, IsToldOnceAndOnlyWhereItMatters) {
+    std::mt19937_64 random(1);
+    MemStorage disk;
+    const auto file = make_synced(disk, "a", std::string(sector_size, 'o'));
+    disk.lie_at_sync(2, {.misdirects = false, .draw = 1});
+    write(*file, 0, "1");
+    ASSERT_TRUE(file->sync());
+    EXPECT_FALSE(disk.lie_told()) << "it is the second that lies";
+    write(*file, 0, "1");
+    ASSERT_TRUE(file->sync());
+    EXPECT_FALSE(disk.lie_told()) << "but this is what is there";
+    write(*file, 0, "2");
+    ASSERT_TRUE(file->sync());
+    EXPECT_TRUE(disk.lie_told());
+    write(*file, 1, "3");
+    ASSERT_TRUE(file->sync());
+    disk.crash(random);
+    EXPECT_EQ(read_all(disk, "a").substr(0, 3), "13o");
+}
+
+class Listener final : public DiskWatcher {
+public:
+    void on_call(const DiskCall& call) override {
+        calls.push_back(std::string(call.call) + " " + std::string(call.name) +
+                        (call.result == Errc::ok ? "" : " fails"));
+    }
+    std::vector<std::string> calls;
+};
+
+TEST(MemStorageWatch, TellsOfEveryCallAndWhatCameOfIt) {
+    MemStorage disk;
+    Calls calls(disk);
+    Listener listener;
+    disk.watch(&listener);
+    disk.fail_call(2, Errc::io_error);
+    calls.make();
+    EXPECT_EQ(listener.calls,
+              (std::vector<std::string>{"read file", "write file fails", "sync file", "size file",
+                                        "list ", "create created", "open file", "rename old",
+                                        "remove unwanted", "sync_names "}));
+    disk.watch(nullptr);
+    ASSERT_TRUE(disk.list());
+    EXPECT_EQ(listener.calls.size(), call_count);
 }
 
 TEST(MemStorageClone, IsADiskOfItsOwn) {
