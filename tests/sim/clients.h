@@ -1,0 +1,87 @@
+// The clients: what they ask for, drawn from the dice, and each answer shown to the oracle.
+//
+// Releases and lookups are made with no memory to be had, neither from the system nor from the
+// budget, since they must never need any; other requests now and then.
+//
+// Thread safety: none of its own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "tests/sim/dice.h"
+#include "tests/sim/figures.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/process.h"
+#include "tests/sim/story.h"
+
+namespace inod::sim {
+
+class Clients {
+public:
+    Clients(const std::vector<PoolSpec>& pools, Oracle& oracle, Dice& dice, Story& story,
+            Figures& figures)
+        : pools_(pools), oracle_(oracle), dice_(dice), story_(story), figures_(figures) {}
+
+    // One operation. Requires process.allocator().has_room(). Where the store's whole budget is
+    // small, any request for more may be refused.
+    void operate(Process& process, bool budget_is_small);
+
+    // Many operations at once, at most `count` and as long as there is room; each returns how many.
+    // Wide leases, so that much can be released; releases of one ID each, which must go on when the
+    // disk is full; leases that are released at once, for a long log.
+    std::uint64_t lease_much(Process& process, bool budget_is_small, std::uint64_t count);
+    std::uint64_t release_many(Process& process, std::uint64_t count);
+    std::uint64_t scatter(Process& process, std::uint64_t count);  // of every other ID
+    std::uint64_t churn(Process& process, bool budget_is_small, std::uint64_t count);
+
+    [[nodiscard]] std::uint64_t operation_count() const { return operation_count_; }
+
+private:
+    PoolIndex some_pool() { return static_cast<PoolIndex>(dice_.below(pools_.size())); }
+    std::uint32_t some_user();
+    std::uint64_t some_count(const PoolSpec& spec);
+    Id some_id(PoolIndex pool, Process& process);
+    // An ID that is live, if the pool has any.
+    std::optional<Id> some_live(PoolIndex pool);
+
+    // The lock of a request that waits for memory: others come in meanwhile.
+    struct WaitingGuard {
+        Clients& clients;
+        Process& process;
+        bool budget_is_small;
+        void lock() {}
+        void unlock() { clients.come_between(process, budget_is_small); }
+    };
+    void come_between(Process& process, bool budget_is_small);
+
+    template <class Call>
+    auto with_little_memory(Process& process, Call call);
+    template <class Call>
+    auto without_memory(Process& process, Call call);
+
+    void count_operation();
+    void allocate(Process& process, bool budget_is_small, PoolIndex pool, std::uint64_t count);
+    void claim(Process& process, bool budget_is_small);
+    void release(Process& process);
+    void release_wrongly(Process& process);
+    void release(Process& process, PoolIndex pool, Range range, std::uint64_t generation,
+                 std::uint32_t uid);
+    void lookup(Process& process);
+    void list(Process& process);
+    void check_means(const Error& error, const Process& process, bool budget_is_small);
+
+    const std::vector<PoolSpec>& pools_;
+    Oracle& oracle_;
+    Dice& dice_;
+    Story& story_;
+    Figures& figures_;
+    std::uint64_t operation_count_ = 0;
+    bool memory_was_refused_ = false;  // in the request being made
+    bool memory_is_scarce_ = false;    // for it
+    bool is_between_ = false;          // it was made while another waited
+    bool small_budget_was_met_ = false;
+};
+
+}  // namespace inod::sim

@@ -1,0 +1,62 @@
+#include "tests/sim/faults.h"
+
+namespace inod::sim {
+namespace {
+
+std::optional<std::uint64_t> once_in(Dice& dice, std::uint64_t count, std::uint64_t from,
+                                     std::uint64_t how_many) {
+    if (!dice.one_in(count)) return std::nullopt;
+    return from + dice.below(how_many);
+}
+
+CallFault draw_call(Dice& dice, std::uint64_t number_max) {
+    CallFault fault{.number = 1 + dice.below(number_max),
+                    .code = std::nullopt,
+                    .kept_permille = dice.below(1'001)};
+    switch (dice.below(8)) {
+        case 0: fault.code = Errc::io_error; break;
+        case 1: fault.code = Errc::no_space; break;
+        default: break;
+    }
+    return fault;
+}
+
+}  // namespace
+
+StorePlan draw_store(Dice& dice) {
+    StorePlan plan{.damage = std::nullopt,
+                   .damaged_process = 1 + dice.below(8),
+                   .memory_max = std::uint64_t{64} << 20U,
+                   .has_small_budget = dice.one_in(12),
+                   .segment_size = std::uint64_t{64} * 1024};
+    // In the smallest segments there are the most ends; but no group of two frames has room.
+    if (dice.one_in(4)) plan.segment_size *= 2;
+    switch (dice.below(6)) {
+        case 0: plan.damage = Fault::bit_flip; break;
+        case 1: plan.damage = Fault::stale_sector; break;
+        case 2: plan.damage = Fault::misdirected_write; break;
+        default: break;
+    }
+    // A tree's first nodes are some 10 KiB, and a store has about ten trees.
+    if (plan.has_small_budget) plan.memory_max = (100 + dice.below(200)) * 1024;
+    return plan;
+}
+
+ProcessPlan draw_process(Dice& dice) {
+    ProcessPlan plan{};
+    plan.operations = 200 + dice.below(60);
+    plan.end = dice.one_in(5) ? End::clean_stop : dice.one_in(2) ? End::kill : End::power_cut;
+    if (dice.one_in(5)) plan.in_start = draw_call(dice, 50);
+    plan.memory_in_start = once_in(dice, 30, 0, 60);
+    if (!dice.one_in(3)) plan.in_life = draw_call(dice, 90);
+    plan.memory_in_flush = once_in(dice, 16, 0, 20);
+    if (plan.end == End::clean_stop && dice.one_in(3)) plan.in_stop = draw_call(dice, 14);
+    plan.full_disk = once_in(dice, 12, 0, 3);
+    if (plan.full_disk) *plan.full_disk *= std::uint64_t{40} * 1024;
+    plan.is_full_at_start = !dice.one_in(3);
+    plan.has_long_log = dice.one_in(24);
+    plan.is_started_twice = dice.one_in(16);
+    return plan;
+}
+
+}  // namespace inod::sim

@@ -1,0 +1,105 @@
+// Promise: all of docs/promises.md that a machine without sockets can break.
+// Method: the simulated machine, see docs/testing.md; a seed repeats its failure exactly.
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "tests/sim/seeds.h"
+
+namespace inod::sim {
+namespace {
+
+constexpr std::uint64_t share_count = 10;
+constexpr std::uint64_t seeds_per_share = 400;
+
+// Ten times as many where the long sizes are asked for; few under a sanitizer, which costs ten
+// times as much.
+std::uint64_t seed_count() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return seeds_per_share / 10;
+#else
+    const char* const is_long = std::getenv("INOD_TEST_LONG");
+    return is_long != nullptr && *is_long == '1' ? 10 * seeds_per_share : seeds_per_share;
+#endif
+}
+
+// The lives are worth something only if all of this happens in them: of each so many in a share of
+// seeds_per_share, a third or less of what there is.
+struct Least {
+    Count count;
+    std::uint64_t want;
+};
+constexpr Least least_counts[] = {
+    {Count::starts_from_snapshot, 300},
+    {Count::starts_compared, 50},
+    {Count::torn_tails, 100},
+    {Count::client_operations, 2'000 * 200},
+    {Count::operations_in_flush, 100'000},
+    {Count::operations_between, 3'000},
+    {Count::snapshots, 80},
+    {Count::clean_stops, 50},
+    {Count::kills, 500},
+    {Count::power_cuts, 500},
+    {Count::writes_lost, 80},
+    {Count::writes_torn, 80},
+    {Count::names_lost, 300},
+    {Count::releases_without_memory, 50'000},
+    {Count::releases_on_full_disk, 2'000},
+    {Count::damage_refused, 40},
+    {Count::damage_cut_last_group, 1},
+};
+
+struct LeastMet {
+    Fault fault;
+    std::uint64_t want;
+};
+constexpr LeastMet least_met[] = {
+    {Fault::crash_in_call, 400},     {Fault::crash_in_start, 100},    {Fault::crash_in_stop, 25},
+    {Fault::io_error, 50},           {Fault::io_error_in_start, 30},  {Fault::no_space, 50},
+    {Fault::short_write, 200},       {Fault::full_disk, 40},          {Fault::no_memory, 500},
+    {Fault::no_memory_in_flush, 25}, {Fault::no_memory_in_start, 10}, {Fault::budget_used_up, 500},
+    {Fault::small_budget, 10},       {Fault::bit_flip, 12},           {Fault::stale_sector, 12},
+    {Fault::misdirected_write, 12},
+};
+static_assert(std::size(least_met) == static_cast<std::size_t>(Fault::end_), "each kind of fault");
+
+// A ctest test for each share, so that they use all cores.
+class Lives : public ::testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(Lives, KeepAllPromises) {
+    prepare_process();
+    Story untold;
+    Figures figures;
+    const std::uint64_t first = GetParam() * seed_count();
+    for (std::uint64_t seed = first; seed < first + seed_count(); ++seed) {
+        const auto violation = live_seed(seed, untold, figures);
+        ASSERT_FALSE(violation) << *violation << "\n" << failure_report(seed);
+    }
+    EXPECT_EQ(figures.of(Count::lives), lives_per_seed * seed_count());
+    const auto share = [](std::uint64_t want) { return want * seed_count() / seeds_per_share; };
+    for (const Least& least : least_counts) {
+        EXPECT_GE(figures.of(least.count), share(least.want)) << name(least.count);
+    }
+    for (const LeastMet& least : least_met) {
+        EXPECT_GE(figures.met(least.fault), share(least.want)) << name(least.fault);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Share, Lives, ::testing::Range<std::uint64_t>(0, share_count));
+
+// The same seed is the same story, word for word.
+TEST(LivesStory, IsTheSameEachTime) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        std::vector<std::string> stories[2];
+        for (auto& lines : stories) {
+            Story story(lines, 1'000'000);
+            Figures figures;
+            ASSERT_FALSE(live_seed(seed, story, figures));
+        }
+        ASSERT_GT(stories[0].size(), 2'000U);
+        ASSERT_EQ(stories[0], stories[1]) << "seed " << seed;
+    }
+}
+
+}  // namespace
+}  // namespace inod::sim

@@ -1,0 +1,381 @@
+#include "tests/sim/oracle.h"
+
+#include <algorithm>
+
+#include "tests/sim/promises.h"
+
+namespace inod::sim {
+namespace {
+
+// Past this many changes that are not durable a lookup may wait for more than it has to: see
+// lib/allocator/pending_changes.h.
+constexpr std::size_t exact_changes_max = 4096;
+
+void erase(LiveIds& live, Range range) {
+    auto it = live.lower_bound(range.first);
+    while (it != live.end() && it->first <= range.last)
+        it = live.erase(it);
+}
+
+void insert(LiveIds& live, Range range, const Known& known) {
+    auto hint = live.upper_bound(range.last);
+    for (Id id = range.first;; ++id) {
+        live.insert_or_assign(hint, id, known);
+        if (id == range.last) break;
+    }
+}
+
+bool same_lease(const Known& known, const Held& held) {
+    return known.generation == held.generation && known.uid == held.holder.uid;
+}
+
+std::string said(const Answer<Held>& answer) {
+    if (!answer.result) {
+        return text_of(answer.result.error().code, ", ", answer.result.error().detail);
+    }
+    return text_of(answer.result->range, "@", answer.result->generation, " of ",
+                   answer.result->holder.uid);
+}
+
+}  // namespace
+
+std::size_t Oracle::NumberHash::operator()(const Number& number) const noexcept {
+    std::uint64_t hash = number.id + number.generation * 0x9E3779B97F4A7C15 + number.pool * 0x51ED;
+    hash = (hash ^ (hash >> 30U)) * 0xBF58476D1CE4E5B9;
+    return hash ^ (hash >> 27U);
+}
+
+void Oracle::Change::apply(std::vector<LiveIds>& live) const {
+    if (leased) {
+        insert(live[pool], range, *leased);
+    } else {
+        erase(live[pool], range);
+    }
+}
+
+// Requests.
+
+void Oracle::leased(PoolIndex pool, std::uint64_t count, std::uint32_t uid,
+                    const Answer<Lease>& answer) {
+    const Lease& lease = *answer.result;
+    if (lease.range.count() != count) violated(count, " asked for, and got ", lease);
+    hand_out(pool, lease, uid, records_leases(pool), answer.wait_for);
+}
+
+void Oracle::claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answer<Lease>& answer) {
+    const Lease& lease = *answer.result;
+    if (lease.range != range) violated("claimed ", range, ", and got ", lease);
+    hand_out(pool, lease, uid, true, answer.wait_for);
+}
+
+void Oracle::hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, bool is_recorded,
+                      Lsn wait_for) {
+    const PoolSpec& spec = pools_[pool];
+    if (!spec.range.contains(lease.range)) violated(lease, " is outside of the pool");
+    if ((lease.generation == 0) != (spec.policy == Policy::unique)) {
+        violated(lease, " has a generation that this pool cannot give");
+    }
+    if (is_recorded && wait_for <= durable_) {
+        violated(lease, " may be told at once, and its record is not durable");
+    }
+    const auto taken = now_[pool].lower_bound(lease.range.first);
+    if (taken != now_[pool].end() && taken->first <= lease.range.last) {
+        violated("handed out while it is live: ", taken->first);
+    }
+    for (Id id = lease.range.first;; ++id) {
+        const Number number{pool, id, lease.generation};
+        if (numbers_.contains(number)) {
+            violated("handed out a second time: pool ", pool, ", ", id, "@", lease.generation);
+        }
+        remember_number(number);
+        this_life_.push_back({number, wait_for, collecting_});
+        if (id == lease.range.last) break;
+    }
+    const Known known{
+        .generation = lease.generation, .uid = uid, .is_recorded = is_recorded, .lsn = wait_for};
+    insert(now_[pool], lease.range, known);
+    if (is_recorded) changes_.push_back({wait_for, pool, lease.range, known});
+}
+
+void Oracle::released(PoolIndex pool, Range range, const Answer<void>& answer) {
+    const auto begin = now_[pool].lower_bound(range.first);
+    const bool is_recorded = std::any_of(begin, now_[pool].upper_bound(range.last),
+                                         [](const auto& it) { return it.second.is_recorded; });
+    if (is_recorded && answer.wait_for <= durable_) {
+        violated("the release of ", range, " may be told at once, and its record is not durable");
+    }
+    erase(now_[pool], range);
+    if (is_recorded) changes_.push_back({answer.wait_for, pool, range, std::nullopt});
+}
+
+Error Oracle::not_live(PoolIndex pool, Id id) const {
+    return {was_handed_out(pool, id) ? Errc::released : Errc::never_allocated, id};
+}
+
+Error Oracle::release_error(PoolIndex pool, Range range, std::uint64_t generation,
+                            std::uint32_t uid) const {
+    const PoolSpec& spec = pools_[pool];
+    if (range.first > range.last) return {Errc::range_reversed, range.first};
+    if (range.first < spec.range.first) return {Errc::id_out_of_range, range.first};
+    if (range.last > spec.range.last) {
+        return {Errc::id_out_of_range, std::max(range.first, spec.range.last + 1)};
+    }
+    if (spec.policy != Policy::unique && generation == 0) return Errc::generation_required;
+    for (Id id = range.first;; ++id) {
+        const auto found = now_[pool].find(id);
+        if (found == now_[pool].end()) return not_live(pool, id);
+        const Known& known = found->second;
+        if (known.generation != generation) return {Errc::stale_generation, known.generation};
+        if (known.uid != uid) return {Errc::not_holder, id};
+        if (id == range.last) return {};
+    }
+}
+
+void Oracle::check_lookup(PoolIndex pool, Id id, const Answer<Held>& answer) const {
+    const LiveIds& live = now_[pool];
+    const auto found = live.find(id);
+    if (found == live.end()) {
+        const Errc code = answer.result ? Errc::ok : answer.result.error().code;
+        const bool is_right = was_handed_out(pool, id)
+                                  ? code == Errc::released
+                                  : code == Errc::released || code == Errc::never_allocated;
+        if (!is_right) violated("the lookup of ", id, ", which is not live, says ", said(answer));
+    } else if (!answer.result || !same_lease(found->second, *answer.result) ||
+               !answer.result->range.contains(id)) {
+        violated("the lookup of ", id, " says ", said(answer), ", and it is live, @",
+                 found->second.generation, " of ", found->second.uid);
+    } else {
+        // All that the answer names is so, and what follows on both sides is not.
+        const Range range = answer.result->range;
+        auto it = live.find(range.first);
+        for (Id at = range.first;; ++at, ++it) {
+            if (it == live.end() || it->first != at || !same_lease(it->second, *answer.result)) {
+                violated("the lookup of ", id, " says ", said(answer), ", which is wrong at ", at);
+            }
+            if (at == range.last) break;
+        }
+        const auto goes_on = [&](Id beside) {
+            const auto other = live.find(beside);
+            return records_leases(pool) && other != live.end() &&
+                   same_lease(other->second, *answer.result);
+        };
+        if ((range.first > 0 && goes_on(range.first - 1)) ||
+            (range.last < id_max && goes_on(range.last + 1))) {
+            violated("the lookup of ", id, " says ", said(answer), ", and the run is longer");
+        }
+    }
+    Lsn changed = last_change(pool, id);
+    if (found != live.end() && found->second.lsn > durable_) {
+        changed = std::max(changed, found->second.lsn);
+    }
+    const bool is_exact = records_leases(pool) && changes_.size() < exact_changes_max;
+    if (is_exact ? answer.wait_for != changed : answer.wait_for < changed) {
+        violated("the lookup of ", id, " waits for LSN ", answer.wait_for, ", its last change is ",
+                 changed, ", and up to ", durable_, " all is durable");
+    }
+}
+
+void Oracle::check_next(PoolIndex pool, Id id, const Answer<Held>& answer) const {
+    const LiveIds& live = now_[pool];
+    const auto found = live.lower_bound(id);
+    if (found == live.end()) {
+        if (answer.result)
+            violated("nothing is live from ", id, " on, and there is ", said(answer));
+    } else if (!answer.result || !same_lease(found->second, *answer.result) ||
+               !answer.result->range.contains(found->first)) {
+        violated("next to ", id, " is ", said(answer), ", and ", found->first, " is live");
+    }
+    const Lsn changed = changes_.empty() ? 0 : changes_.back().lsn;
+    if (changed > durable_ && answer.wait_for < changed) {
+        violated("a list waits for LSN ", answer.wait_for, ", and the last change is ", changed);
+    }
+}
+
+void Oracle::check_refused_lease(PoolIndex pool, std::uint64_t count, const Error& error) const {
+    const PoolSpec& spec = pools_[pool];
+    const bool too_large = count > spec.lease_count_max;
+    if (too_large != (error.code == Errc::lease_too_large)) {
+        violated(count, " IDs, at most ", spec.lease_count_max, ": ", error.code);
+    }
+    if (error.code != Errc::pool_exhausted) return;
+    // A unique pool may have burned any number of what is not live.
+    if (spec.policy == Policy::unique && spec.range.span() < 1'000'000) return;
+    Id from = spec.range.first;
+    for (const auto& [id, known] : now_[pool]) {
+        if (id - from >= count) violated("exhausted, and from ", from, " to ", id, " all is free");
+        if (id == spec.range.last) return;
+        from = id + 1;
+    }
+    if (spec.range.last - from >= count - 1) {
+        violated("exhausted, and from ", from, " on all is free");
+    }
+}
+
+void Oracle::check_refused_claim(PoolIndex pool, Range range, const Error& error) const {
+    const PoolSpec& spec = pools_[pool];
+    if (error.code == Errc::id_taken) {
+        if (!range.contains(error.detail) || !now_[pool].contains(error.detail)) {
+            violated(error.detail, " is said to be taken, and is not");
+        }
+    }
+    if (error.code == Errc::id_burned && spec.policy != Policy::unique) {
+        violated("a number is burned where numbers return");
+    }
+}
+
+bool Oracle::was_handed_out(PoolIndex pool, Id id) const {
+    return ids_.contains({pool, id, 0});
+}
+
+void Oracle::remember_number(const Number& number) {
+    if (numbers_.insert(number).second) ++ids_[{number.pool, number.id, 0}];
+}
+
+void Oracle::forget_number(const Number& number) {
+    if (numbers_.erase(number) == 0) return;
+    const auto found = ids_.find({number.pool, number.id, 0});
+    if (--found->second == 0) ids_.erase(found);
+}
+
+// The LSN of the last change of `id` that is recorded and not durable yet; 0 if there is none.
+Lsn Oracle::last_change(PoolIndex pool, Id id) const {
+    for (auto it = changes_.rbegin(); it != changes_.rend() && it->lsn > durable_; ++it) {
+        if (it->pool == pool && it->range.contains(id)) return it->lsn;
+    }
+    return 0;
+}
+
+// Time.
+
+void Oracle::group_begun() {
+    ++collecting_;
+}
+
+void Oracle::group_durable(Lsn lsn) {
+    durable_before_ = durable_;
+    durable_ = lsn;
+    // A turn is ended before the next is begun.
+    last_durable_group_ = collecting_ - 1;
+    auto it = changes_.begin();
+    for (; it != changes_.end() && it->lsn <= durable_before_; ++it)
+        it->apply(settled_);
+    changes_.erase(changes_.begin(), it);
+}
+
+bool Oracle::restarted(const Recovery& recovery, Allocator& allocator, StartConditions conditions) {
+    now_.resize(pools_.size());
+    settled_.resize(pools_.size());
+    check_end(recovery, conditions);
+    const Lsn floor = conditions.is_damaged ? durable_before_ : durable_;
+
+    // The state is that after the last LSN. But where a start was begun and did not succeed, it may
+    // have given the LSNs of changes that were lost to records of its own.
+    std::vector<Lsn> ends = {recovery.last_lsn};
+    if (conditions.was_begun_before) {
+        for (const Change& change : changes_) {
+            if (change.lsn >= floor && change.lsn < recovery.last_lsn) ends.push_back(change.lsn);
+        }
+        ends.push_back(floor);
+    }
+    std::optional<std::string> wrong;
+    for (const Lsn end : ends) {
+        auto state = state_after(end, recovery.clean);
+        auto different = difference(state, allocator);
+        if (!different) {
+            const bool lost_last_group = end < durable_;
+            take_over(std::move(state), allocator.journal().durable_lsn(), lost_last_group);
+            durable_before_ = recovery.last_lsn;
+            return lost_last_group;
+        }
+        if (!wrong) wrong = std::move(different);
+    }
+    violated("the state is not what it was up to LSN ", recovery.last_lsn, ": ", *wrong);
+}
+
+// Is the end of the journal where it may be?
+void Oracle::check_end(const Recovery& recovery, StartConditions conditions) const {
+    const Lsn floor = conditions.is_damaged ? durable_before_ : durable_;
+    if (recovery.last_lsn < floor) {
+        violated("lost: all up to LSN ", durable_, " was acknowledged, and it goes on after ",
+                 recovery.last_lsn);
+    }
+    if (recovery.clean && !closing_ && !recovery.created) {
+        violated("a clean stop is found that nobody made");
+    }
+    if (closed_ && !recovery.clean && !conditions.is_damaged && !conditions.was_begun_before) {
+        violated("the last stop was clean, and that is not found");
+    }
+}
+
+std::vector<LiveIds> Oracle::state_after(Lsn lsn, bool clean) const {
+    if (clean) return now_;
+    std::vector<LiveIds> state = settled_;
+    for (const Change& change : changes_) {
+        if (change.lsn <= lsn) change.apply(state);
+    }
+    for (std::size_t pool = 0; pool < state.size(); ++pool) {
+        if (records_leases(static_cast<PoolIndex>(pool))) continue;
+        std::erase_if(state[pool], [](const auto& it) { return !it.second.is_recorded; });
+    }
+    return state;
+}
+
+// What the allocator answers otherwise than is expected, or nothing.
+std::optional<std::string> Oracle::difference(const std::vector<LiveIds>& expected,
+                                              Allocator& allocator) const {
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const auto pool = static_cast<PoolIndex>(i);
+        auto it = expected[i].begin();
+        for (Id from = 0;;) {
+            const auto answer = allocator.next(pool, from);
+            if (answer.wait_for != 0) return "a list has to wait after a start";
+            if (!answer.result) break;
+            const Range range = answer.result->range;
+            for (Id id = range.first;; ++id, ++it) {
+                if (it == expected[i].end() || it->first > id) {
+                    return text_of("pool ", i, ": ", said(answer), ", and ", id,
+                                   " should not be live");
+                }
+                if (it->first < id) return text_of("pool ", i, ": lost: ", it->first);
+                if (!same_lease(it->second, *answer.result)) {
+                    return text_of("pool ", i, ": ", said(answer), ", and ", id, " should be @",
+                                   it->second.generation, " of ", it->second.uid);
+                }
+                if (id == range.last) break;
+            }
+            ++it;
+            if (range.last == id_max) break;
+            from = range.last + 1;
+        }
+        if (it != expected[i].end()) return text_of("pool ", i, ": lost: ", it->first);
+    }
+    return std::nullopt;
+}
+
+// From here on `state` is what there is, and nobody has anything to wait for.
+void Oracle::take_over(std::vector<LiveIds> state, Lsn durable, bool lost_last_group) {
+    for (const HandedOut& one : this_life_) {
+        const auto& live = state[one.number.pool];
+        const auto found = live.find(one.number.id);
+        if (found != live.end() && found->second.generation == one.number.generation) continue;
+        const bool was_heard_of = one.lsn <= durable_;
+        const bool is_excused =
+            lost_last_group && !last_group_repeats_forbidden && one.group >= last_durable_group_;
+        if (!was_heard_of || is_excused) forget_number(one.number);
+    }
+    this_life_.clear();
+    changes_.clear();
+    for (LiveIds& live : state) {
+        for (auto& [id, known] : live)
+            known.lsn = 0;
+    }
+    now_ = state;
+    settled_ = std::move(state);
+    durable_ = durable;
+    // The start has made a group of its own.
+    last_durable_group_ = collecting_++;
+    closing_ = false;
+    closed_ = false;
+}
+
+}  // namespace inod::sim

@@ -1,0 +1,135 @@
+// What the world outside knows of a store, over all its lives, in sets and maps that are too simple
+// to be wrong; and what it therefore must see. Every broken promise is thrown as Violated.
+//
+// It knows each number that was ever handed out, one by one; who holds what, as the answers have
+// said; and up to which LSN the world has heard of it. After a crash the state must be just what
+// some prefix of the changes gives, one that has all the acknowledged ones in it.
+//
+// Thread safety: none of its own.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+
+#include "lib/allocator/allocator.h"
+#include "tests/sim/story.h"
+
+namespace inod::sim {
+
+// What is live, as the answers so far have said.
+struct Known {
+    std::uint64_t generation;
+    std::uint32_t uid;
+    bool is_recorded;  // Nobody forgets it in a crash.
+    Lsn lsn;           // what must be durable before anybody may hear of it
+};
+using LiveIds = std::map<Id, Known>;
+
+// What may be true of a start.
+struct StartConditions {
+    // Something on the disk was damaged, and no start has come to terms with it yet.
+    bool is_damaged = false;
+    // Starts were begun since the last one that succeeded, and may have written something.
+    bool was_begun_before = false;
+};
+
+class Oracle {
+public:
+    // `pools` are those that are configured; it outlives the oracle and may grow between lives.
+    explicit Oracle(const std::vector<PoolSpec>& pools) : pools_(pools) {}
+
+    // A start succeeded: holds what it came to against what was promised. True if the last group
+    // was lost, which damage may do.
+    bool restarted(const Recovery& recovery, Allocator& allocator, StartConditions conditions);
+
+    // Answers to requests that succeeded.
+    void leased(PoolIndex pool, std::uint64_t count, std::uint32_t uid,
+                const Answer<Lease>& answer);
+    void claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answer<Lease>& answer);
+    void released(PoolIndex pool, Range range, const Answer<void>& answer);
+
+    // What a release must be refused with, detail included; ok if it must succeed.
+    [[nodiscard]] Error release_error(PoolIndex pool, Range range, std::uint64_t generation,
+                                      std::uint32_t uid) const;
+    void check_lookup(PoolIndex pool, Id id, const Answer<Held>& answer) const;
+    void check_next(PoolIndex pool, Id id, const Answer<Held>& answer) const;
+    void check_refused_lease(PoolIndex pool, std::uint64_t count, const Error& error) const;
+    void check_refused_claim(PoolIndex pool, Range range, const Error& error) const;
+
+    // What was recorded so far is the group under way; is durable, and the world hears of it.
+    void group_begun();
+    void group_durable(Lsn lsn);
+    // A clean stop is tried; has succeeded.
+    void closing() { closing_ = true; }
+    void closed() { closed_ = true; }
+
+    [[nodiscard]] const LiveIds& live(PoolIndex pool) const { return now_[pool]; }
+
+private:
+    struct Number {
+        PoolIndex pool;
+        Id id;
+        std::uint64_t generation;
+        friend bool operator==(const Number&, const Number&) = default;
+    };
+    struct NumberHash {
+        std::size_t operator()(const Number& number) const noexcept;
+    };
+    // A change that the journal records.
+    struct Change {
+        Lsn lsn;
+        PoolIndex pool;
+        Range range;
+        std::optional<Known> leased;  // released where there is none
+
+        void apply(std::vector<LiveIds>& live) const;
+    };
+    struct HandedOut {
+        Number number;
+        Lsn lsn;
+        std::uint64_t group;
+    };
+
+    [[nodiscard]] bool records_leases(PoolIndex pool) const {
+        return pools_[pool].durability == Durability::lease;
+    }
+    void hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, bool is_recorded,
+                  Lsn wait_for);
+    [[nodiscard]] bool was_handed_out(PoolIndex pool, Id id) const;
+    void forget_number(const Number& number);
+    void remember_number(const Number& number);
+    [[nodiscard]] Lsn last_change(PoolIndex pool, Id id) const;
+    [[nodiscard]] Error not_live(PoolIndex pool, Id id) const;
+
+    // The parts of restarted().
+    void check_end(const Recovery& recovery, StartConditions conditions) const;
+    [[nodiscard]] std::vector<LiveIds> state_after(Lsn lsn, bool clean) const;
+    [[nodiscard]] std::optional<std::string> difference(const std::vector<LiveIds>& expected,
+                                                        Allocator& allocator) const;
+    void take_over(std::vector<LiveIds> state, Lsn durable, bool lost_last_group);
+
+    const std::vector<PoolSpec>& pools_;
+    boost::unordered_flat_set<Number, NumberHash> numbers_;  // ever handed out, as far as known
+    // How many of them an ID has; generation 0.
+    boost::unordered_flat_map<Number, std::uint64_t, NumberHash> ids_;
+    std::vector<HandedOut> this_life_;
+
+    std::vector<LiveIds> now_;      // as the answers have said
+    std::vector<LiveIds> settled_;  // without `changes_`
+    std::vector<Change> changes_;   // of the last durable group and after it
+
+    Lsn durable_ = 0;
+    Lsn durable_before_ = 0;        // before the last durable group
+    std::uint64_t collecting_ = 0;  // number of the group that is being collected
+    std::uint64_t last_durable_group_ = 0;
+    bool closing_ = false;
+    bool closed_ = false;
+};
+
+}  // namespace inod::sim

@@ -1,0 +1,58 @@
+// One process of the daemon: an allocator on a storage, driven as the daemon drives it. No other
+// file of the simulation knows how that goes: what a start is, what a turn of the flusher consists
+// of, what a clean stop does.
+//
+// Thread safety: none of its own. Where the daemon has a second thread, its calls are in parts, so
+// that requests can come between.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lib/allocator/allocator.h"
+
+namespace inod::sim {
+
+class Process {
+public:
+    // `storage` outlives it. May throw std::bad_alloc, as start(), flush(), maintain() and close()
+    // may: the process is over then.
+    // Sizes in bytes.
+    Process(Storage& storage, const std::vector<PoolSpec>& pools, std::uint64_t memory_max,
+            std::uint64_t segment_size);
+
+    Result<Recovery, Failure> start() { return allocator_.recover(); }
+
+    // A turn of the flusher: begin_flush(), where it says true flush(), and end_flush(). Requests
+    // may come between. An error ends the process.
+    bool begin_flush() noexcept { return allocator_.begin_flush(); }
+    Result<void, Failure> flush() { return allocator_.flush(); }
+    Lsn end_flush() noexcept { return allocator_.end_flush(); }
+
+    // What a flusher does besides, between two turns. Where wants_maintenance() says so, nothing
+    // may be left to flush. An error ends the process.
+    [[nodiscard]] bool wants_maintenance() const noexcept;
+    Result<void, Failure> maintain();
+    // Looks whether a disk that was full has space again. An error ends the process.
+    Result<void, Failure> make_space() { return allocator_.make_space(); }
+
+    // Ends it by itself. Requires that nothing is left to flush.
+    Result<void, Failure> close() { return allocator_.close(); }
+
+    // Is a request refused like this only because something has to be flushed first?
+    static bool is_to_be_asked_again(Errc code) noexcept;
+
+    [[nodiscard]] Lsn durable_lsn() const noexcept { return allocator_.journal().durable_lsn(); }
+    [[nodiscard]] Lsn last_lsn() const noexcept { return allocator_.journal().last_lsn(); }
+    [[nodiscard]] bool has_space() const noexcept { return allocator_.journal().has_space(); }
+    [[nodiscard]] std::uint64_t snapshot_count() const noexcept { return snapshot_count_; }
+
+    // Requests, lists and memory; what is above goes through the process.
+    [[nodiscard]] Allocator& allocator() { return allocator_; }
+
+private:
+    Allocator allocator_;
+    std::uint64_t snapshot_count_ = 0;
+};
+
+}  // namespace inod::sim

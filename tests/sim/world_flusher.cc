@@ -1,0 +1,99 @@
+// The flusher of a simulated machine, and how its calls may end the process.
+#include <new>
+
+#include "tests/sim/promises.h"
+#include "tests/sim/refused_memory.h"
+#include "tests/sim/world.h"
+
+namespace inod::sim {
+
+void World::advance_turn() {
+    switch (turn_) {
+        case Turn::idle:
+            if (process_->begin_flush()) {
+                story_.step("flusher: a group is under way");
+                oracle_->group_begun();
+                turn_ = Turn::begun;
+            } else {
+                maintain();
+            }
+            return;
+        case Turn::begun: flush(); return;
+        case Turn::written: end_turn(); return;
+    }
+}
+
+// Until nothing is left to flush.
+void World::finish_turns() {
+    while (!is_over_ && (turn_ != Turn::idle || process_->last_lsn() > process_->durable_lsn()))
+        advance_turn();
+    if (!is_over_) maintain();
+}
+
+void World::flush() {
+    story_.step("flusher: writes the group");
+    ++flush_count_;
+    if (memory_in_flush_ == flush_count_) figures_.inject(Fault::no_memory_in_flush);
+    if (survives([this] { return process_->flush(); })) turn_ = Turn::written;
+}
+
+void World::end_turn() {
+    const Lsn durable = process_->end_flush();
+    turn_ = Turn::idle;
+    figures_.add(Count::groups);
+    oracle_->group_durable(durable);
+    story_.step("flusher: durable up to LSN ", durable);
+}
+
+void World::maintain() {
+    if (process_->wants_maintenance()) {
+        if (process_->last_lsn() > process_->durable_lsn()) return;
+        story_.step("flusher: takes a snapshot");
+        const std::uint64_t before = process_->snapshot_count();
+        if (!survives([this] { return process_->maintain(); })) return;
+        figures_.add(Count::snapshots, process_->snapshot_count() - before);
+    }
+    check_space();
+    if (!process_->has_space() && dice_.one_in(8)) {
+        survives([this] { return process_->make_space(); });
+    }
+}
+
+bool World::survives(const std::function<Result<void, Failure>()>& call) {
+    const bool has_memory = !memory_in_flush_ || flush_count_ < *memory_in_flush_;
+    try {
+        const auto make = [&] {
+            if (has_memory) return call();
+            const RefusedMemory refused;
+            return call();
+        };
+        const Result<void, Failure> done = make();
+        if (done) return true;
+        judge(done.error());
+    } catch (const std::bad_alloc&) {
+        if (has_memory) violated("std::bad_alloc, with memory enough");
+        figures_.meet(Fault::no_memory_in_flush);
+        story_.detail("std::bad_alloc ends the process");
+    }
+    is_over_ = true;
+    return false;
+}
+
+// The process ends with this: may it?
+void World::judge(const Failure& failure) {
+    story_.detail("The process ends: ", failure.code, ": ", failure.message);
+    if (call_failed()) return;
+    if (failure.code != Errc::no_space) violated("the process ends without a reason");
+    if (!disk_was_full()) violated("no space, with enough");
+    if (full_disk_never_stops) violated("a full disk ends the process");
+    figures_.add(Count::stops_by_full_disk);
+    figures_.meet(Fault::full_disk);
+}
+
+void World::check_space() const {
+    if (!process_->has_space() && !call_failed() && !disk_was_full()) {
+        violated("no space, with enough");
+    }
+}
+
+}  // namespace inod::sim
