@@ -1,5 +1,6 @@
 // inoctl: numbers from the command line.
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <limits>
@@ -8,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/adopt.h"
 #include "cli/commands.h"
 #include "lib/base/standard_descriptors.h"
 
@@ -49,6 +51,7 @@ public:
         add_release();
         add_queries();
         add_overviews();
+        add_adopt();
     }
 
     // Runs what the command line says, and returns the exit status.
@@ -58,7 +61,9 @@ public:
         } catch (const CLI::ParseError& error) {
             return app_.exit(error) == 0 ? 0 : static_cast<int>(ExitStatus::usage);
         }
-        return static_cast<int>(inod::cli::run(command_, options_));
+        if (command_ != nullptr) return static_cast<int>(inod::cli::run(command_, options_));
+        adopt_.format = options_.format;
+        return static_cast<int>(inod::cli::adopt(adopt_));
     }
 
 private:
@@ -161,6 +166,42 @@ private:
         add("ping", "Does the daemon answer?", inod::cli::ping);
     }
 
+    // The one verb that no daemon can carry out: none may run.
+    void add_adopt() {
+        CLI::App* const verb = app_.add_subcommand(
+            "adopt", "Go on with an old copy of a state directory that inod refuses to start on");
+        verb->add_option("DIR", adopt_.state_dir, "The state directory; its daemon must be stopped")
+            ->required()
+            ->check(not_empty_);
+        verb->add_option_function<std::string>(
+                "--skip-ahead",
+                [this](const std::string& text) {
+                    const auto skip = inod::cli::parse_skip_ahead(text);
+                    if (!skip) {
+                        throw CLI::ValidationError("'" + text +
+                                                   "' is neither auto nor a number from 0 to " +
+                                                   std::to_string(UINT64_MAX));
+                    }
+                    adopt_.skip_ahead = *skip;
+                },
+                "How many numbers and generations each pool passes over: as many at least as may\n"
+                "have been handed out since the copy was made; auto: by what the witness knows")
+            ->required()
+            ->option_text("N|auto REQUIRED");
+        verb->add_option("--witness-dir", adopt_.witness_dir,
+                         "Where the witness is, if not beside DIR")
+            ->check(not_empty_);
+        verb->footer(
+            "Leases stay as they are in the copy. What was handed out since reads as released, "
+            "what\n"
+            "was released since is live again, and the numbers passed over are never handed out.\n"
+            "Whoever runs it as root acts as the owner of DIR. Prints each pool, from where and "
+            "to\n"
+            "where it skipped. Put back a copy of the newest state instead, if there is one.\n"
+            "Ends with status 0, 1 if it was refused, 2 for a wrong command line, 4 if what was\n"
+            "skipped could not be printed.");
+    }
+
     const CLI::Validator not_empty_{
         [](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); },
         ""};
@@ -168,7 +209,8 @@ private:
         {"pretty", Format::pretty}, {"short", Format::one_line}, {"off", Format::off}};
     CLI::App app_{"inoctl: numbers from inod, the number daemon"};
     Options options_;
-    Command command_ = nullptr;
+    inod::cli::AdoptOptions adopt_;
+    Command command_ = nullptr;  // null: adopt
 };
 
 }  // namespace

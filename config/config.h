@@ -58,7 +58,7 @@ struct Config {
     std::uint32_t socket_mode = 0666;            // permissions, 0 to 0777; grants decide the rest
     std::uint64_t memory_max = 0;                // bytes; 0: the daemon decides when it starts
     std::uint32_t connections_max = 16'384;      // 1 to connections_limit
-    std::uint64_t segment_size = std::uint64_t{16} << 20U;  // bytes, "journal": {"segment_size"}
+    std::uint64_t segment_size = std::uint64_t{4} << 20U;  // bytes, "journal": {"segment_size"}
     LogLevel log_level = LogLevel::info;
 
     friend bool operator==(const Config&, const Config&) = default;

@@ -129,8 +129,9 @@ Dispatcher::Next Dispatcher::answer_body(const Call& call) {
         [&](const auto& body) {
             if constexpr (std::is_same_v<decltype(body), const proto::HelloRequest&>) {
                 return answer_hello(call, body);
-            } else if constexpr (std::is_same_v<decltype(body), const proto::AllocateRequest&>) {
-                return answer_allocate(call, body);
+            } else if constexpr (std::is_same_v<decltype(body), const proto::AllocateRequest&> ||
+                                 std::is_same_v<decltype(body), const proto::AllocateAtRequest&>) {
+                return answer_lease(call, hand_out(call, body));
             } else {
                 answer_as(call, body);
                 return Next::go_on;
@@ -238,30 +239,27 @@ void Dispatcher::answer_as(const Call& call, const proto::PingRequest& /*ping*/)
     reply(call, proto::DoneReply{}, 0);
 }
 
-Dispatcher::Next Dispatcher::answer_allocate(const Call& call,
-                                             const proto::AllocateRequest& allocate) {
-    const auto answer =
-        allocator_.allocate(call.guard, call.request.pool, allocate.count, holder_of(call.client));
-    if (!answer.result && answer.result.error().code == Errc::block_pending) {
-        return Next::ask_again;
+Answer<Lease> Dispatcher::hand_out(const Call& call, const proto::AllocateRequest& allocate) {
+    return allocator_.allocate(call.guard, call.request.pool, allocate.count,
+                               holder_of(call.client));
+}
+
+Answer<Lease> Dispatcher::hand_out(const Call& call, const proto::AllocateAtRequest& allocate) {
+    return allocator_.allocate_at(call.guard, call.request.pool, allocate.range,
+                                  holder_of(call.client));
+}
+
+Dispatcher::Next Dispatcher::answer_lease(const Call& call, const Answer<Lease>& answer) {
+    if (answer.result) {
+        reply(call,
+              proto::LeaseReply{.range = answer.result->range,
+                                .generation = answer.result->generation},
+              answer.wait_for);
+        return Next::go_on;
     }
-    answer_lease(call, answer);
+    if (answer.result.error().code == Errc::block_pending) return Next::ask_again;
+    refuse(call, answer.result.error(), answer.wait_for, {});
     return Next::go_on;
-}
-
-void Dispatcher::answer_as(const Call& call, const proto::AllocateAtRequest& allocate) {
-    answer_lease(call, allocator_.allocate_at(call.guard, call.request.pool, allocate.range,
-                                              holder_of(call.client)));
-}
-
-void Dispatcher::answer_lease(const Call& call, const Answer<Lease>& answer) {
-    if (!answer.result) {
-        refuse(call, answer.result.error(), answer.wait_for, {});
-        return;
-    }
-    reply(call,
-          proto::LeaseReply{.range = answer.result->range, .generation = answer.result->generation},
-          answer.wait_for);
 }
 
 void Dispatcher::answer_as(const Call& call, const proto::ReleaseRequest& release) {

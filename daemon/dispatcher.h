@@ -67,8 +67,8 @@ private:
     Next answer_body(const Call& call);
     Next answer_hello(const Call& call, const proto::HelloRequest& hello);
     static void answer_as(const Call& call, const proto::PingRequest& ping);
-    Next answer_allocate(const Call& call, const proto::AllocateRequest& allocate);
-    void answer_as(const Call& call, const proto::AllocateAtRequest& allocate);
+    Answer<Lease> hand_out(const Call& call, const proto::AllocateRequest& allocate);
+    Answer<Lease> hand_out(const Call& call, const proto::AllocateAtRequest& allocate);
     void answer_as(const Call& call, const proto::ReleaseRequest& release);
     void answer_as(const Call& call, const proto::LookupRequest& lookup);
     void answer_as(const Call& call, const proto::LookupLeaseRequest& lookup);
@@ -77,7 +77,7 @@ private:
     void answer_as(const Call& call, const proto::PoolsRequest& pools);
     void answer_as(const Call& call, const proto::StatsRequest& stats);
 
-    static void answer_lease(const Call& call, const Answer<Lease>& answer);
+    static Next answer_lease(const Call& call, const Answer<Lease>& answer);
     template <class T, class ToBody>
     void answer_held(const Call& call, const Answer<T>& answer, ToBody to_body);
     static void reply(const Call& call, const proto::Reply::Body& body, Lsn wait_for);

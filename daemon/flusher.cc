@@ -42,44 +42,51 @@ void Flusher::stop() {
     if (thread_.joinable()) thread_.join();
 }
 
+// Saying why takes no memory: there may be none.
 void Flusher::run() {
-    Result<void, Failure> done;
     try {
-        done = flush_until_stopped();
+        auto done = flush_until_stopped();
+        if (done) return;
+        failure_ = std::move(done.error());
     } catch (const std::bad_alloc&) {
-        done = Failure{Errc::out_of_memory, "the system has no memory for another segment"};
+        failure_ = std::move(no_memory_);
     }
-    if (!done) boost::asio::post(io_, [this, failure = done.error()] { on_failure_(failure); });
+    boost::asio::post(io_, boost::asio::bind_allocator(HandlerAllocator<void>(failure_memory_),
+                                                       [this] { on_failure_(failure_); }));
 }
 
 Result<void, Failure> Flusher::flush_until_stopped() {
     Guard guard = lock();
     for (;;) {
         wait_for_work(guard);
-        if (stopping_ && !has_work()) return {};
-        auto done = has_work() ? flush_group(guard) : make_space(guard);
+        if (stopping_ && !has_records()) return {};
+        if (auto flushed = flush_group(guard); !flushed) return flushed;
         wake_waiters();
-        if (done && allocator_.journal().wants_snapshot()) done = take_snapshot();
-        if (!done) return done;
+        if (auto made = make_space(guard); !made) return made;
+        wake_waiters();
     }
 }
 
-// Returns when something is to be synced, when the thread is to end, or when it is time to look
-// whether the disk has space again.
+// Returns when something is to be synced or set aside, when the thread is to end, or when it is time
+// to look whether the disk has space again.
 void Flusher::wait_for_work(Guard& guard) {
     while (!stopping_ && !has_work()) {
         idle_ = true;
         if (allocator_.journal().has_space()) {
             work_.wait(guard);
         } else if (work_.wait_for(guard, space_check_period) == std::cv_status::timeout) {
+            checks_space_ = true;
             break;
         }
     }
     idle_ = false;
 }
 
-// Without the lock, since it writes a whole segment.
+// A step towards what is to be set aside on disk, without the lock, since it waits for the disk. Where
+// there was no space it is tried again once in a while.
 Result<void, Failure> Flusher::make_space(Guard& guard) {
+    const bool is_time = std::exchange(checks_space_, false);
+    if (!is_time && !wants_space()) return {};
     guard.unlock();
     auto made = allocator_.make_space();
     guard.lock();
@@ -87,7 +94,15 @@ Result<void, Failure> Flusher::make_space(Guard& guard) {
 }
 
 bool Flusher::has_work() const noexcept {
+    return allocator_.has_work() || wants_space();
+}
+
+bool Flusher::has_records() const noexcept {
     return allocator_.journal().last_lsn() > allocator_.journal().durable_lsn();
+}
+
+bool Flusher::wants_space() const noexcept {
+    return allocator_.journal().wants_space() && allocator_.journal().has_space();
 }
 
 // Syncs what has been recorded so far, without the lock while it does.
@@ -100,20 +115,6 @@ Result<void, Failure> Flusher::flush_group(Guard& guard) {
     allocator_.end_flush();
     ++groups_synced_;
     return {};
-}
-
-// A snapshot is written with nothing collected, so what was recorded meanwhile is synced first, and
-// the lock stays taken until the snapshot is whole.
-Result<void, Failure> Flusher::take_snapshot() {
-    if (allocator_.begin_flush()) {
-        if (auto flushed = allocator_.flush(); !flushed) return flushed;
-        allocator_.end_flush();
-        ++groups_synced_;
-        wake_waiters();
-    }
-    auto taken = allocator_.maintain();
-    // Where just the space for it was missing, the log goes on, and a later turn tries again.
-    return allocator_.journal().sealed() ? taken : Result<void, Failure>();
 }
 
 void Flusher::wake_waiters() {

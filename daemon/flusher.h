@@ -1,5 +1,6 @@
 // The flusher: a thread that makes durable what the sessions recorded, group by group, and tells
 // the sessions that wait for it. All that is recorded while one group is synced goes into the next.
+// Between groups it sets space aside, on disk, for releases to come.
 //
 // It owns the lock that guards the allocator.
 #pragma once
@@ -68,10 +69,11 @@ private:
     void run();
     Result<void, Failure> flush_until_stopped();
     [[nodiscard]] bool has_work() const noexcept;
+    [[nodiscard]] bool has_records() const noexcept;
+    [[nodiscard]] bool wants_space() const noexcept;
     void wait_for_work(Guard& guard);
     Result<void, Failure> flush_group(Guard& guard);
     Result<void, Failure> make_space(Guard& guard);
-    Result<void, Failure> take_snapshot();
     void wake_waiters();
     void tell_waiters();
 
@@ -82,9 +84,13 @@ private:
     std::condition_variable work_;
     bool idle_ = false;  // the thread waits on work_
     bool stopping_ = false;
+    bool checks_space_ = false;  // it is time to look whether the disk has space again
     Waiters waiters_;
     bool telling_ = false;  // tell_waiters() is on its way
     HandlerMemory telling_memory_;
+    Failure failure_{};  // why the thread ended, if the journal failed
+    Failure no_memory_{Errc::out_of_memory, "the system has no memory for the journal"};
+    HandlerMemory failure_memory_;
     std::atomic<std::uint64_t> groups_synced_{0};
     std::thread thread_;
 };

@@ -32,7 +32,7 @@ Result<void, Failure> check_ours(const std::string& directory) {
     for (const std::filesystem::directory_iterator end; !error && entry != end;
          entry.increment(error)) {
         const std::string file_name = entry->path().filename().string();
-        if (file_name == "lock" || file_name.starts_with("segment-")) return {};
+        if (file_name == "lock" || file_name.starts_with("journal-")) return {};
         // What a file system of its own has at its root.
         if (file_name != "lost+found") foreign = file_name;
     }

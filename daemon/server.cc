@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "daemon/dispatcher.h"
+#include "daemon/file_system.h"
 #include "daemon/flusher.h"
 #include "daemon/listener.h"
 #include "daemon/machine_identity.h"
@@ -34,7 +35,6 @@
 #include "lib/base/posix_storage.h"
 #include "lib/journal/segment.h"
 #include "lib/journal/stale_copy.h"
-#include "lib/journal/witness.h"
 
 namespace inod::daemon {
 namespace {
@@ -322,13 +322,16 @@ Result<AllocatorOptions, Failure> options_of(const Config& config) {
 }
 
 // What the journal says names the file; an administrator also needs its directory, and a remedy.
+// What the witness says has both.
 Failure not_recovered(Failure failure, const Config& config) {
+    const bool is_of_witness = failure.message.starts_with("witness directory ");
+    if (failure.code == Errc::state_stale || is_of_witness) return failure;
     failure.message = "state directory " + config.state_dir + ": " + failure.message;
     const bool has_remedy = failure.message.find("Restore") != std::string::npos;
     if (failure.code == Errc::journal_damaged && !has_remedy) {
         failure.message +=
-            ". Restore the state directory from a backup; what was handed out since will be handed "
-            "out again";
+            ". Restore the state directory from a backup, and go on with that by `inoctl adopt`, "
+            "above what was handed out since";
     }
     return failure;
 }
@@ -340,24 +343,6 @@ Surroundings surroundings_of(const Config& config) {
             .state_dir = config.state_dir,
             .witness_dir = is_default ? by_default : config.witness_dir,
             .witness_dir_is_default = is_default};
-}
-
-// The witness of this store, with room for what is to be written into it. So far only the identity
-// is compared: no two stores share a witness.
-Result<void, Failure> take_witness(Witness& witness, const Recovery& store,
-                                   const Surroundings& here) {
-    const auto record = witness.load();
-    if (!record) return witness_refused(record.error(), here);
-    const bool is_foreign =
-        *record && (*record)->facts.run != 0 && (*record)->facts.store != store.id;
-    if (is_foreign) {
-        return check_not_stale(StoreFacts{.id = store.id, .run = store.run}, *record, here);
-    }
-    const WitnessFacts reached{
-        .store = store.id, .run = store.run, .lsn = store.last_lsn, .machine = here.machine};
-    auto prepared = witness.prepare(reached, {}, 0);
-    if (!prepared) return witness_refused(prepared.error(), here);
-    return {};
 }
 
 // --- the whole life ----------------------------------------------------------------------------
@@ -374,6 +359,16 @@ bool close(Allocator& allocator) {
     return false;
 }
 
+void warn_of_file_system(const std::string& state_dir) {
+    const auto copying = copies_on_write(state_dir);
+    if (!copying) return;
+    spdlog::warn(
+        "state directory on {}, which writes elsewhere what is rewritten: with a full disk "
+        "releases "
+        "can fail; put it on ext4, xfs or tmpfs: state={}",
+        *copying, state_dir);
+}
+
 Result<bool, Failure> live(const Config& config) {
     auto state_lock = lock_state(config.state_dir);
     if (!state_lock) return state_lock.error();
@@ -382,16 +377,16 @@ Result<bool, Failure> live(const Config& config) {
     if (!listener) return listener.error();
     auto storage = PosixStorage::open_directory(config.state_dir);
     if (!storage) return storage.error();
+    warn_of_file_system(config.state_dir);
     const Surroundings here = surroundings_of(config);
     const auto witness_storage = open_witness_directory(here.witness_dir, config.state_dir);
     if (!witness_storage) return witness_storage.error();
     auto options = options_of(config);
     if (!options) return options.error();
+    options->witness = WitnessPlace{.storage = witness_storage->get(), .here = here};
     Allocator allocator(**storage, std::move(*options));
     const auto recovery = allocator.recover();
     if (!recovery) return not_recovered(recovery.error(), config);
-    Witness witness(**witness_storage);
-    if (auto taken = take_witness(witness, *recovery, here); !taken) return taken.error();
     log_recovery(*recovery, allocator, config);
     {
         Server server(config, allocator, std::move(*listener), recovery->run);

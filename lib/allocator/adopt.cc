@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "lib/allocator/witness_marks.h"
-
 namespace inod {
 namespace {
 
-using Marks = std::vector<WitnessMark>;
+using Marks = std::vector<PoolMark>;
 
 // Whole and of a store that has begun, or none.
 Result<std::optional<WitnessRecord>, Failure> load(Witness& witness, const Surroundings& here) {
@@ -30,36 +28,155 @@ Failure cannot_tell(const Surroundings& here, const std::string& why) {
                 "out since the copy was made"};
 }
 
-// Where the pool is, and how far it has to get, in numbers or generations.
-struct Step {
-    std::uint64_t from;
-    std::uint64_t end;  // its max
-    std::uint64_t stride;
+// Where the pool goes on above, or of which generation.
+std::uint64_t position(const Pool& pool) {
+    const SequenceState state = pool.sequence();
+    return pool.spec().policy == Policy::unique ? state.mark.value_or(0) : state.generation;
+}
+
+class Adopter {
+public:
+    Adopter(Storage& state, Storage& witness_directory, AllocatorOptions options, SkipAhead skip,
+            const Surroundings& here)
+        : here_(here),
+          skip_(skip),
+          witness_(witness_directory),
+          allocator_(state, std::move(options)) {}
+
+    Result<Adoption, Failure> run();
+
+private:
+    Result<std::uint64_t, Failure> admit(const Recovery& store);
+    Result<void, Failure> check_marks() const;
+    Result<void, Failure> mark_unfinished(const Recovery& store);
+    Result<void, Failure> skip();
+    Result<void, Failure> flush();
+    Result<void, Failure> mark_done();
+
+    const Surroundings& here_;
+    const SkipAhead skip_;
+    Witness witness_;
+    std::optional<WitnessRecord> seen_;  // of this store
+    Marks marks_;                        // of the pools, as it was seen
+    Allocator allocator_;
+    Adoption adoption_;
 };
 
-Step step_of(const Pool& pool) {
-    const SequenceState state = pool.sequence();
-    if (pool.spec().policy != Policy::unique) {
-        return {state.generation, ~std::uint64_t{0}, witness_generation_stride};
+Result<Adoption, Failure> Adopter::run() {
+    auto seen = load(witness_, here_);
+    if (!seen) return seen.error();
+    seen_ = *std::move(seen);
+    const auto recovery =
+        allocator_.recover([this](const Recovery& store) { return admit(store); });
+    if (!recovery) return recovery.error();
+    adoption_.run = recovery->run;
+    if (auto skipped = skip(); !skipped) return skipped.error();
+    if (auto closed = allocator_.close(); !closed) return closed.error();
+    if (auto done = mark_done(); !done) return done.error();
+    return adoption_;
+}
+
+// Called with what the journal says of the store, before anything is changed; answers with the run
+// that the life is to be above.
+Result<std::uint64_t, Failure> Adopter::admit(const Recovery& store) {
+    if (store.run == 0) {
+        return Failure{Errc::state_stale,
+                       "state directory " + here_.state_dir + ": there is no store to adopt"};
     }
-    const Id max = pool.spec().range.last;
-    const Id mark = std::max(state.mark.value_or(0), state.highest.value_or(0));
-    return {mark, max, witness_mark_stride(std::min(mark, max), max)};
+    adoption_.store = store.id;
+    const bool is_auto = !skip_.count;
+    if (is_auto && !seen_) return cannot_tell(here_, "there is none that reads back");
+    if (seen_ && seen_->facts.store != store.id) seen_.reset();
+    if (is_auto && !seen_) return cannot_tell(here_, "it is of another store");
+    const auto decoded = seen_ ? decode_marks(seen_->marks) : Marks();
+    if (is_auto && !decoded) return cannot_tell(here_, "its marks are of another version");
+    if (decoded) marks_ = *decoded;
+    // Another pool may get its index now, or the same pool begin anew.
+    adoption_.pools_missing = static_cast<std::size_t>(std::count_if(
+        marks_.begin(), marks_.end(),
+        [&](const PoolMark& mark) { return mark.pool >= allocator_.pool_index_end(); }));
+    if (is_auto) {
+        if (auto checked = check_marks(); !checked) return checked.error();
+    }
+    if (auto marked = mark_unfinished(store); !marked) return marked.error();
+    return std::max(store.run, seen_ ? seen_->facts.run : 0);
 }
 
-std::uint64_t saturated(std::uint64_t from, std::uint64_t count, std::uint64_t end) {
-    return from >= end || end - from < count ? std::max(from, end) : from + count;
+// Are the pools of this copy those that the witness knows?
+Result<void, Failure> Adopter::check_marks() const {
+    if (adoption_.pools_missing > 0) {
+        return cannot_tell(here_, "it knows pools that were made after this copy");
+    }
+    for (const PoolMark& mark : marks_) {
+        const PoolSpec& spec = allocator_.any_pool(mark.pool).spec();
+        if (spec.policy != Policy::unique || mark.max == spec.range.last) continue;
+        return cannot_tell(here_, "it knows pool '" + spec.name +
+                                      "' from after its max was raised, so give that pool a new "
+                                      "name too");
+    }
+    return {};
 }
 
-// What a pool has to get to.
-std::uint64_t goal(const Pool& pool, PoolIndex index, SkipAhead skip, const Marks& marks) {
-    const Step step = step_of(pool);
-    if (skip.count) return saturated(step.from, *skip.count, step.end);
-    const auto seen = std::find_if(marks.begin(), marks.end(),
-                                   [&](const WitnessMark& mark) { return mark.pool == index; });
-    // The witness never heard of this pool, but it may have begun since.
-    const std::uint64_t witnessed = seen == marks.end() ? 0 : seen->value;
-    return saturated(std::max(witnessed, step.from), step.stride, step.end);
+// Above the run of this life, so that the store stays stale until all is done. The marks stay, so
+// that a second attempt can go by them.
+Result<void, Failure> Adopter::mark_unfinished(const Recovery& store) {
+    const std::uint64_t seen_run = seen_ ? seen_->facts.run : 0;
+    const WitnessFacts unfinished{.store = store.id,
+                                  .run = std::max(store.run, seen_run) + 2,
+                                  .lsn = seen_ ? seen_->facts.lsn : 0};
+    const std::vector<std::byte> kept = seen_ ? seen_->marks : std::vector<std::byte>();
+    const std::size_t size_max = std::max(kept.size(), marks_size_max(allocator_.pool_index_end()));
+    auto prepared = witness_.prepare(unfinished, kept, size_max);
+    if (!prepared) return witness_refused(prepared.error(), here_);
+    auto written = witness_.write_both(unfinished, kept);
+    if (!written) return witness_refused(written.error(), here_);
+    return {};
+}
+
+Result<void, Failure> Adopter::skip() {
+    const std::size_t pool_count = allocator_.pool_index_end();
+    for (std::size_t i = 0; i < pool_count; ++i) {
+        const Pool& pool = allocator_.any_pool(static_cast<PoolIndex>(i));
+        adoption_.pools.push_back({.name = pool.spec().name, .from = position(pool), .to = 0});
+    }
+    if (skip_.count) {
+        allocator_.skip_ahead(*skip_.count);
+    } else {
+        for (std::size_t i = 0; i < pool_count; ++i) {
+            const auto index = static_cast<PoolIndex>(i);
+            const Pool& pool = allocator_.any_pool(index);
+            const auto seen = std::find_if(marks_.begin(), marks_.end(), [&](const PoolMark& mark) {
+                return mark.pool == index;
+            });
+            const std::uint64_t witnessed = seen == marks_.end() ? 0 : seen->value;
+            const std::uint64_t known = mark_of(index, pool).value;
+            allocator_.skip_above(index, witness_limit(pool.spec(), std::max(witnessed, known)));
+            if (auto flushed = flush(); !flushed) return flushed;
+        }
+    }
+    for (std::size_t i = 0; i < pool_count; ++i)
+        adoption_.pools[i].to = position(allocator_.any_pool(static_cast<PoolIndex>(i)));
+    return {};
+}
+
+// If there is no room for another record.
+Result<void, Failure> Adopter::flush() {
+    if (allocator_.has_room() || !allocator_.begin_flush()) return {};
+    if (auto flushed = allocator_.flush(); !flushed) return flushed;
+    allocator_.end_flush();
+    return {};
+}
+
+Result<void, Failure> Adopter::mark_done() {
+    const Marks marks = allocator_.marks();
+    std::vector<std::byte> memory(marks_size_max(marks.size()));
+    ByteWriter reached(memory);
+    encode_marks(marks, reached);
+    const WitnessFacts done{
+        .store = adoption_.store, .run = adoption_.run, .lsn = allocator_.journal().durable_lsn()};
+    auto written = witness_.write_both(done, reached.written());
+    if (!written) return witness_refused(written.error(), here_);
+    return {};
 }
 
 }  // namespace
@@ -67,75 +184,8 @@ std::uint64_t goal(const Pool& pool, PoolIndex index, SkipAhead skip, const Mark
 Result<Adoption, Failure> adopt(Storage& state, Storage& witness_directory,
                                 AllocatorOptions options, SkipAhead skip,
                                 const Surroundings& here) {
-    Witness witness(witness_directory);
-    const auto seen = load(witness, here);
-    if (!seen) return seen.error();
-
-    Adoption adoption;
-    Marks marks;
-    // Called with what the journal says of the store, before anything is changed; answers with the
-    // run that the life is to have.
-    const auto admit =
-        [&](const std::optional<StoreFacts>& store) -> Result<std::uint64_t, Failure> {
-        if (!store) {
-            return Failure{Errc::state_stale,
-                           "state directory " + here.state_dir + ": there is no store to adopt"};
-        }
-        const bool is_ours = *seen && (*seen)->facts.store == store->id;
-        if (!skip.count && !*seen) return cannot_tell(here, "there is none that reads back");
-        if (!skip.count && !is_ours) return cannot_tell(here, "it is of another store");
-        const auto decoded = is_ours ? decode_witness_marks((*seen)->marks) : Marks();
-        if (!skip.count && !decoded) return cannot_tell(here, "its marks are of another version");
-        marks = decoded.value_or(Marks());
-        adoption.store = store->id;
-        adoption.run = std::max(store->run, is_ours ? (*seen)->facts.run : 0) + 1;
-        // Above the run of this life, so that the store stays stale until all is done. The marks
-        // stay, so that a second attempt can go by them.
-        const WitnessFacts unfinished{
-            .store = store->id, .run = adoption.run + 1, .lsn = is_ours ? (*seen)->facts.lsn : 0};
-        const std::vector<std::byte> kept = is_ours ? (*seen)->marks : std::vector<std::byte>();
-        const std::size_t marks_size_max = std::max(kept.size(), witness_mark_size * 65'535);
-        auto prepared = witness.prepare(unfinished, kept, marks_size_max);
-        if (!prepared) return prepared.error();
-        if (auto written = witness.write_both(unfinished, kept); !written) return written.error();
-        return adoption.run;
-    };
-
-    options.journal.admit = admit;
-    Allocator allocator(state, std::move(options));
-    const auto recovery = allocator.recover();
-    if (!recovery) return recovery.error();
-
-    // Another pool may get its index now, or the same pool begin anew.
-    adoption.pools_missing = static_cast<std::size_t>(std::count_if(
-        marks.begin(), marks.end(),
-        [&](const WitnessMark& mark) { return mark.pool >= allocator.pool_index_end(); }));
-    if (!skip.count && adoption.pools_missing > 0) {
-        return cannot_tell(here, "it knows pools that were made after this copy");
-    }
-
-    std::vector<std::byte> memory(witness_mark_size * allocator.pool_index_end());
-    ByteWriter reached(memory);
-    for (std::size_t i = 0; i < allocator.pool_index_end(); ++i) {
-        const auto index = static_cast<PoolIndex>(i);
-        const Pool& pool = allocator.any_pool(index);
-        const bool is_unique = pool.spec().policy == Policy::unique;
-        const std::uint64_t from = step_of(pool).from;
-        const std::uint64_t to = goal(pool, index, skip, marks);
-        allocator.skip_ahead(index, to - from);
-        adoption.pools.push_back({.name = pool.spec().name, .from = from, .to = to});
-        put_witness_mark(
-            {.pool = index,
-             .kind = is_unique ? WitnessMark::Kind::mark : WitnessMark::Kind::generation,
-             .value = to},
-            reached);
-    }
-    if (auto closed = allocator.close(); !closed) return closed.error();
-    const WitnessFacts done{
-        .store = adoption.store, .run = adoption.run, .lsn = allocator.journal().durable_lsn()};
-    if (auto written = witness.write_both(done, reached.written()); !written)
-        return written.error();
-    return adoption;
+    options.journal.has_witness = true;
+    return Adopter(state, witness_directory, std::move(options), skip, here).run();
 }
 
 }  // namespace inod

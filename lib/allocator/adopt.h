@@ -24,14 +24,14 @@ namespace inod {
 struct SkipAhead {
     // So many numbers above its mark for each unique pool, so many generations for each that wraps;
     // 0 where surely nothing was handed out since. None: by what the witness knows, to a stride
-    // above its marks (witness_marks.h).
+    // above its marks (store_witness.h).
     std::optional<std::uint64_t> count;
 };
 
 struct Adoption {
     struct SkippedPool {
         std::string name;
-        std::uint64_t from;  // its mark or generation in the copy
+        std::uint64_t from;  // its mark or generation as a start finds it
         std::uint64_t to;    // and now; not above the pool's max
     };
     StoreId store{};
@@ -52,8 +52,8 @@ struct Adoption {
 // Requires that the caller holds the lock of the state directory.
 // Errors: state_stale if there is no store, or if `skip` has no count and the witness does not tell
 //   (there is none, or it is damaged, of another store or version, or knows pools that the copy
-//   lacks): with a number it goes on. Those of Allocator::recover(), and io_error, no_space. The
-//   message names the remedy.
+//   lacks or has with another max): with a number it goes on. Those of Allocator::recover(), and
+//   io_error, no_space. The message names the remedy.
 Result<Adoption, Failure> adopt(Storage& state, Storage& witness_directory,
                                 AllocatorOptions options, SkipAhead skip, const Surroundings& here);
 

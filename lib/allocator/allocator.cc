@@ -2,18 +2,27 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <utility>
 
 #include "lib/base/assert.h"
 #include "lib/journal/frame.h"
 #include "lib/pool/cyclic_sequence.h"
-#include "lib/pool/marks.h"
 
 namespace inod {
 namespace {
 
 // The most records that one request leaves: its holder, a high-water mark, the change itself.
 constexpr std::size_t records_per_request_max = 3;
+
+// What a lease and its holder add to a snapshot at most, bytes: a claim, an item with a tag, a holder.
+constexpr std::uint64_t lease_size_max = 128;
+constexpr std::uint64_t holder_size_max = 2 + 2 + 5 + 1 + 5 + 5;
+
+// What holes in a lease of `count` IDs can add: lib/pool/pool_snapshot.cc.
+constexpr std::uint64_t holes_size(std::uint64_t count) {
+    return count / 1024 * 135 + 135;
+}
 
 // Threads that may stand between has_room() and append() at once, because one of them dropped the
 // lock to get memory: more than a daemon is ever given.
@@ -25,14 +34,25 @@ constexpr std::uint64_t raises_per_group(std::size_t group_size) {
 }
 static_assert(raises_per_group(JournalOptions().group_size_max) < generations_per_unclean_stop);
 
+// What the journal is to say of it.
+AllocatorOptions with_witness(AllocatorOptions options) {
+    if (!options.witness) return options;
+    options.journal.machine = options.witness->here.machine.machine;
+    options.journal.vm = options.witness->here.machine.vm_generation;
+    options.journal.has_witness = true;
+    return options;
+}
+
 }  // namespace
 
 Allocator::Allocator(Storage& storage, AllocatorOptions options)
-    : options_(std::move(options)),
+    : options_(with_witness(std::move(options))),
       budget_(options_.memory_max),
       journal_(storage, options_.journal),
-      holders_(budget_) {
+      holders_(budget_),
+      snapshot_writer_(journal_) {
     INOD_ASSERT(raises_per_group(options_.journal.group_size_max) < generations_per_unclean_stop);
+    if (options_.witness) witness_.emplace(*options_.witness);
 }
 
 Allocator::~Allocator() = default;
@@ -45,7 +65,8 @@ Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t
                                   const Holder& holder) {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
-    const auto admitted = admit(holder);
+    const std::uint64_t count_max = served_pool->pool.spec().lease_count_max;
+    const auto admitted = admit(holder, std::min(count, count_max));
     if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
     settle_mark(*served_pool);
     const auto granted = served_pool->pool.allocate(guard, count, *admitted);
@@ -54,6 +75,7 @@ Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t
     }
     if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
 
+    resize_grown(*served_pool);
     const Range range = granted->lease.range;
     if (granted->mark) record_mark(*served_pool, index, *granted->mark);
     if (!served_pool->pool.records_leases()) {
@@ -70,10 +92,13 @@ Answer<Lease> Allocator::allocate_at(GuardRef guard, PoolIndex index, Range rang
                                      const Holder& holder) {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
-    const auto admitted = admit(holder);
+    const std::uint64_t count_max = served_pool->pool.spec().lease_count_max;
+    const std::uint64_t span = range.first <= range.last ? range.span() : 0;
+    const auto admitted = admit(holder, std::min(span, count_max - 1) + 1);
     if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
     const auto granted = served_pool->pool.allocate_at(guard, range, *admitted);
     if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
+    resize_grown(*served_pool);
     return recorded(*served_pool, index, *granted,
                     Claimed{.pool = index,
                             .range = range,
@@ -91,6 +116,7 @@ Answer<void> Allocator::release(PoolIndex index, Range range, std::uint64_t gene
     const auto released =
         served_pool->pool.release(range, generation, holders_.find(holder).value_or(nobody));
     if (!released) return refuse<void>(*served_pool, index, released.error());
+    resize_shrunk(*served_pool);
     const bool recorded = *released;
     if (!recorded) return {.result = {}};
     return {{}, change(index, range, Released{.pool = index, .range = range})};
@@ -128,14 +154,71 @@ Allocator::ServedPool* Allocator::served(PoolIndex index) noexcept {
     return pools_[index].get();
 }
 
-// The index of a holder who is to get more. May anybody?
-Result<HolderIndex> Allocator::admit(const Holder& holder) {
+// The index of a holder who is to get `count` IDs more. May anybody?
+Result<HolderIndex> Allocator::admit(const Holder& holder, std::uint64_t count) {
     if (journal_.sealed()) return Errc::journal_sealed;
-    if (!journal_.has_space()) return Errc::no_space;
+    if (auto set_aside = set_space_aside(count); !set_aside) return set_aside.error();
     if (const auto known = holders_.find(holder)) return *known;
     const auto added = holders_.add(holder);
-    if (added) append(HolderDefined{.index = *added, .holder = holder});
+    if (!added) return added;
+    append(HolderDefined{.index = *added, .holder = holder});
+    // Naming one of them may take a byte more now.
+    if (std::has_single_bit(holders_.size())) resize_all();
     return added;
+}
+
+void Allocator::resize_all() noexcept {
+    for (const auto& served_pool : pools_)
+        resize_grown(*served_pool);
+}
+
+// Sees to it that there is space on disk for all releases once somebody holds `count` IDs more.
+Result<> Allocator::set_space_aside(std::uint64_t count) noexcept {
+    StateSize wanted = state_size();
+    wanted.kept += lease_size_max;
+    wanted.holes += holes_size(count);
+    if (journal_.has_space_for(wanted)) [[likely]]
+        return {};
+    if (!journal_.has_space()) {
+        demand_ = {};
+        return Errc::no_space;
+    }
+    demand_.kept = std::max(demand_.kept, wanted.kept);
+    demand_.holes = std::max(demand_.holes, wanted.holes);
+    journal_.set_state_size(demand_);
+    return Errc::block_pending;
+}
+
+StateSize Allocator::state_size() const noexcept {
+    return {.kept = saved_size_.kept + holders_.size() * holder_size_max,
+            .holes = saved_size_.holes};
+}
+
+// A pool has more in it: so it takes more in a snapshot. Where it came to join what was apart, not less:
+// what lies apart in a bitmap takes no more than what does not.
+void Allocator::resize_grown(ServedPool& served_pool) noexcept {
+    const SavedSize said = served_pool.pool.saved_size(holders_.size());
+    const std::uint64_t kept =
+        std::max(served_pool.saved_size.kept, said.kept - std::min(said.kept, served_pool.spared));
+    served_pool.spared = said.kept - std::min(said.kept, kept);
+    set_saved_size(served_pool, {.kept = kept, .holes = said.holes});
+}
+
+// A pool has less in it. It may consist of more pieces now, and a pool says what those take each by
+// itself; but what holes can make of it was counted before they were there.
+void Allocator::resize_shrunk(ServedPool& served_pool) noexcept {
+    const SavedSize said = served_pool.pool.saved_size(holders_.size());
+    const SavedSize& before = served_pool.saved_size;
+    const std::uint64_t holes_made = before.holes - std::min(before.holes, said.holes);
+    const std::uint64_t kept = std::min(said.kept, before.kept + holes_made);
+    served_pool.spared = said.kept - kept;
+    set_saved_size(served_pool, {.kept = kept, .holes = said.holes});
+}
+
+void Allocator::set_saved_size(ServedPool& served_pool, const SavedSize& size) noexcept {
+    saved_size_.kept += size.kept - served_pool.saved_size.kept;
+    saved_size_.holes += size.holes - served_pool.saved_size.holes;
+    served_pool.saved_size = size;
 }
 
 void Allocator::settle_mark(ServedPool& served_pool) noexcept {
@@ -143,6 +226,7 @@ void Allocator::settle_mark(ServedPool& served_pool) noexcept {
 }
 
 void Allocator::record_mark(ServedPool& served_pool, PoolIndex index, Id mark) noexcept {
+    is_witness_due_ = is_witness_due_ || mark > served_pool.witness_limit;
     served_pool.moved_mark = mark;
     served_pool.moved_mark_lsn = append(MarkMoved{.pool = index, .mark = mark});
 }
@@ -158,14 +242,10 @@ Answer<Lease> Allocator::await_mark(ServedPool& served_pool, PoolIndex index,
 Answer<Lease> Allocator::recorded(ServedPool& served_pool, PoolIndex index, const Granted& granted,
                                   const Record& record) noexcept {
     const Lsn lsn = change(index, granted.lease.range, record);
-    if (granted.raised_generation) {
-        // What was durable stays known while the new generation is not.
-        if (served_pool.raised_lsn <= journal_.durable_lsn()) {
-            served_pool.generation_before = granted.lease.generation - 1;
-        }
-        served_pool.raised_lsn = lsn;
-    }
-    return {granted.lease, lsn};
+    const Lease& lease = granted.lease;
+    const std::uint64_t reached = lease.generation != 0 ? lease.generation : lease.range.last;
+    is_witness_due_ = is_witness_due_ || reached > served_pool.witness_limit;
+    return {lease, lsn};
 }
 
 // What must be durable before anybody may hear of an unrecorded lease of `id`: the mark above it.
@@ -198,6 +278,7 @@ Lsn Allocator::change(PoolIndex pool, Range range, const Record& record) noexcep
 // A refusal that names an ID tells what became of that ID, so it waits for that ID's last change.
 template <class T>
 Answer<T> Allocator::refuse(ServedPool& served_pool, PoolIndex index, const Error& error) noexcept {
+    if (error.code == Errc::block_pending) return {error, 0};  // nobody was refused anything yet
     ++served_pool.refusals;
     switch (error.code) {
         case Errc::id_taken:
@@ -220,28 +301,6 @@ void Allocator::skip_above(PoolIndex pool, std::uint64_t floor) noexcept {
     INOD_ASSERT(pool < pools_.size());
     pools_[pool]->pool.skip_above(floor);
     append(SkippedAbove{.pool = pool, .floor = floor});
-}
-
-std::vector<std::byte> Allocator::marks() const {
-    std::vector<PoolMark> marks;
-    for (std::size_t i = 0; i < pools_.size(); ++i) {
-        const auto index = static_cast<PoolIndex>(i);
-        const ServedPool& served_pool = *pools_[i];
-        if (served_pool.pool.spec().policy == Policy::unique) {
-            const bool is_settled = served_pool.moved_mark_lsn <= journal_.durable_lsn();
-            const auto settled = served_pool.pool.settled_mark();
-            const auto mark = is_settled && served_pool.moved_mark
-                                  ? std::max(served_pool.moved_mark, settled)
-                                  : settled;
-            if (mark) marks.push_back({.pool = index, .value = *mark});
-        } else {
-            const bool is_durable = served_pool.raised_lsn <= journal_.durable_lsn();
-            marks.push_back({.pool = index,
-                             .value = is_durable ? served_pool.pool.sequence().generation
-                                                 : served_pool.generation_before});
-        }
-    }
-    return encode_marks(marks);
 }
 
 const Pool* Allocator::find_pool(std::string_view name) const {

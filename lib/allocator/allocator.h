@@ -4,6 +4,8 @@
 //
 // Life: construct, recover() once, then requests and flushes in any order, close() at the end.
 //
+// Snapshots are taken on the way: while one is under way, every group carries a piece of it.
+//
 // Thread safety: all calls belong under one lock, the caller's, but flush(), which runs without it,
 // on one thread at a time, between begin_flush() and end_flush(), and make_space(), on that thread
 // between two flushes. Calls with a GuardRef may drop and retake that lock.
@@ -18,10 +20,13 @@
 
 #include "lib/allocator/holders.h"
 #include "lib/allocator/pending_changes.h"
+#include "lib/allocator/snapshot_writer.h"
+#include "lib/allocator/store_witness.h"
 #include "lib/base/guard.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
 #include "lib/journal/journal.h"
+#include "lib/pool/marks.h"
 #include "lib/pool/pool.h"
 #include "lib/pool/record.h"
 
@@ -31,6 +36,9 @@ struct AllocatorOptions {
     std::vector<PoolSpec> pools;  // each passes validate(), names are unique, at most 65,535
     JournalOptions journal;
     std::uint64_t memory_max = 0;  // bytes, for all that grows with what clients hold
+    // Without one, nobody notices that an old copy of the store was put back. With one, what the
+    // journal says of machine, vm and has_witness is from here.
+    std::optional<WitnessPlace> witness{};
 };
 
 // What a request came to, and the LSN that must become durable before anybody may hear of it: 0 if
@@ -51,33 +59,35 @@ struct Held {
     friend bool operator==(const Held&, const Held&) = default;
 };
 
-class Allocator {
+class Allocator : private SnapshotSource {
 public:
     // `storage` outlives the allocator.
     Allocator(Storage& storage, AllocatorOptions options);
     Allocator(const Allocator&) = delete;
     Allocator& operator=(const Allocator&) = delete;
-    ~Allocator();
+    ~Allocator() override;
 
     // Takes the state back from the journal, or makes a new one, and fits the configured pools to
-    // it. Errors: those of Journal::recover(); journal_damaged where records contradict each other;
-    //   pool_changed where the configuration contradicts them; out_of_memory. Each for an
-    //   administrator, as the message says.
-    Result<Recovery, Failure> recover();
+    // it. `accept` is for a store without a witness. Errors: those of Journal::recover() and of
+    //   StoreWitness; journal_damaged where records contradict each other; pool_changed where the
+    //   configuration contradicts them; out_of_memory. Each for an administrator, as the message
+    //   says.
+    Result<Recovery, Failure> recover(const Journal::Accept& accept = {});
 
     // Is there room for the records of one more request? If not, flush first. Every request below
     // but lookup() and next() requires it.
     [[nodiscard]] bool has_room() const noexcept;
 
     // Requests. All fail with pool_unknown for an index that no configured pool has; the rest as in
-    // lib/pool/pool.h. allocate() and allocate_at() also fail with no_space, when the disk is full,
-    // and all that change something with journal_sealed.
+    // lib/pool/pool.h. All that change something also fail with journal_sealed; allocate() and
+    // allocate_at() with no_space, when the disk is full.
     //
-    // allocate() fails with block_pending where the pool's mark must become durable first: it has
-    // been recorded, and `wait_for` is its LSN. Whoever asks then asks again; nobody else may hear
-    // of it. That happens where there is no mark from an earlier run to go on below, and where more
-    // is asked for all at once than ever before in this run. It cannot go on for long: what waits
-    // counts as demand, and the next move of the mark has room for four times that.
+    // allocate() and allocate_at() fail with block_pending where what a hand-out needs on disk is not
+    // there yet; nobody else may hear of that, and whoever asks then asks again after the next flush or
+    // make_space(). That is the space for the release; or the pool's mark, which has been recorded then:
+    // where there is no mark from an earlier run to go on below, and where more is asked for all at once
+    // than ever before in this run. It cannot go on for long: what waits counts as demand, and the next
+    // move of the mark has room for four times that.
     Answer<Lease> allocate(GuardRef guard, PoolIndex index, std::uint64_t count,
                            const Holder& holder);
     Answer<Lease> allocate_at(GuardRef guard, PoolIndex index, Range range, const Holder& holder);
@@ -92,29 +102,33 @@ public:
     void skip_ahead(std::uint64_t count) noexcept;
     void skip_above(PoolIndex pool, std::uint64_t floor) noexcept;
 
-    // How far each pool has come as far as that is durable, for the witness: lib/pool/marks.h.
-    // Allocates.
-    [[nodiscard]] std::vector<std::byte> marks() const;
+    // How far each pool has come, for the witness.
+    [[nodiscard]] std::vector<PoolMark> marks() const;
 
-    // Group commit: see lib/journal/journal.h, to which these go through.
-    bool begin_flush() noexcept { return journal_.begin_flush(); }
-    Result<void, Failure> flush() { return journal_.flush(); }
+    // Group commit: see lib/journal/journal.h, to which these go through. Where the witness would
+    // fall behind by more than a stride, flush() writes it too; what fails there seals the journal.
+    // True if begin_flush() would find something.
+    [[nodiscard]] bool has_work() const noexcept;
+    bool begin_flush() noexcept;
+    Result<void, Failure> flush();
     Lsn end_flush() noexcept { return journal_.end_flush(); }
     Result<void, Failure> make_space() { return journal_.make_space(); }
 
-    // Writes a snapshot if the journal has grown so long that it is worth it. Requires that nothing
-    // is collected and no flush is under way. Errors: as Journal::snapshot(); all is over then if
-    // the journal is sealed, and otherwise it is to be tried again later.
-    Result<void, Failure> maintain();
+    // A snapshot is begun with the next group even if the log is still short, unless there is nothing
+    // in it: for its age, or for somebody who wants to read it. Where the disk has no space for it, once
+    // it has.
+    void request_snapshot() noexcept { snapshot_requested_ = journal_.log_size() > 0; }
 
     // Ends this life: makes what only memory knows durable and says in the journal that the stop
-    // was clean. Requires the same as maintain().
+    // was clean. Requires that no flush is under way. Errors: as flush().
     Result<void, Failure> close();
 
     // The configured pool with this name or index; null if there is none.
     [[nodiscard]] const Pool* find_pool(std::string_view name) const;
     [[nodiscard]] const Pool* pool(PoolIndex index) const noexcept;
     [[nodiscard]] PoolIndex index_of(const Pool& pool) const;
+    // Likewise if it is not configured. Requires index < pool_index_end().
+    [[nodiscard]] const Pool& any_pool(PoolIndex index) const noexcept { return pool_at(index); }
     // One more than the highest index of any pool.
     [[nodiscard]] std::size_t pool_index_end() const { return pools_.size(); }
     // Names of pools that the journal has and the configuration does not: kept, not served.
@@ -142,16 +156,30 @@ private:
         // The high-water mark as it was recorded last, and that record.
         std::optional<Id> moved_mark;
         Lsn moved_mark_lsn = 0;
-        // The generation before the record that raised it last, and that record.
-        std::uint64_t generation_before = 0;
-        Lsn raised_lsn = 0;
+        SavedSize saved_size;  // of the pool, as it is part of saved_size_
+        std::uint64_t spared =
+            0;  // bytes that Pool::saved_size() says too much, see resize_shrunk()
+        // How far it may come before the witness is to be written.
+        std::uint64_t witness_limit = ~std::uint64_t{0};
         std::uint64_t lookups = 0;
         std::uint64_t refusals = 0;
     };
 
+    [[nodiscard]] const Holders& holders() const noexcept override { return holders_; }
+    [[nodiscard]] std::size_t pool_count() const noexcept override { return pools_.size(); }
+    [[nodiscard]] const Pool& pool_at(std::size_t index) const noexcept override {
+        return pools_[index]->pool;
+    }
+
     ServedPool* served(PoolIndex index) noexcept;
     [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
-    Result<HolderIndex> admit(const Holder& holder);
+    Result<HolderIndex> admit(const Holder& holder, std::uint64_t count);
+    Result<> set_space_aside(std::uint64_t count) noexcept;
+    void resize_grown(ServedPool& served) noexcept;
+    void resize_shrunk(ServedPool& served) noexcept;
+    void set_saved_size(ServedPool& served, const SavedSize& size) noexcept;
+    void resize_all() noexcept;
+    [[nodiscard]] StateSize state_size() const noexcept;
     void settle_mark(ServedPool& served) noexcept;
     void record_mark(ServedPool& served, PoolIndex index, Id mark) noexcept;
     Answer<Lease> await_mark(ServedPool& served, PoolIndex index, const Error& pending) noexcept;
@@ -164,8 +192,15 @@ private:
     template <class T>
     Answer<T> refuse(ServedPool& served, PoolIndex index, const Error& error) noexcept;
     [[nodiscard]] Held held(const LiveRun& run) const;
-    Result<void, Failure> snapshot();
-    Result<void, Failure> write_state(const Journal::Emit& emit) const;
+    Result<std::uint64_t, Failure> ask_witness(const Recovery& found);
+    Result<void, Failure> begin_witness(const Recovery& recovery);
+    void gather_witness() noexcept;
+    void gather_marks() noexcept;
+    [[nodiscard]] bool is_snapshot_due() const noexcept;
+    void begin_snapshot(bool all) noexcept;
+    bool gather_group() noexcept;
+    void say_state_size() noexcept;
+    Result<void, Failure> flush_all();
 
     const AllocatorOptions options_;
     MemoryBudget budget_;
@@ -173,6 +208,16 @@ private:
     Holders holders_;
     PendingChanges pending_;
     std::vector<std::unique_ptr<ServedPool>> pools_;  // by PoolIndex
+    SavedSize saved_size_;                            // of all pools
+    StateSize demand_;     // what somebody who was told block_pending waits for
+    StateSize size_told_;  // state_size() at the last begin_flush()
+    StateSize growth_;     // and by how much a group makes it grow
+    SnapshotWriter snapshot_writer_;
+    bool snapshot_requested_ = false;
+    std::optional<StoreWitness> witness_;
+    std::vector<PoolMark> marks_;    // as the witness was told last; never grows after recover()
+    bool is_witness_begun_ = false;  // it knows of this run
+    bool is_witness_due_ = false;    // a pool came above its witness_limit
 };
 
 }  // namespace inod

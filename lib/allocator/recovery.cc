@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "lib/allocator/allocator.h"
+#include "lib/base/assert.h"
 
 namespace inod {
 
@@ -11,9 +12,14 @@ class Allocator::Recoverer final : public Replay {
 public:
     explicit Recoverer(Allocator& allocator) : allocator_(allocator) {}
 
+    Result<void, Failure> snapshot_begin() override {
+        restoring_ = Restoring::holders;
+        return {};
+    }
     Result<void, Failure> snapshot_record(std::span<const std::byte> bytes) override {
         return apply(bytes, Place::snapshot);
     }
+    Result<void, Failure> snapshot_end() override;
     Result<void, Failure> log_record(Lsn /*lsn*/, std::span<const std::byte> bytes) override {
         return apply(bytes, Place::log);
     }
@@ -22,7 +28,6 @@ public:
     // narrower; says so in the journal.
     Result<void, Failure> define_pools();
     void apply_unclean_stop();
-    Result<void, Failure> flush_all();
     // All that was recorded is durable now, the high-water marks too.
     void settle_marks();
 
@@ -41,20 +46,30 @@ private:
     Result<void, Failure> apply(const SkippedAhead& record);
     Result<void, Failure> apply(const SkippedAbove& record);
     Result<void, Failure> apply(const SequenceSaved& record);
-    Result<void, Failure> apply(const ClaimSaved& record);
+    Result<void, Failure> apply(const ClaimsSaved& record);
     Result<void, Failure> apply(const LiveSaved& record);
 
     // Runs `change` on the pool with this index, and puts what it refuses into words.
     template <class Change>
     Result<void, Failure> with_pool(PoolIndex index, const char* what, Change change);
-    [[nodiscard]] const PoolSpec* configured(const std::string& name) const;
+    [[nodiscard]] const PoolSpec* configured(std::string_view name) const;
     [[nodiscard]] bool knows(HolderIndex holder) const {
         return holder < allocator_.holders_.size();
     }
 
     static Result<void, Failure> define_again(Pool& pool, const PoolDefined& record);
 
+    // How far a snapshot has come. A log record between its pieces tells of what is restored already,
+    // or of what will be, with the record in it: the latter is left out. Within a pool that is the
+    // pool's own business.
+    enum class Restoring { nothing, holders, pools };
+    [[nodiscard]] bool will_be_restored(PoolIndex pool) const {
+        return restoring_ != Restoring::nothing && pool >= allocator_.pools_.size();
+    }
+
     Allocator& allocator_;
+    Restoring restoring_ = Restoring::nothing;
+    Place place_ = Place::log;  // of the record that is applied
 };
 
 namespace {
@@ -62,8 +77,8 @@ namespace {
 Failure damaged(const std::string& what) {
     return {Errc::journal_damaged,
             what +
-                ". Restore the state directory from a backup; what was handed out since "
-                "will be handed out again"};
+                ". Restore the state directory from a backup, and go on with that by "
+                "`inoctl adopt`, above what was handed out since"};
 }
 
 Failure failure_of(const Error& error, const std::string& what) {
@@ -107,9 +122,11 @@ Result<void, Failure> check_unchanged(const PoolDefined& record, const PoolSpec&
 
 }  // namespace
 
-Result<Recovery, Failure> Allocator::recover() {
+Result<Recovery, Failure> Allocator::recover(const Journal::Accept& accept) {
     Recoverer recoverer(*this);
-    auto recovery = journal_.recover(recoverer);
+    const Journal::Accept by_witness = [this](const Recovery& found) { return ask_witness(found); };
+    INOD_ASSERT(!(accept && witness_));
+    auto recovery = journal_.recover(recoverer, witness_ ? by_witness : accept);
     if (!recovery) return recovery;
     if (!recovery->clean) {
         recoverer.apply_unclean_stop();
@@ -117,8 +134,12 @@ Result<Recovery, Failure> Allocator::recover() {
     }
     if (auto defined = recoverer.define_pools(); !defined) return defined.error();
     // What this start appended is durable before anything is handed out.
-    if (auto flushed = recoverer.flush_all(); !flushed) return flushed.error();
+    if (auto flushed = flush_all(); !flushed) return flushed.error();
     recoverer.settle_marks();
+    resize_all();
+    size_told_ = state_size();
+    journal_.set_state_size(size_told_);
+    if (auto begun = begin_witness(*recovery); !begun) return begun.error();
     return recovery;
 }
 
@@ -130,6 +151,7 @@ Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> byt
     }
     if (!record) return damaged("a record is not whole");
     if (!belongs(*record, place)) return damaged("a record is where its kind has no place");
+    place_ = place;
     return std::visit([this](const auto& r) { return apply(r); }, *record);
 }
 
@@ -137,7 +159,7 @@ bool Allocator::Recoverer::belongs(const Record& record, Place place) {
     if (std::holds_alternative<PoolDefined>(record)) return true;
     if (std::holds_alternative<HolderDefined>(record)) return true;
     const bool saved = std::holds_alternative<SequenceSaved>(record) ||
-                       std::holds_alternative<ClaimSaved>(record) ||
+                       std::holds_alternative<ClaimsSaved>(record) ||
                        std::holds_alternative<LiveSaved>(record);
     return saved == (place == Place::snapshot);
 }
@@ -145,6 +167,7 @@ bool Allocator::Recoverer::belongs(const Record& record, Place place) {
 template <class Change>
 Result<void, Failure> Allocator::Recoverer::with_pool(PoolIndex index, const char* what,
                                                       Change change) {
+    if (place_ == Place::log && will_be_restored(index)) return {};
     if (index >= allocator_.pools_.size()) {
         return damaged(std::string(what) + " names pool " + std::to_string(index) +
                        ", which is not defined");
@@ -157,9 +180,9 @@ Result<void, Failure> Allocator::Recoverer::with_pool(PoolIndex index, const cha
 
 Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
     if (name(record.policy) == "unknown" || name(record.durability) == "unknown") {
-        return unknown("pool '" + record.name + "' has a policy or durability");
+        return unknown("pool '" + std::string(record.name) + "' has a policy or durability");
     }
-    PoolSpec made{.name = record.name,
+    PoolSpec made{.name = std::string(record.name),
                   .policy = record.policy,
                   .range = record.range,
                   .durability = record.durability};
@@ -175,8 +198,14 @@ Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
     const bool named_before = std::any_of(pools.begin(), pools.end(), [&](const auto& other) {
         return other->pool.spec().name == record.name;
     });
-    if (named_before) return damaged("two pools are named '" + record.name + "'");
+    if (named_before) return damaged("two pools are named '" + std::string(record.name) + "'");
+    const bool follows = pools.empty() || pools.back()->pool.is_restored();
+    if (place_ == Place::snapshot && !follows) return damaged("a snapshot leaves out leases");
     pools.push_back(std::make_unique<ServedPool>(made, allocator_.budget_, spec != nullptr));
+    if (place_ == Place::snapshot) {
+        restoring_ = Restoring::pools;
+        pools.back()->pool.begin_restore();
+    }
     return {};
 }
 
@@ -193,7 +222,7 @@ Result<void, Failure> Allocator::Recoverer::define_again(Pool& pool, const PoolD
     return {};
 }
 
-const PoolSpec* Allocator::Recoverer::configured(const std::string& name) const {
+const PoolSpec* Allocator::Recoverer::configured(std::string_view name) const {
     const auto& specs = allocator_.options_.pools;
     const auto found = std::find_if(specs.begin(), specs.end(),
                                     [&](const PoolSpec& spec) { return spec.name == name; });
@@ -203,7 +232,7 @@ const PoolSpec* Allocator::Recoverer::configured(const std::string& name) const 
 Result<void, Failure> Allocator::Recoverer::define_pools() {
     const auto define = [this](PoolIndex index, const PoolSpec& spec) -> Result<void, Failure> {
         if (!allocator_.has_room()) {
-            if (auto flushed = flush_all(); !flushed) return flushed;
+            if (auto flushed = allocator_.flush_all(); !flushed) return flushed;
         }
         allocator_.append(PoolDefined{.pool = index,
                                       .name = spec.name,
@@ -236,13 +265,6 @@ Result<void, Failure> Allocator::Recoverer::define_pools() {
     return {};
 }
 
-Result<void, Failure> Allocator::Recoverer::flush_all() {
-    if (!allocator_.begin_flush()) return {};
-    if (auto flushed = allocator_.flush(); !flushed) return flushed;
-    allocator_.end_flush();
-    return {};
-}
-
 void Allocator::Recoverer::settle_marks() {
     for (const auto& served_pool : allocator_.pools_) {
         served_pool->pool.begin_run();
@@ -259,7 +281,15 @@ Result<void, Failure> Allocator::Recoverer::apply(const HolderDefined& record) {
     if (record.holder.binding != Binding::persistent) {
         return unknown("a holder has a binding");
     }
-    if (record.index != allocator_.holders_.size() || allocator_.holders_.find(record.holder)) {
+    const std::size_t known = allocator_.holders_.size();
+    if (restoring_ == Restoring::holders) {
+        // One that was added meanwhile comes twice, by itself and within the snapshot.
+        const bool comes_later = place_ == Place::log && record.index > known;
+        const bool came_before =
+            record.index < known && allocator_.holders_[record.index] == record.holder;
+        if (comes_later || came_before) return {};
+    }
+    if (record.index != known || allocator_.holders_.find(record.holder)) {
         return damaged("holders are not defined in order");
     }
     const auto added = allocator_.holders_.add(record.holder);
@@ -268,6 +298,7 @@ Result<void, Failure> Allocator::Recoverer::apply(const HolderDefined& record) {
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const Allocated& record) {
+    if (will_be_restored(record.pool)) return {};
     if (!knows(record.holder)) return damaged("a lease names a holder that is not defined");
     return with_pool(record.pool, "a lease", [&](Pool& pool) {
         return pool.replay_allocated(record.range, record.holder, record.raised_generation);
@@ -275,6 +306,7 @@ Result<void, Failure> Allocator::Recoverer::apply(const Allocated& record) {
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const Claimed& record) {
+    if (will_be_restored(record.pool)) return {};
     if (!knows(record.holder)) return damaged("a claim names a holder that is not defined");
     return with_pool(record.pool, "a claim", [&](Pool& pool) {
         return pool.replay_claimed(record.range, record.holder, record.raised_generation);
@@ -314,17 +346,28 @@ Result<void, Failure> Allocator::Recoverer::apply(const SequenceSaved& record) {
                      [&](Pool& pool) { return pool.restore_sequence(record.state); });
 }
 
-Result<void, Failure> Allocator::Recoverer::apply(const ClaimSaved& record) {
-    return with_pool(record.pool, "a saved claim",
-                     [&](Pool& pool) { return pool.restore_claim(record.range); });
+Result<void, Failure> Allocator::Recoverer::apply(const ClaimsSaved& record) {
+    return with_pool(record.pool, "a saved claim", [&](Pool& pool) {
+        return pool.restore_claims(record.covered,
+                                   RunReader(record.items.bytes, record.covered.first, 0));
+    });
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const LiveSaved& record) {
-    if (!knows(record.holder)) return damaged("a saved lease names a holder that is not defined");
-    const Tag tag{
-        .holder = record.holder, .claimed = record.claimed, .generation = record.generation};
-    return with_pool(record.pool, "a saved lease",
-                     [&](Pool& pool) { return pool.restore_live(record.range, tag); });
+    return with_pool(record.pool, "a saved lease", [&](Pool& pool) {
+        return pool.restore_live(
+            record.covered, RunReader(record.items.bytes, record.covered.first, record.generation),
+            static_cast<HolderIndex>(allocator_.holders_.size()));
+    });
+}
+
+Result<void, Failure> Allocator::Recoverer::snapshot_end() {
+    const auto& pools = allocator_.pools_;
+    restoring_ = Restoring::nothing;
+    if (!pools.empty() && !pools.back()->pool.is_restored()) {
+        return damaged("a snapshot leaves out leases");
+    }
+    return {};
 }
 
 }  // namespace inod

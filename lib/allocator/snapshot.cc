@@ -1,72 +1,90 @@
-// The whole state as records: what a snapshot consists of, and when one is taken.
+// When a snapshot is taken, and how it goes along with the groups.
 #include <algorithm>
-#include <array>
 
 #include "lib/allocator/allocator.h"
 
 namespace inod {
+namespace {
 
-Result<void, Failure> Allocator::maintain() {
-    if (!journal_.wants_snapshot()) return {};
-    return snapshot();
+// What one group more makes of a size, at most, lasts for so many groups while more is set aside.
+constexpr std::uint64_t groups_ahead = 4;
+
+// The largest growth in a group, slowly forgotten.
+std::uint64_t growth_of(std::uint64_t before, std::uint64_t now, std::uint64_t known) {
+    return std::max(now - std::min(before, now), known - known / 64);
+}
+
+}  // namespace
+
+bool Allocator::has_work() const noexcept {
+    return journal_.last_lsn() > journal_.durable_lsn() || journal_.snapshot_under_way() ||
+           is_snapshot_due();
+}
+
+// One that somebody asked for waits until there is space for it.
+bool Allocator::is_snapshot_due() const noexcept {
+    return journal_.wants_snapshot() || (snapshot_requested_ && journal_.can_spare_snapshot());
+}
+
+// Space is set aside for the state as it is, as somebody waits for it to be, and as it will soon be at
+// the present rate.
+void Allocator::say_state_size() noexcept {
+    // Whoever waits asks again now, and finds it.
+    if (journal_.has_space_for(demand_)) demand_ = {};
+    const StateSize size = state_size();
+    growth_.kept = growth_of(size_told_.kept, size.kept, growth_.kept);
+    growth_.holes = growth_of(size_told_.holes, size.holes, growth_.holes);
+    size_told_ = size;
+    journal_.set_state_size(
+        {.kept = std::max(size.kept + groups_ahead * growth_.kept, demand_.kept),
+         .holes = std::max(size.holes + groups_ahead * growth_.holes, demand_.holes)});
+}
+
+bool Allocator::begin_flush() noexcept {
+    say_state_size();
+    if (is_snapshot_due()) begin_snapshot(false);
+    return gather_group();
+}
+
+// What was recorded, and a piece of the snapshot that is under way, if one is.
+bool Allocator::gather_group() noexcept {
+    if (journal_.snapshot_under_way()) snapshot_writer_.write(*this);
+    if (!journal_.begin_flush()) return false;
+    gather_witness();
+    return true;
+}
+
+void Allocator::begin_snapshot(bool all) noexcept {
+    snapshot_requested_ = false;
+    journal_.begin_snapshot();
+    snapshot_writer_.begin(all);
 }
 
 Result<void, Failure> Allocator::close() {
+    if (auto flushed = flush_all(); !flushed) return flushed;
     // Leases that were never recorded are in memory alone; a clean stop keeps them.
     const bool unrecorded = std::any_of(pools_.begin(), pools_.end(), [](const auto& served_pool) {
-        return !served_pool->pool.records_leases();
+        const Pool& pool = served_pool->pool;
+        const PoolCounters& counters = pool.counters();
+        const bool has_any = pool.live().entry_count() > 0;
+        return !pool.records_leases() &&
+               (has_any || counters.allocations > 0 || counters.releases > 0);
     });
     if (unrecorded) {
-        if (auto written = snapshot(); !written) return written;
+        begin_snapshot(true);
+        if (auto flushed = flush_all(); !flushed) return flushed;
     }
-    return journal_.close();
+    if (auto closed = journal_.close(); !closed) return closed;
+    if (!is_witness_begun_) return {};
+    gather_marks();
+    return witness_->write();
 }
 
-Result<void, Failure> Allocator::snapshot() {
-    return journal_.snapshot([this](const Journal::Emit& emit) { return write_state(emit); });
-}
-
-Result<void, Failure> Allocator::write_state(const Journal::Emit& emit) const {
-    const auto write = [&emit](const Record& record) {
-        std::array<std::byte, encoded_record_size_max> memory;
-        ByteWriter out(memory);
-        encode(record, out);
-        return emit(out.written());
-    };
-    for (HolderIndex index = 0; index < holders_.size(); ++index) {
-        const HolderDefined record{.index = index, .holder = holders_[index]};
-        if (auto done = write(record); !done) return done;
-    }
-    for (std::size_t i = 0; i < pools_.size(); ++i) {
-        const auto index = static_cast<PoolIndex>(i);
-        const Pool& pool = pools_[i]->pool;
-        const PoolSpec& spec = pool.spec();
-        if (auto done = write(PoolDefined{.pool = index,
-                                          .name = spec.name,
-                                          .policy = spec.policy,
-                                          .durability = spec.durability,
-                                          .range = spec.range});
-            !done) {
-            return done;
-        }
-        const SequenceSaved sequence{.pool = index, .state = pool.sequence()};
-        if (auto done = write(sequence); !done) return done;
-        const auto write_claim = [&](Range range) {
-            return write(ClaimSaved{.pool = index, .range = range});
-        };
-        if (auto done = pool.snapshot_sequence().for_each_claim(write_claim); !done) return done;
-        for (auto cursor = pool.live().begin_at(0); cursor; ++cursor) {
-            const Entry entry = *cursor;
-            const Tag& tag = pool.tag_of(entry.value);
-            if (auto done = write(LiveSaved{.pool = index,
-                                            .range = entry.range,
-                                            .holder = tag.holder,
-                                            .claimed = tag.claimed,
-                                            .generation = tag.generation});
-                !done) {
-                return done;
-            }
-        }
+// Until nothing is left to be written, a snapshot that is under way included.
+Result<void, Failure> Allocator::flush_all() {
+    while (gather_group()) {
+        if (auto flushed = flush(); !flushed) return flushed;
+        end_flush();
     }
     return {};
 }

@@ -89,6 +89,12 @@ public:
     // The reverse of put_varint(). More than 64 bits, or more bytes than needed, counts as past the
     // end: every integer has one encoding.
     std::uint64_t get_varint() {
+        // Most integers are small.
+        if (!overflowed_ && !in_.empty() && (in_.front() & std::byte{0x80}) == std::byte{0}) {
+            const auto value = std::to_integer<std::uint64_t>(in_.front());
+            in_ = in_.subspan(1);
+            return value;
+        }
         std::uint64_t value = 0;
         for (unsigned shift = 0; shift < 64; shift += 7) {
             const auto byte = get<std::uint8_t>();

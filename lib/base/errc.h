@@ -62,8 +62,10 @@ enum class Errc : std::uint16_t {
     protocol_violation = 83,  // The peer does not speak this protocol.
 
     // Inside the daemon alone; never on the wire.
-    block_pending = 96,  // The next block is not durable yet. The session waits for the next group,
-                         // then asks again. The detail is the mark that is on its way.
+    block_pending =
+        96,  // What a hand-out needs on disk is not there yet: the pool's next block, or
+             // space for the release. The session waits for the next group, then asks
+             // again. The detail is the mark that is on its way, or 0.
 };
 
 // The error's name as in the enumeration: "pool_exhausted". For a value that is none: "unknown".

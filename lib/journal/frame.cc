@@ -1,6 +1,7 @@
 #include "lib/journal/frame.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "lib/base/assert.h"
@@ -11,32 +12,19 @@ namespace inod {
 namespace {
 
 constexpr std::size_t crc_size = 4;
-constexpr std::size_t synced_at = 16;
-constexpr std::size_t index_at = 28;
+constexpr std::size_t behind_at = 16;
+constexpr Lsn max_behind = std::numeric_limits<std::uint32_t>::max();
 
 FrameHeader read_header(std::span<const std::byte> bytes) {
     ByteReader reader(bytes.subspan(crc_size, frame_header_size - crc_size));
     FrameHeader header;
-    header.size = reader.get<std::uint32_t>();
+    header.size = reader.get<std::uint16_t>();
+    header.count = reader.get<std::uint16_t>();
     header.lsn = reader.get<std::uint64_t>();
-    header.synced = reader.get<std::uint64_t>();
+    header.synced = header.lsn - reader.get<std::uint32_t>() - 1;
     header.type = static_cast<FrameType>(reader.get<std::uint8_t>());
     header.version = reader.get<std::uint8_t>();
-    header.count = reader.get<std::uint16_t>();
-    header.index = reader.get<std::uint32_t>();
     return header;
-}
-
-// All but the crc.
-void write_header(std::span<std::byte> bytes, const FrameHeader& header) {
-    ByteWriter writer(bytes.subspan(crc_size, frame_header_size - crc_size));
-    writer.put(header.size);
-    writer.put(header.lsn);
-    writer.put(header.synced);
-    writer.put(static_cast<std::uint8_t>(header.type));
-    writer.put(header.version);
-    writer.put(header.count);
-    writer.put(header.index);
 }
 
 template <class Int>
@@ -51,6 +39,11 @@ std::uint32_t checksum(std::span<const std::byte> frame, std::size_t payload_siz
 }
 
 }  // namespace
+
+Lsn FrameHeader::lsn_count() const {
+    if (type == FrameType::log) return count;
+    return is_snapshot(type) ? 1 : 0;
+}
 
 std::size_t frame_size_on_disk(std::size_t payload_size) {
     const std::size_t size = frame_header_size + payload_size;
@@ -68,7 +61,7 @@ bool is_snapshot(FrameType type) {
 
 bool is_known(const FrameHeader& header) {
     return header.version == frame_version && header.type >= FrameType::log &&
-           header.type <= FrameType::clean;
+           header.type <= FrameType::next;
 }
 
 std::optional<Frame> decode_frame(std::span<const std::byte> bytes, std::uint32_t seed) {
@@ -77,7 +70,6 @@ std::optional<Frame> decode_frame(std::span<const std::byte> bytes, std::uint32_
     // No frame has type 0: zeros need no checksum, and the search through an empty segment is
     // quick.
     if (header.type == FrameType{}) return std::nullopt;
-    if (header.size > frame_payload_limit) return std::nullopt;
     if (header.size > bytes.size() - frame_header_size) return std::nullopt;
     ByteReader reader(bytes);
     if (reader.get<std::uint32_t>() != checksum(bytes, header.size, seed)) return std::nullopt;
@@ -117,19 +109,21 @@ bool FrameBatch::has_room(std::size_t count, std::size_t size) const noexcept {
     return count <= room / (record_prefix_size + size);
 }
 
-void FrameBatch::add(Lsn lsn, std::span<const std::byte> record) noexcept {
+bool FrameBatch::add(Lsn lsn, std::span<const std::byte> record) noexcept {
     const std::size_t size = record_prefix_size + record.size();
     INOD_ASSERT(!record.empty() && record.size() <= record_size_max);
     INOD_ASSERT(has_room(1, record.size()));
     if (frame_is_open_ && frame_.size + size > frame_payload_max) close_frame();
-    if (!frame_is_open_) open_frame(lsn);
+    const bool opens_frame = !frame_is_open_;
+    if (opens_frame) open_frame(lsn);
     ByteWriter writer(bytes().subspan(end_, size));
     writer.put(static_cast<std::uint16_t>(record.size()));
     writer.put_bytes(record);
     end_ += size;
     records_size_ += size;
-    frame_.size += static_cast<std::uint32_t>(size);
+    frame_.size = static_cast<std::uint16_t>(frame_.size + size);
     ++frame_.count;
+    return opens_frame;
 }
 
 void FrameBatch::add_frame(FrameType type, Lsn lsn, std::span<const std::byte> payload) noexcept {
@@ -139,7 +133,7 @@ void FrameBatch::add_frame(FrameType type, Lsn lsn, std::span<const std::byte> p
     ByteWriter writer(bytes().subspan(end_, payload.size()));
     writer.put_bytes(payload);
     end_ += payload.size();
-    frame_.size = static_cast<std::uint32_t>(payload.size());
+    frame_.size = static_cast<std::uint16_t>(payload.size());
     close_frame();
     frame_.type = type_before;
 }
@@ -159,7 +153,7 @@ void FrameBatch::open_frame(Lsn lsn) noexcept {
 }
 
 void FrameBatch::close_frame() noexcept {
-    write_header(bytes().subspan(frame_at_, frame_header_size), frame_);
+    encode_frame_header(frame_, bytes().subspan(frame_at_, frame_header_size));
     const std::size_t padded_end = frame_at_ + frame_size_on_disk(frame_.size);
     std::fill(buffer_.begin() + static_cast<std::ptrdiff_t>(end_),
               buffer_.begin() + static_cast<std::ptrdiff_t>(padded_end), std::byte{0});
@@ -167,14 +161,26 @@ void FrameBatch::close_frame() noexcept {
     frame_is_open_ = false;
 }
 
+void encode_frame_header(const FrameHeader& header, std::span<std::byte> frame) {
+    ByteWriter writer(frame.subspan(crc_size, frame_header_size - crc_size));
+    writer.put(header.size);
+    writer.put(header.count);
+    writer.put(header.lsn);
+    writer.put(std::uint32_t{0});
+    writer.put(static_cast<std::uint8_t>(header.type));
+    writer.put(header.version);
+    writer.put(std::uint16_t{0});
+}
+
 FrameHeader first_header(std::span<const std::byte> frames) {
     return read_header(frames);
 }
 
-void seal_frame(std::span<std::byte> frames, Lsn synced, std::uint32_t index, std::uint32_t seed) {
-    put_at(frames, synced_at, synced);
-    put_at(frames, index_at, index);
-    put_at(frames, 0, checksum(frames, read_header(frames).size, seed));
+void seal_frame(std::span<std::byte> frames, Lsn synced, std::uint32_t seed) {
+    const FrameHeader header = read_header(frames);
+    INOD_ASSERT(synced < header.lsn && header.lsn - synced - 1 <= max_behind);
+    put_at(frames, behind_at, static_cast<std::uint32_t>(header.lsn - synced - 1));
+    put_at(frames, 0, checksum(frames, header.size, seed));
 }
 
 }  // namespace inod

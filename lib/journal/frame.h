@@ -21,50 +21,56 @@ namespace inod {
 //                          the segment's own header, which covers the store's identity, the
 //                          segment's number and its place in the log. So an old frame in a recycled
 //                          segment, or one from another store, is never sound
-//        4     4  size     bytes of payload, 0 to frame_payload_max
-//        8     8  lsn      log: of the first record in it. clean: one more than of the last record.
-//                          snapshot frames: the snapshot is the state after this LSN
-//       16     8  synced   all records up to this LSN were known to be durable when it was written
-//       24     1  type     a FrameType
-//       25     1  version  of the frame's format: frame_version
-//       26     2  count    records in the payload
-//       28     4  index    snapshot frames: 0 in the begin frame, then one more in each. Others: 0
-//       32  size  payload  and zeros up to the next multiple of 8
+//        4     2  size     bytes of payload, 0 to frame_payload_max
+//        6     2  count    records in the payload
+//        8     8  lsn      of the first that it holds: log frames have an LSN for each record,
+//                          snapshot frames one for the frame. clean and next hold none: there it is
+//                          the one that comes next
+//       16     4  behind   lsn - behind - 1 is the last LSN that was known to be durable when the
+//                          frame was written
+//       20     1  type     a FrameType
+//       21     1  version  of the frame's format: frame_version
+//       22     2  zero
+//       24  size  payload  and zeros up to the next multiple of 8
 //
 // Payload of log and snapshot_piece: for each record its size, 2 bytes, 1 to record_size_max, then
-// the record. Of snapshot_end: 8 bytes, how many records the snapshot has; 4 bytes, CRC-32C of the
-// payloads of all its pieces, one behind the other. Of snapshot_begin and clean: nothing.
+// the record. Of next: 8 bytes, the number of the segment that goes on. Of the others: nothing.
 //
 // Behind the last frame of each group stands a header of zeros, overwritten by the next group. It
 // lets recovery tell "nothing was begun here" from a torn frame; what counts is the rule of tail
 // and damage, see recovery.h.
-inline constexpr std::size_t frame_header_size = 4 + 4 + 8 + 8 + 1 + 1 + 2 + 4;
-inline constexpr std::size_t frame_type_offset = 24;
+inline constexpr std::size_t frame_header_size = 4 + 2 + 2 + 8 + 4 + 1 + 1 + 2;
+inline constexpr std::size_t frame_type_offset = 20;
 inline constexpr std::size_t frame_alignment = 8;
-inline constexpr std::uint8_t frame_version = 1;
+inline constexpr std::uint8_t frame_version = 2;
 inline constexpr std::size_t record_prefix_size = 2;
-// Half of what the smallest segment holds, so that a frame fits any fresh segment and little is
-// left over at the end of a segment.
-inline constexpr std::size_t frame_payload_max = std::size_t{28} * 1024;
-// No version of the format has a longer payload: bounds what the search for sound frames looks at.
-inline constexpr std::size_t frame_payload_limit = std::size_t{64} * 1024;
+// Small, so that little stays unused at the end of a segment; large beside a frame's header.
+inline constexpr std::size_t frame_payload_max = 4096;
+// What the size field can say: a damaged frame may.
+inline constexpr std::size_t frame_payload_limit = 65'535;
+inline constexpr std::size_t next_payload_size = 8;
+// The whole frame that ends a segment which another one follows.
+inline constexpr std::size_t next_frame_size = frame_header_size + next_payload_size;
 
 enum class FrameType : std::uint8_t {
     log = 1,
-    snapshot_begin = 2,
-    snapshot_piece = 3,
+    snapshot_begin = 2,  // the first frame of its segment
+    snapshot_piece = 3,  // a part of the state as it is at this LSN
     snapshot_end = 4,
     clean = 5,  // the mark of a clean stop
+    next = 6,   // the last frame of its segment: another one goes on
 };
 
 struct FrameHeader {
-    std::uint32_t size = 0;
+    std::uint16_t size = 0;
+    std::uint16_t count = 0;
     Lsn lsn = 0;
     Lsn synced = 0;
     FrameType type{};  // may be a value that this version does not know
     std::uint8_t version = frame_version;
-    std::uint16_t count = 0;
-    std::uint32_t index = 0;
+
+    // How many LSNs it holds.
+    [[nodiscard]] Lsn lsn_count() const;
 };
 
 struct Frame {
@@ -113,10 +119,12 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return end_ == 0; }
     [[nodiscard]] bool has_room(std::size_t count, std::size_t size) const noexcept;
+    // Bytes of the records in it, with their prefixes.
+    [[nodiscard]] std::size_t records_size() const noexcept { return records_size_; }
 
-    // Adds a record to the last frame or, where that is full, to a new one, whose `lsn` this is.
-    // Requires has_room(1, record.size()).
-    void add(Lsn lsn, std::span<const std::byte> record) noexcept;
+    // Adds a record to the last frame or, where that is full, to a new one, whose `lsn` this is:
+    // true then. Requires has_room(1, record.size()).
+    bool add(Lsn lsn, std::span<const std::byte> record) noexcept;
     // Adds a frame without records. Requires has_room(1, payload.size()).
     void add_frame(FrameType type, Lsn lsn, std::span<const std::byte> payload) noexcept;
 
@@ -138,11 +146,15 @@ private:
     FrameHeader frame_;           // of the open frame
 };
 
-// The header of the first of `frames`, which a FrameBatch made.
+// Writes the header of a frame into its first frame_header_size bytes, all but what seal_frame()
+// writes.
+void encode_frame_header(const FrameHeader& header, std::span<std::byte> frame);
+
+// The header at the start of `frames`, sound or not.
 FrameHeader first_header(std::span<const std::byte> frames);
 
-// Writes what is known only when the first of `frames` is about to be written: its `synced`, its
-// `index`, and its crc.
-void seal_frame(std::span<std::byte> frames, Lsn synced, std::uint32_t index, std::uint32_t seed);
+// Writes what is known only when the first of `frames` is about to be written: up to which LSN all
+// is durable, and its crc. Requires synced < its lsn.
+void seal_frame(std::span<std::byte> frames, Lsn synced, std::uint32_t seed);
 
 }  // namespace inod

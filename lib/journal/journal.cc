@@ -6,11 +6,10 @@
 #include <utility>
 
 #include "lib/base/assert.h"
-#include "lib/base/bytes.h"
-#include "lib/base/crc32c.h"
 #include "lib/journal/frame.h"
 #include "lib/journal/recovery.h"
 #include "lib/journal/segment_set.h"
+#include "lib/journal/space.h"
 
 namespace inod {
 namespace {
@@ -20,17 +19,33 @@ namespace {
 constexpr std::uint64_t log_segments_min = 4;
 constexpr std::uint64_t log_to_snapshot_min = 2;
 
-// After a failure for lack of space flush() tries again after 1, 2, 4, .. flushes, at most this
-// many: each trial writes until the disk is full.
-constexpr std::uint64_t flushes_between_trials_max = 1024;
+// What one group can carry of a snapshot, bytes of records.
+constexpr std::size_t snapshot_size_per_group_min = 512;
+constexpr std::size_t snapshot_size_per_group_max = std::size_t{64} * 1024;
+
+// While a snapshot is written for lack of space the log must grow by no more than an eighth of it:
+// lib/journal/space.h. Every group but the last has at least 8 KiB of it, see
+// lib/allocator/snapshot_writer.cc.
+constexpr std::size_t log_size_per_short_group = std::size_t{8} * 1024 / 8;
+
+// What the smallest snapshot takes.
+constexpr std::uint64_t spares_min = 2;
+
+// Beside what is to be set aside for the state as it is: for the log, and for leases to come until
+// the next spare is made.
+constexpr std::uint64_t spares_ahead = 2;
+
+// More than are to be set aside are kept so far, so that a state that grows and shrinks does not
+// make and remove files.
+constexpr std::uint64_t spares_kept_beside = 2;
 
 constexpr std::size_t group_size_min = std::size_t{64} * 1024;
 
-// A group takes at most one new segment, since one spare is what is kept: all its frames fit there.
-// Heads and padding are far less than a 32nd of them.
+// A group takes at most one new segment: all its frames fit there. Heads and padding are far less
+// than a 16th of them.
 std::size_t group_size(const JournalOptions& options) {
     const std::uint64_t room = options.segment_size - frames_offset;
-    return std::min<std::uint64_t>(options.group_size_max, room - room / 32);
+    return std::min<std::uint64_t>(options.group_size_max, room - room / 16);
 }
 
 }  // namespace
@@ -39,54 +54,63 @@ class Journal::Impl {
 public:
     Impl(Storage& storage, const JournalOptions& options)
         : storage_(storage),
-          fresh_id_(options.fresh_id),
+          options_(options),
+          space_(options.segment_size),
           set_(storage, options.segment_size),
-          batches_{FrameBatch(group_size(options)), FrameBatch(group_size(options))} {
+          batches_{FrameBatch(group_size(options)), FrameBatch(group_size(options))},
+          pieces_(snapshot_size_per_group_max) {
         INOD_ASSERT(options.group_size_max >= group_size_min);
+        INOD_ASSERT(options.snapshot_size_per_group >= snapshot_size_per_group_min);
         collecting().reset(FrameType::log);
+        pieces_.reset(FrameType::snapshot_piece);
     }
 
-    Result<Recovery, Failure> recover(Replay& replay);
-    [[nodiscard]] bool has_room(std::size_t count, std::size_t size) const noexcept {
-        return batches_.at(collecting_).has_room(count, size);
-    }
+    Result<Recovery, Failure> recover(Replay& replay, const Accept& accept);
+    [[nodiscard]] bool has_room(std::size_t count, std::size_t size) const noexcept;
     Lsn append(std::span<const std::byte> record) noexcept;
     bool begin_flush() noexcept;
     Result<void, Failure> flush();
     Lsn end_flush() noexcept;
     Result<void, Failure> make_space();
-    Result<void, Failure> snapshot(const std::function<Result<void, Failure>(const Emit&)>& write);
+    [[nodiscard]] bool wants_snapshot() const noexcept;
+    [[nodiscard]] bool can_spare_snapshot() const noexcept;
+    void begin_snapshot() noexcept;
+    [[nodiscard]] bool has_snapshot_room(std::size_t size) const noexcept;
+    void add_snapshot_record(std::span<const std::byte> record) noexcept;
+    void end_snapshot() noexcept;
     Result<void, Failure> close();
 
     [[nodiscard]] Lsn last_lsn() const noexcept { return last_lsn_; }
     [[nodiscard]] Lsn durable_lsn() const noexcept { return durable_lsn_; }
     [[nodiscard]] bool sealed() const noexcept { return sealed_; }
+    void seal() noexcept { sealed_ = true; }
     [[nodiscard]] bool has_space() const noexcept { return has_space_; }
-    [[nodiscard]] bool wants_snapshot() const noexcept {
-        return has_space() && log_size_ >= snapshot_not_before_ &&
-               log_size_ > std::max(log_segments_min * set_.segment_size(),
-                                    log_to_snapshot_min * snapshot_size_);
+    [[nodiscard]] bool has_space_for(const StateSize& size) const noexcept {
+        return space_.suffice(set_.spare_count(), size);
     }
+    void set_state_size(const StateSize& size) noexcept;
+    [[nodiscard]] bool wants_space() const noexcept { return set_.spare_count() < spares_wanted_; }
+    [[nodiscard]] bool snapshot_under_way() const noexcept { return snapshot_ != Snapshot::none; }
     [[nodiscard]] std::uint64_t disk_size() const noexcept { return set_.disk_size(); }
     [[nodiscard]] std::uint64_t log_size() const noexcept { return log_size_; }
+    [[nodiscard]] std::uint64_t snapshot_size() const noexcept { return snapshot_size_; }
 
 private:
     enum class State { fresh, open, closed };
+    enum class Snapshot { none, under_way, ending };
 
+    [[nodiscard]] const FrameBatch& collecting() const { return batches_.at(collecting_); }
     FrameBatch& collecting() { return batches_.at(collecting_); }
     FrameBatch& under_way() { return batches_.at(1 - collecting_); }
 
-    Result<void, Failure> make_durable(const Scan::Unproven& unproven);
-    Result<void, Failure> tidy(const Scan& scan);
+    Result<void, Failure> make_durable(const Scan& scan);
+    Result<void, Failure> tidy(Scan& scan);
     Result<void, Failure> open_segment(SegmentHeader kind, Lsn first_lsn);
-    Result<void, Failure> write_frames(FrameBatch& batch, Lsn synced);
-    Result<std::size_t, Failure> write_what_fits(std::span<std::byte> frames, std::size_t behind,
-                                                 Lsn synced);
-    Result<void, Failure> write_and_sync(FrameBatch& batch, Lsn synced);
-    Result<void, Failure> keep_spare();
-    Result<void, Failure> reserve_for_snapshot(std::uint64_t records_size);
-    Result<void, Failure> write_snapshot(
-        const std::function<Result<void, Failure>(const Emit&)>& write);
+    Result<void, Failure> write_group();
+    Result<void, Failure> write_pieces();
+    Result<void, Failure> write_frames(std::span<std::byte> frames, Lsn synced);
+    Result<std::size_t, Failure> write_what_fits(std::span<std::byte> frames, Lsn synced);
+    Result<void, Failure> retire_log();
     Failure seal(Failure failure) {
         sealed_ = true;
         return failure;
@@ -96,7 +120,8 @@ private:
     }
 
     Storage& storage_;
-    const StoreId fresh_id_;
+    const JournalOptions options_;
+    const SpacePlan space_;
     State state_ = State::fresh;
     std::atomic<bool> sealed_{false};
 
@@ -107,116 +132,131 @@ private:
     bool is_under_way_ = false;
     bool is_written_ = false;  // flush() succeeded for the group under way
     std::size_t collecting_ = 0;
+    Snapshot snapshot_ = Snapshot::none;
+    bool is_gathering_ = false;  // the next group has pieces, so its log is complete
+    std::atomic<std::uint64_t> spares_wanted_{0};
+    std::uint64_t spares_to_write_out_ = 0;  // see SpacePlan
 
     // Of whoever flushes, but for what set_ gives to all.
     SegmentSet set_;
     StoreId store_{};
     std::uint64_t run_ = 0;
     std::uint64_t base_ = 0;
-    std::uint64_t opening_ = 0;
-    std::uint32_t snapshot_index_ = 0;  // of the next snapshot frame
-    std::uint64_t flushes_to_trial_ = 0;
-    std::uint64_t flushes_between_trials_ = 1;
+    std::uint64_t snapshot_base_ = 0;          // where the snapshot under way begins
+    std::uint64_t written_snapshot_size_ = 0;  // and what of it was written
+    std::uint64_t written_log_size_ = 0;       // likewise of the log since it was begun
     std::atomic<bool> has_space_{true};
     std::atomic<std::uint64_t> log_size_{0};
     std::atomic<std::uint64_t> snapshot_size_{0};
-    std::atomic<std::uint64_t> snapshot_not_before_{0};  // this log_size_: there was no space
+    std::atomic<std::uint64_t> files_after_snapshot_{0};  // in use, when the last one was whole
 
     std::array<FrameBatch, 2> batches_;
+    FrameBatch pieces_;  // of the snapshot under way, for the next group or the one under way
 };
 
-Result<Recovery, Failure> Journal::Impl::recover(Replay& replay) {
+Result<Recovery, Failure> Journal::Impl::recover(Replay& replay, const Accept& accept) {
     INOD_ASSERT(state_ == State::fresh);
     auto found = scan(storage_, replay);
     if (!found) return seal(found.error());
-
-    // Everything that can refuse the journal comes before this line, all writing after it.
-    if (found->unproven) {
-        if (auto done = make_durable(*found->unproven); !done) return seal(done.error());
-    }
     Recovery recovery = found->recovery;
-    recovery.created = found->segments.empty();
+    std::uint64_t run_before = recovery.run;
+    if (accept) {
+        const auto accepted = accept(recovery);
+        if (!accepted) return seal(accepted.error());
+        run_before = std::max(run_before, *accepted);
+    }
+    // Everything that can refuse the journal comes before this line, all writing after it.
+    recovery.created = found->found.newest == SegmentSet::spare;
     if (recovery.created) {
-        recovery.id = fresh_id_;
+        recovery.id = options_.fresh_id;
         recovery.clean = true;
     }
-    ++recovery.run;
+    recovery.run = run_before + 1;
     store_ = recovery.id;
     run_ = recovery.run;
     base_ = found->base;
     last_lsn_ = durable_lsn_ = recovery.last_lsn;
     snapshot_size_ = found->snapshot_size;
+    files_after_snapshot_ = space_.to_hold(found->snapshot_size) + 1;
+    log_size_ = found->log_size;
     if (auto done = tidy(*found); !done) return seal(done.error());
-    std::uint64_t replayed = 0;
-    for (const SegmentSet::Segment& segment : found->segments)
-        replayed += segment.number >= base_ ? segment.size : 0;
-    log_size_ = replayed - std::min(replayed, found->snapshot_size);
-
     auto opened = open_segment({.begins_life = true}, last_lsn_ + 1);
     if (!opened) return seal(opened.error());
-    if (auto kept = keep_spare(); !kept) return seal(kept.error());
     state_ = State::open;
+    set_state_size({});
     return recovery;
 }
 
 // See Scan::Unproven.
-Result<void, Failure> Journal::Impl::make_durable(const Scan::Unproven& unproven) {
-    auto file = storage_.open(segment_file_name(SegmentKind::segment, unproven.segment));
-    if (!file) return file.error();
-    std::array<std::byte, 4096> page{};
-    for (std::uint64_t at = unproven.begin; at < unproven.end; at += page.size()) {
-        const auto part =
-            std::span(page).first(std::min<std::uint64_t>(page.size(), unproven.end - at));
-        auto read = (*file)->read(at, part);
-        if (!read) return read.error();
-        if (auto written = (*file)->write(at, part.first(*read)); !written) return written.error();
+Result<void, Failure> Journal::Impl::make_durable(const Scan& scan) {
+    for (const Scan::Unproven& unproven : scan.unproven) {
+        const auto slot =
+            std::find_if(scan.found.slots.begin(), scan.found.slots.end(),
+                         [&](const SegmentSet::Slot& s) { return s.number == unproven.segment; });
+        File& file = *slot->file;
+        std::array<std::byte, 4096> page{};
+        for (std::uint64_t at = unproven.begin; at < unproven.end; at += page.size()) {
+            const auto part =
+                std::span(page).first(std::min<std::uint64_t>(page.size(), unproven.end - at));
+            auto read = file.read(at, part);
+            if (!read) return read.error();
+            if (auto written = file.write(at, part.first(*read)); !written) return written;
+        }
+        if (auto synced = file.sync(); !synced) return synced;
     }
-    return (*file)->sync();
+    return {};
 }
 
-// Hands the files to the set, without those that a crash left half made or made superfluous.
-Result<void, Failure> Journal::Impl::tidy(const Scan& scan) {
-    std::vector<std::string> spares;
-    std::vector<std::string> useless = scan.unfinished;
-    for (const std::string& name : scan.spares) {
-        auto file = storage_.open(name);
-        auto size = file ? (*file)->size() : file.error();
-        if (!size) return size.error();
-        const bool fits = *size == set_.segment_size() && spares.size() < spare_count_max;
-        (fits ? spares : useless).push_back(name);
+// Hands the files to the set, without those that a crash left half made.
+Result<void, Failure> Journal::Impl::tidy(Scan& scan) {
+    if (auto done = make_durable(scan); !done) return done;
+    for (const std::string& name : scan.unfinished) {
+        if (auto removed = storage_.remove(name); !removed) return removed;
     }
-    for (const std::string& name : useless) {
-        if (auto removed = storage_.remove(name); !removed) return removed.error();
+    auto& slots = scan.found.slots;
+    for (const SegmentSet::Slot& slot : slots) {
+        const bool is_useless =
+            slot.number == SegmentSet::spare && slot.size != set_.segment_size();
+        if (!is_useless) continue;
+        if (auto removed = storage_.remove(slot.name); !removed) return removed;
     }
-    // A spare may have been a segment until just before a kill, and get that name back in a power
-    // cut: only once its present name is durable may another header be written into it.
-    if (auto synced = storage_.sync_names(); !synced) return synced.error();
-    set_.adopt(scan.segments, std::move(spares), scan.next_name);
-    return set_.recycle_before(base_);
+    std::erase_if(slots, [this](const SegmentSet::Slot& slot) {
+        return slot.number == SegmentSet::spare && slot.size != set_.segment_size();
+    });
+    // A name that a crash left unsure would otherwise be used, and then be gone.
+    if (auto synced = storage_.sync_names(); !synced) return synced;
+    set_.adopt(std::move(scan.found));
+    return {};
+}
+
+bool Journal::Impl::has_room(std::size_t count, std::size_t size) const noexcept {
+    const bool is_short_of_space = snapshot_ != Snapshot::none && !has_space_;
+    if (is_short_of_space && collecting().records_size() >= log_size_per_short_group) return false;
+    return collecting().has_room(count, size);
 }
 
 Lsn Journal::Impl::append(std::span<const std::byte> record) noexcept {
-    INOD_ASSERT(state_ == State::open);
+    INOD_ASSERT(state_ == State::open && !is_gathering_);
     collecting().add(last_lsn_ + 1, record);
     return ++last_lsn_;
 }
 
 bool Journal::Impl::begin_flush() noexcept {
     INOD_ASSERT(!is_under_way_);
-    if (collecting().empty()) return false;
+    if (collecting().empty() && pieces_.empty()) return false;
     is_under_way_ = true;
     is_written_ = false;
     under_way_lsn_ = last_lsn_;
     collecting_ = 1 - collecting_;
     collecting().reset(FrameType::log);
+    is_gathering_ = false;
     return true;
 }
 
 Result<void, Failure> Journal::Impl::flush() {
     INOD_ASSERT(is_under_way_);
     if (sealed_) return already_sealed();
-    if (auto done = write_and_sync(under_way(), durable_lsn_); !done) return seal(done.error());
-    if (auto kept = keep_spare(); !kept) return seal(kept.error());
+    if (auto done = write_group(); !done) return seal(done.error());
     is_written_ = true;
     return {};
 }
@@ -225,6 +265,8 @@ Lsn Journal::Impl::end_flush() noexcept {
     INOD_ASSERT(is_under_way_ && is_written_);
     is_under_way_ = false;
     durable_lsn_ = under_way_lsn_;
+    pieces_.reset(FrameType::snapshot_piece);
+    if (snapshot_ == Snapshot::ending) snapshot_ = Snapshot::none;
     return durable_lsn_;
 }
 
@@ -235,40 +277,56 @@ Result<void, Failure> Journal::Impl::open_segment(SegmentHeader kind, Lsn first_
     kind.first_lsn = first_lsn;
     kind.run = run_;
     kind.base = base_;
-    kind.opening = ++opening_;
-    if (auto opened = set_.open_next(kind); !opened) return opened.error();
+    kind.machine = options_.machine;
+    kind.vm = options_.vm;
+    kind.has_witness = options_.has_witness;
+    if (auto opened = set_.open_next(kind); !opened) return opened;
     if (base_ == 0) base_ = set_.active_number();
     return {};
 }
 
-Result<void, Failure> Journal::Impl::write_and_sync(FrameBatch& batch, Lsn synced) {
-    if (auto written = write_frames(batch, synced); !written) return written.error();
-    return set_.sync();
+// The log's records first: the pieces have them in them.
+Result<void, Failure> Journal::Impl::write_group() {
+    if (!under_way().empty()) {
+        auto written = write_frames(under_way().finish(), durable_lsn_);
+        if (!written) return written;
+    }
+    if (!pieces_.empty()) {
+        if (auto written = write_pieces(); !written) return written;
+    }
+    if (auto synced = set_.sync(); !synced) return synced;
+    return snapshot_ == Snapshot::ending ? retire_log() : Result<void, Failure>();
 }
 
-// Writes the batch's frames, going on in the next segment where one is full.
-Result<void, Failure> Journal::Impl::write_frames(FrameBatch& batch, Lsn synced) {
-    std::span<std::byte> left = batch.finish();
-    while (!left.empty()) {
-        auto fitted = write_what_fits(left, frame_header_size, synced);
+Result<void, Failure> Journal::Impl::write_pieces() {
+    const std::span<std::byte> frames = pieces_.finish();
+    const FrameHeader first = first_header(frames);
+    if (first.type != FrameType::snapshot_begin) return write_frames(frames, durable_lsn_);
+    if (auto synced = set_.sync(); !synced) return synced;
+    if (auto opened = open_segment({.begins_snapshot = true}, first.lsn); !opened) return opened;
+    snapshot_base_ = set_.active_number();
+    written_snapshot_size_ = 0;
+    written_log_size_ = 0;
+    return write_frames(frames, first.lsn - 1);
+}
+
+// Writes the frames, going on in the next segment where one is full.
+Result<void, Failure> Journal::Impl::write_frames(std::span<std::byte> frames, Lsn synced) {
+    for (;;) {
+        auto fitted = write_what_fits(frames, synced);
         if (!fitted) return fitted.error();
-        left = left.subspan(*fitted);
-        if (left.empty()) break;
-        if (auto done = set_.sync(); !done) return done.error();
-        const FrameHeader next = first_header(left);
-        const bool in_snapshot = is_snapshot(next.type);
-        synced = in_snapshot ? next.lsn : next.lsn - 1;
-        log_size_ += set_.room();  // what stays unused counts as well
-        auto opened = open_segment({.continues_snapshot = in_snapshot}, synced + 1);
-        if (!opened) return opened.error();
+        frames = frames.subspan(*fitted);
+        if (frames.empty()) return {};
+        if (auto done = set_.sync(); !done) return done;
+        synced = first_header(frames).lsn - 1;
+        if (auto opened = open_segment({}, synced + 1); !opened) return opened;
     }
-    return {};
 }
 
 // Seals and writes, in one call, as many of the frames as fit the active segment; if all do, then
-// also as much of the `behind` zeros that stand behind them. Returns the size of those frames.
+// also the zeros that stand behind them. Returns the size of those frames.
 Result<std::size_t, Failure> Journal::Impl::write_what_fits(std::span<std::byte> frames,
-                                                            std::size_t behind, Lsn synced) {
+                                                            Lsn synced) {
     const std::uint64_t room = set_.room();
     std::size_t fitting = 0;
     while (fitting < frames.size()) {
@@ -276,135 +334,104 @@ Result<std::size_t, Failure> Journal::Impl::write_what_fits(std::span<std::byte>
         const FrameHeader header = first_header(rest);
         const std::size_t size = frame_size_on_disk(header.size);
         if (fitting + size > room) break;
-        const std::uint32_t index = is_snapshot(header.type) ? snapshot_index_++ : 0;
-        seal_frame(rest, synced, index, set_.seed());
+        seal_frame(rest, synced, set_.seed());
         fitting += size;
+        (is_snapshot(header.type) ? written_snapshot_size_ : written_log_size_) += size;
+        if (!is_snapshot(header.type)) log_size_ += size;
     }
-    std::size_t size = fitting;
-    if (fitting == frames.size()) size += std::min<std::uint64_t>(behind, room - fitting);
     if (fitting == 0) return fitting;
-    auto written = set_.append(std::span(frames.data(), size), fitting);
+    const std::size_t behind = fitting == frames.size() ? frame_header_size : 0;
+    auto written = set_.append(std::span(frames.data(), fitting + behind), fitting);
     if (!written) return written.error();
-    log_size_ += fitting;
     return fitting;
 }
 
-// Makes the next spare if there is none. That there is no space for it is no failure yet.
-Result<void, Failure> Journal::Impl::keep_spare() {
-    if (set_.spare_count() == 0 && flushes_to_trial_ > 0) {
-        --flushes_to_trial_;
-        return {};
-    }
-    auto made = set_.spare_count() > 0 ? Result<void, Failure>() : set_.make_spare();
-    if (made) {
-        has_space_ = true;
-        flushes_to_trial_ = 0;
-        flushes_between_trials_ = 1;
-        return {};
-    }
-    if (made.error().code != Errc::no_space) return made.error();
-    has_space_ = false;
-    flushes_to_trial_ = flushes_between_trials_;
-    flushes_between_trials_ = std::min(2 * flushes_between_trials_, flushes_between_trials_max);
-    return {};
+// The snapshot is durable. Once a header says so, all that came before it is superfluous.
+Result<void, Failure> Journal::Impl::retire_log() {
+    base_ = snapshot_base_;
+    if (auto opened = open_segment({}, under_way_lsn_ + 1); !opened) return opened;
+    if (auto recycled = set_.recycle_before(base_); !recycled) return recycled;
+    snapshot_size_ = written_snapshot_size_;
+    log_size_ = written_log_size_;
+    files_after_snapshot_ = set_.in_use_count();
+    return set_.keep_spares(spares_wanted_ + spares_kept_beside);
+}
+
+void Journal::Impl::set_state_size(const StateSize& size) noexcept {
+    spares_wanted_ = space_.to_release(size) + spares_ahead;
+    spares_to_write_out_ = space_.to_write_out(size);
 }
 
 Result<void, Failure> Journal::Impl::make_space() {
     INOD_ASSERT(!is_under_way_);
     if (sealed_) return already_sealed();
-    flushes_to_trial_ = 0;
-    if (auto kept = keep_spare(); !kept) return seal(kept.error());
-    return {};
-}
-
-Result<void, Failure> Journal::Impl::snapshot(
-    const std::function<Result<void, Failure>(const Emit&)>& write) {
-    INOD_ASSERT(state_ == State::open && !is_under_way_ && collecting().empty());
-    if (sealed_) return already_sealed();
-    std::uint64_t records_size = 0;
-    const Emit measure = [&](std::span<const std::byte> record) -> Result<void, Failure> {
-        records_size += record_prefix_size + record.size();
+    if (!wants_space()) {
+        has_space_ = true;
         return {};
-    };
-    if (auto measured = write(measure); !measured) return seal(measured.error());
-    if (auto reserved = reserve_for_snapshot(records_size); !reserved) {
-        if (reserved.error().code != Errc::no_space) return seal(reserved.error());
-        // Nothing was begun yet, so the journal goes on, and for another segment without a
-        // snapshot.
-        snapshot_not_before_ = log_size_ + set_.segment_size();
-        return reserved.error();
     }
-    if (auto written = write_snapshot(write); !written) return seal(written.error());
-    if (auto kept = keep_spare(); !kept) return seal(kept.error());
-    return {};
-}
-
-// Spares for a whole snapshot, beforehand, since one that runs out of space on its way seals the
-// journal. `records_size` is with the prefixes.
-Result<void, Failure> Journal::Impl::reserve_for_snapshot(std::uint64_t records_size) {
-    // At the end of a segment less than a frame stays unused. Heads and padding of the frames are
-    // far less than a 64th of them, but for the first and the last, which have little or nothing
-    // in them.
-    constexpr std::uint64_t frame_size_max =
-        frame_header_size + frame_payload_max + frame_alignment;
-    const std::uint64_t usable = set_.segment_size() - frames_offset - frame_size_max;
-    const std::uint64_t size = records_size + records_size / 64 + 4 * frame_header_size;
-    const std::uint64_t count = 1 + size / usable;
-    while (set_.spare_count() < count) {
-        if (auto made = set_.make_spare(); !made) return made.error();
-    }
-    return {};
-}
-
-Result<void, Failure> Journal::Impl::write_snapshot(
-    const std::function<Result<void, Failure>(const Emit&)>& write) {
-    const Lsn lsn = last_lsn_;
-    if (auto opened = open_segment({.begins_snapshot = true}, lsn + 1); !opened) {
-        return opened.error();
-    }
-    const std::uint64_t first_segment = set_.active_number();
-    const std::uint64_t log_size_before = log_size_;
-    snapshot_index_ = 0;
-    std::uint64_t count = 0;
-    std::uint32_t crc = 0;
-    FrameBatch& batch = under_way();  // free, as no flush is under way
-    batch.reset(FrameType::snapshot_piece);
-    batch.add_frame(FrameType::snapshot_begin, lsn, {});
-    const Emit emit = [&](std::span<const std::byte> record) -> Result<void, Failure> {
-        if (!batch.has_room(1, record.size())) {
-            if (auto written = write_frames(batch, lsn); !written) return written.error();
-            batch.reset(FrameType::snapshot_piece);
-        }
-        batch.add(lsn, record);
-        const auto size = to_little_endian(static_cast<std::uint16_t>(record.size()));
-        crc = crc32c(record, crc32c(std::as_bytes(std::span(&size, 1)), crc));
-        ++count;
+    auto completed = set_.advance_spare();
+    if (completed) {
+        if (*completed) has_space_ = true;
         return {};
-    };
-    if (auto emitted = write(emit); !emitted) return emitted.error();
-    std::array<std::byte, sizeof(count) + sizeof(crc)> totals{};
-    ByteWriter writer(totals);
-    writer.put(count);
-    writer.put(crc);
-    batch.add_frame(FrameType::snapshot_end, lsn, totals);
-    if (auto written = write_and_sync(batch, lsn); !written) return written.error();
+    }
+    if (completed.error().code != Errc::no_space) return seal(completed.error());
+    has_space_ = false;
+    return {};
+}
 
-    // From here on the snapshot counts, and what is before it does not.
-    base_ = first_segment;
-    snapshot_size_ = log_size_ - log_size_before;
-    log_size_ = 0;
-    snapshot_not_before_ = 0;
-    return set_.recycle_before(first_segment);
+bool Journal::Impl::wants_snapshot() const noexcept {
+    if (snapshot_ != Snapshot::none) return false;
+    const bool is_worth_it = log_size_ > std::max(log_segments_min * set_.segment_size(),
+                                                  log_to_snapshot_min * snapshot_size_);
+    // Behind a snapshot, until the log has gone on in another segment, a new one gains nothing.
+    const bool gains_space = set_.in_use_count() > files_after_snapshot_;
+    // The state may be smaller than was told, so it is tried with fewer spares too: what else could
+    // be done? But no snapshot does without one where it begins, and one that names it as the base.
+    const std::size_t spares = set_.spare_count();
+    const bool runs_out = !has_space_ && spares <= spares_to_write_out_ + 1 && spares >= spares_min;
+    return (is_worth_it && can_spare_snapshot()) || (runs_out && gains_space);
+}
+
+bool Journal::Impl::can_spare_snapshot() const noexcept {
+    return snapshot_ == Snapshot::none && set_.spare_count() >= spares_to_write_out_;
+}
+
+void Journal::Impl::begin_snapshot() noexcept {
+    INOD_ASSERT(state_ == State::open && !is_under_way_ && snapshot_ == Snapshot::none);
+    snapshot_ = Snapshot::under_way;
+    pieces_.add_frame(FrameType::snapshot_begin, ++last_lsn_, {});
+    is_gathering_ = true;
+}
+
+bool Journal::Impl::has_snapshot_room(std::size_t size) const noexcept {
+    if (is_under_way_ || !pieces_.has_room(1, size)) return false;
+    const std::size_t before = pieces_.records_size();
+    return !has_space_ || before == 0 || before + size <= options_.snapshot_size_per_group;
+}
+
+void Journal::Impl::add_snapshot_record(std::span<const std::byte> record) noexcept {
+    INOD_ASSERT(!is_under_way_ && snapshot_ == Snapshot::under_way);
+    if (pieces_.add(last_lsn_ + 1, record)) ++last_lsn_;
+    is_gathering_ = true;
+}
+
+void Journal::Impl::end_snapshot() noexcept {
+    INOD_ASSERT(!is_under_way_ && snapshot_ == Snapshot::under_way);
+    pieces_.add_frame(FrameType::snapshot_end, ++last_lsn_, {});
+    snapshot_ = Snapshot::ending;
+    is_gathering_ = true;
 }
 
 Result<void, Failure> Journal::Impl::close() {
     INOD_ASSERT(state_ == State::open && !is_under_way_ && collecting().empty());
+    INOD_ASSERT(!snapshot_under_way());
     if (sealed_) return already_sealed();
     state_ = State::closed;
     FrameBatch& batch = under_way();
     batch.reset(FrameType::clean);
     batch.add_frame(FrameType::clean, last_lsn_ + 1, {});
-    if (auto done = write_and_sync(batch, durable_lsn_); !done) return seal(done.error());
+    if (auto done = write_frames(batch.finish(), durable_lsn_); !done) return seal(done.error());
+    if (auto synced = set_.sync(); !synced) return seal(synced.error());
     return {};
 }
 
@@ -412,8 +439,8 @@ Journal::Journal(Storage& storage, const JournalOptions& options)
     : impl_(std::make_unique<Impl>(storage, options)) {}
 Journal::~Journal() = default;
 
-Result<Recovery, Failure> Journal::recover(Replay& replay) {
-    return impl_->recover(replay);
+Result<Recovery, Failure> Journal::recover(Replay& replay, const Accept& accept) {
+    return impl_->recover(replay, accept);
 }
 bool Journal::has_room(std::size_t count, std::size_t size) const noexcept {
     return impl_->has_room(count, size);
@@ -439,6 +466,18 @@ Lsn Journal::end_flush() noexcept {
 bool Journal::sealed() const noexcept {
     return impl_->sealed();
 }
+void Journal::seal() noexcept {
+    impl_->seal();
+}
+bool Journal::has_space_for(const StateSize& size) const noexcept {
+    return impl_->has_space_for(size);
+}
+void Journal::set_state_size(const StateSize& size) noexcept {
+    impl_->set_state_size(size);
+}
+bool Journal::wants_space() const noexcept {
+    return impl_->wants_space();
+}
 bool Journal::has_space() const noexcept {
     return impl_->has_space();
 }
@@ -448,9 +487,23 @@ Result<void, Failure> Journal::make_space() {
 bool Journal::wants_snapshot() const noexcept {
     return impl_->wants_snapshot();
 }
-Result<void, Failure> Journal::snapshot(
-    const std::function<Result<void, Failure>(const Emit&)>& write) {
-    return impl_->snapshot(write);
+bool Journal::can_spare_snapshot() const noexcept {
+    return impl_->can_spare_snapshot();
+}
+bool Journal::snapshot_under_way() const noexcept {
+    return impl_->snapshot_under_way();
+}
+void Journal::begin_snapshot() noexcept {
+    impl_->begin_snapshot();
+}
+bool Journal::has_snapshot_room(std::size_t size) const noexcept {
+    return impl_->has_snapshot_room(size);
+}
+void Journal::add_snapshot_record(std::span<const std::byte> record) noexcept {
+    impl_->add_snapshot_record(record);
+}
+void Journal::end_snapshot() noexcept {
+    impl_->end_snapshot();
 }
 Result<void, Failure> Journal::close() {
     return impl_->close();
@@ -460,6 +513,9 @@ std::uint64_t Journal::disk_size() const noexcept {
 }
 std::uint64_t Journal::log_size() const noexcept {
     return impl_->log_size();
+}
+std::uint64_t Journal::snapshot_size() const noexcept {
+    return impl_->snapshot_size();
 }
 
 }  // namespace inod

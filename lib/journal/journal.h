@@ -1,9 +1,10 @@
 // The journal: what happened, in order, on stable storage. It knows bytes, not their meaning.
 //
 // It consists of segments: files of one size, filled with zeros before they are used, recycled
-// rather than deleted. A segment starts with its header; then come frames. A frame carries either
-// log records or a piece of a snapshot (the whole state at one LSN, from which replay starts).
-// Formats: segment.h and frame.h; the rules of recovery: recovery.h.
+// rather than deleted. A segment starts with its header; then come frames. A frame carries log
+// records, or a piece of a snapshot: of the whole state, from which replay starts.
+// Formats: segment.h and frame.h; the rules of recovery: recovery.h; the space that is set aside
+// for releases: space.h.
 //
 // Life: construct, recover() once, then append and flush until the end; close() writes the mark of
 // a clean stop. Anything that fails after recover() seals the journal for good, because Linux may
@@ -14,11 +15,16 @@
 // the group under way, flush() writes and syncs it, end_flush() says up to which LSN all is durable
 // now; whatever is appended meanwhile belongs to the next group.
 //
-// Thread safety: all calls belong under one lock, the allocator's, but flush(): that one blocks for
-// a write(2) and an fdatasync(2) and runs without the lock, on one thread at a time, between
-// begin_flush() and end_flush(), or make_space() between two flushes. has_space(), sealed(),
-// disk_size(), log_size() and wants_snapshot() may be called at any time. snapshot() and close()
-// run under the lock and need no flush under way.
+// Snapshots travel in the same stream, a piece with every group, so that nobody waits for one:
+// begin_snapshot(), then before each begin_flush() as many records as add_snapshot_record() has room
+// for, in the end end_snapshot(). Each piece is a part of the state as it is after all that was
+// appended before it. Whoever replays a log record that comes between pieces applies it to the parts
+// that it has been given already; those yet to come have it in them.
+//
+// Thread safety: all calls belong under one lock, the allocator's, but flush() and make_space():
+// those block for the disk and run without the lock, one at a time: flush() between begin_flush()
+// and end_flush(), make_space() between two flushes. has_space(), sealed(), seal(), disk_size()
+// and log_size() may be called at any time. close() runs under the lock and needs no flush under way.
 #pragma once
 
 #include <array>
@@ -41,22 +47,40 @@ using Lsn = std::uint64_t;
 // Who a store is: 16 random bytes, made when it is created.
 using StoreId = std::array<std::byte, 16>;
 
+// Which machine it is, or which generation of a virtual one; zeros where nobody can tell.
+using MachineId = std::array<std::byte, 16>;
+
 // The longest record, log or snapshot, in bytes.
 inline constexpr std::size_t record_size_max = 1024;
 
 struct JournalOptions {
     // Bytes of a segment, a multiple of 4096, 64 KiB to 256 MiB.
-    std::uint64_t segment_size = std::uint64_t{16} << 20U;
+    std::uint64_t segment_size = std::uint64_t{4} << 20U;
     // Bytes of records that one group holds, at least 64 KiB; less where a segment has no room for
     // them. append() needs room in it.
     std::size_t group_size_max = std::size_t{1} << 20U;
+    // Bytes of records that one group carries of a snapshot, 512 B to 64 KiB. It is gathered under
+    // the lock: at 30 ns a lease and 4 bytes for each, 64 KiB take half a millisecond. Where space is
+    // short it is always 64 KiB.
+    std::size_t snapshot_size_per_group = std::size_t{64} * 1024;
     // The identity of a store that is made because there is none.
     StoreId fresh_id{};
+    // Written into every segment.
+    MachineId machine{};
+    MachineId vm{};
+    // Something outside remembers how far the store came (witness.h). Likewise.
+    bool has_witness = false;
 };
 
-// What recover() hands the state to: first the records of the newest whole snapshot, if there is
-// one, then the log's records after it. A Failure ends the recovery and is passed on, with the
-// place added to its message.
+// How many bytes of snapshot records, with their prefixes, the state can take.
+struct StateSize {
+    std::uint64_t kept = 0;   // as it is; releases of whole leases only make it less
+    std::uint64_t holes = 0;  // by so much more releases can make it, by holes in wide ranges
+};
+
+// What recover() hands the state to: the records of the newest snapshot, if there is one, and those
+// of the log, in the order in which they were written, see above. A Failure ends the recovery and is
+// passed on, with the place added to its message.
 class Replay {
 public:
     Replay() = default;
@@ -64,7 +88,9 @@ public:
     Replay& operator=(const Replay&) = delete;
     virtual ~Replay() = default;
 
+    virtual Result<void, Failure> snapshot_begin() = 0;
     virtual Result<void, Failure> snapshot_record(std::span<const std::byte> record) = 0;
+    virtual Result<void, Failure> snapshot_end() = 0;
     virtual Result<void, Failure> log_record(Lsn lsn, std::span<const std::byte> record) = 0;
 };
 
@@ -72,14 +98,18 @@ struct Recovery {
     StoreId id{};
     bool created = false;   // There was no store, and now there is.
     bool clean = false;     // The last life ended with close(); true when created.
-    std::uint64_t run = 0;  // How many lives before and with this one: 1 when created.
-    Lsn last_lsn = 0;       // The last record that was replayed, 0 if none.
-    Lsn snapshot_lsn = 0;   // All up to here came from the snapshot, 0 if there was none.
+    std::uint64_t run = 0;  // The number of this life: 1 when created, above all earlier ones.
+    Lsn last_lsn = 0;       // The last that was read, 0 if none.
+    Lsn snapshot_lsn = 0;   // Where the snapshot begins from which it was read, 0 if there is none.
+    MachineId machine{};    // Of the last life, likewise.
+    MachineId vm{};
+    bool had_witness = false;
 
     // Bytes that never were acknowledged, and were cut.
     struct TornTail {
+        std::string file;
         std::uint64_t segment;
-        std::uint64_t offset;  // where in the segment's file it begins
+        std::uint64_t offset;  // where in the file it begins
         Lsn lsn;               // the first LSN that it would have had
     };
     std::optional<TornTail> torn_tail;
@@ -92,13 +122,19 @@ public:
 
     // Reads what there is and hands it to `replay`, or makes a new store; then opens a fresh
     // segment and writes the start of this life into it, durably, before anything can be appended.
+    // In between `accept` is asked, with what was read, whose `run` is that of the last life, 0 if
+    // there is no store: this is where whoever knows more than the journal can refuse it. Its answer
+    // is a run that this life is to be above, where that is not below the last life's.
     //
     // Errors: journal_damaged, record_unknown (the frame's or segment's format), io_error, no_space,
-    //   and those of `replay`; the message names file, offset and LSN. Nothing on the disk was
-    //   changed then, but for io_error and no_space. Nothing else may be called after an error.
-    Result<Recovery, Failure> recover(Replay& replay);
+    //   and those of `replay` and `accept`; the message names file, offset and LSN. Nothing on the
+    //   disk was changed then, but for io_error and no_space. Nothing else may be called after an
+    //   error.
+    using Accept = std::function<Result<std::uint64_t, Failure>(const Recovery& found)>;
+    Result<Recovery, Failure> recover(Replay& replay, const Accept& accept = {});
 
     // True if `count` records of at most `size` bytes each still fit the group being collected.
+    // While a snapshot is under way for lack of space, groups are short.
     [[nodiscard]] bool has_room(std::size_t count, std::size_t size) const noexcept;
 
     // Adds a record to the group being collected. Returns its LSN. Cannot fail, allocates nothing.
@@ -112,45 +148,60 @@ public:
     // Makes what was collected the group under way. Requires that none is. False if there is
     // nothing.
     bool begin_flush() noexcept;
-    // Writes and syncs the group under way; may open another segment. Without the lock, see above.
-    // Errors: io_error, no_space. The journal is sealed then.
+    // Writes and syncs the group under way; may open other segments. Without the lock, see above.
+    // Errors: io_error, no_space (what was set aside was used up, which has_space_for() prevents).
+    // The journal is sealed then.
     Result<void, Failure> flush();
     // Requires that flush() succeeded. Returns durable_lsn().
     Lsn end_flush() noexcept;
 
     // True once anything failed: nothing can be made durable any more.
     [[nodiscard]] bool sealed() const noexcept;
+    // Something failed beside the journal that it is not to go on without. At any time.
+    void seal() noexcept;
 
-    // False once the storage could not give the next spare segment: whoever would only make the
-    // journal grow is to be refused with no_space. True again when space came back: flush() tries
-    // now and then, make_space() at once.
+    // Space. A release must never lack it, so whoever makes the state larger asks first.
+
+    // Is enough set aside for every release of a state of this size?
+    [[nodiscard]] bool has_space_for(const StateSize& size) const noexcept;
+    // The state has this size, or somebody waits for it to have: so much is to be set aside.
+    void set_state_size(const StateSize& size) noexcept;
+    // True while less is set aside than is to be: make_space() has something to do.
+    [[nodiscard]] bool wants_space() const noexcept;
+    // False once the storage could not give what is to be set aside: whoever would make the state
+    // larger is to be refused with no_space. True again when it could.
     [[nodiscard]] bool has_space() const noexcept;
-
-    // Tries again to make the next spare, if there is none; has_space() says whether it worked.
-    // Belongs on the thread that flushes, without the lock, between flushes, about once a second
-    // while has_space() is false: where nobody may append, no flush would notice the new space.
+    // Does a step towards what is to be set aside: writes and syncs at most 1 MiB. Call it between
+    // flushes while wants_space(), and about once a second while has_space() is false.
     // Errors: io_error. The journal is sealed then.
     Result<void, Failure> make_space();
 
-    // True once the log since the last snapshot is so long that a snapshot is worth its cost.
-    [[nodiscard]] bool wants_snapshot() const noexcept;
+    // Snapshots.
 
-    // Writes the whole state, as it is at last_lsn(), into fresh segments and recycles those that
-    // it makes superfluous: `write` calls its argument for each record in turn, and is called
-    // twice, once to learn how much space that takes. Requires that nothing is collected and no
-    // flush is under way. Blocks for several syncs. Errors: io_error, no_space, or what the
-    // argument returned. The journal is sealed then, unless the space was missing before anything
-    // was begun: ask sealed().
-    using Emit = std::function<Result<void, Failure>(std::span<const std::byte> record)>;
-    Result<void, Failure> snapshot(const std::function<Result<void, Failure>(const Emit&)>& write);
+    // True once the log since the last one is so long that another is worth its cost, or so long
+    // that there is no space for more. False while one is under way.
+    [[nodiscard]] bool wants_snapshot() const noexcept;
+    [[nodiscard]] bool snapshot_under_way() const noexcept;
+    // Are there spares enough for one that nobody needs? False while one is under way.
+    [[nodiscard]] bool can_spare_snapshot() const noexcept;
+    // Requires that none is under way. What was appended before comes before it.
+    void begin_snapshot() noexcept;
+    // True if the next group has room for another record of the snapshot of at most `size` bytes.
+    [[nodiscard]] bool has_snapshot_room(std::size_t size) const noexcept;
+    // Requires has_snapshot_room(record.size()), and that begin_flush() comes before any append().
+    void add_snapshot_record(std::span<const std::byte> record) noexcept;
+    // The snapshot is whole with the next group. Once that is durable, all that came before it is
+    // superfluous.
+    void end_snapshot() noexcept;
 
     // Writes the mark of a clean stop. Requires that nothing is collected and no flush is under
     // way. Errors: io_error, no_space.
     Result<void, Failure> close();
 
-    // Sizes for statistics, bytes: all segments together; the log since the last snapshot.
+    // Sizes for statistics, bytes: all files together; the log since the last snapshot began; that.
     [[nodiscard]] std::uint64_t disk_size() const noexcept;
     [[nodiscard]] std::uint64_t log_size() const noexcept;
+    [[nodiscard]] std::uint64_t snapshot_size() const noexcept;
 
 private:
     class Impl;

@@ -1,338 +1,329 @@
 #include "lib/journal/recovery.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
-#include "lib/base/bytes.h"
-#include "lib/base/crc32c.h"
 #include "lib/journal/frame.h"
 #include "lib/journal/segment_reader.h"
 
 namespace inod {
 namespace {
 
-std::string place(std::uint64_t number, std::uint64_t offset, Lsn lsn) {
-    return segment_name(number) + ", offset " + std::to_string(offset) + ", LSN " +
-           std::to_string(lsn);
-}
-
 Failure damaged(const std::string& where, const std::string& what) {
     return {Errc::journal_damaged, where + ": " + what};
 }
 
-Result<void, Failure> check_known(const Frame& frame, const std::string& where) {
-    if (is_known(frame.header)) return {};
-    return Failure{Errc::record_unknown,
-                   where + ": frame type " + std::to_string(static_cast<int>(frame.header.type)) +
-                       ", version " + std::to_string(frame.header.version) + " is unknown here"};
-}
-
-// Where a snapshot ends, and so the log behind it begins.
-struct SnapshotEnd {
-    std::size_t index;  // of the segment
-    std::uint64_t offset;
-    std::uint64_t size;  // bytes of all its frames
-};
-
-// Reads one snapshot, from the segment in which it begins.
-class SnapshotReader {
-public:
-    SnapshotReader(SegmentReader& segments, std::size_t index)
-        : segments_(segments), index_(index), lsn_(segments.at(index).header.first_lsn - 1) {}
-
-    // Hands each record to `replay`, or to nobody if that is null.
-    // Errors: journal_damaged if it is not whole, record_unknown, io_error, those of `replay`.
-    Result<SnapshotEnd, Failure> read(Replay* replay);
-
-private:
-    Result<Frame, Failure> next_frame();
-    Result<void, Failure> read_piece(const Frame& piece, Replay* replay);
-    Result<void, Failure> check_end(const Frame& end) const;
-    [[nodiscard]] std::string here() const {
-        return place(segments_.at(index_).number, offset_, lsn_);
-    }
-
-    SegmentReader& segments_;
-    std::size_t index_;
-    std::uint64_t offset_ = frames_offset;
-    const Lsn lsn_;
-    std::uint32_t frame_count_ = 0;
-    std::uint64_t record_count_ = 0;
-    std::uint32_t crc_ = 0;  // of the pieces' payloads
-    std::uint64_t size_ = 0;
-};
-
-Result<SnapshotEnd, Failure> SnapshotReader::read(Replay* replay) {
-    for (;;) {
-        auto frame = next_frame();
-        if (!frame) return frame.error();
-        const bool is_first = frame_count_ == 0;
-        if (is_first != (frame->header.type == FrameType::snapshot_begin)) {
-            return damaged(here(), "the snapshot's frames are out of order");
-        }
-        if (frame->header.type == FrameType::snapshot_piece) {
-            if (auto done = read_piece(*frame, replay); !done) return done.error();
-        } else if (frame->header.type == FrameType::snapshot_end) {
-            if (auto whole = check_end(*frame); !whole) return whole.error();
-        }
-        offset_ += frame->size_on_disk();
-        size_ += frame->size_on_disk();
-        ++frame_count_;
-        if (frame->header.type == FrameType::snapshot_end) {
-            return SnapshotEnd{index_, offset_, size_};
-        }
-    }
-}
-
-// The next one by its index: in this segment, or the first in a segment that goes on with it.
-Result<Frame, Failure> SnapshotReader::next_frame() {
-    const std::string expected_at = here();
-    for (;;) {
-        if (auto loaded = segments_.load(index_); !loaded) return loaded.error();
-        const auto frame = segments_.frame_at(offset_);
-        if (frame) {
-            if (auto known = check_known(*frame, here()); !known) return known.error();
-            const FrameHeader& header = frame->header;
-            if (is_snapshot(header.type) && header.lsn == lsn_ && header.index == frame_count_) {
-                return *frame;
-            }
-        }
-        const bool goes_on = index_ + 1 < segments_.count() &&
-                             segments_.at(index_ + 1).header.continues_snapshot &&
-                             segments_.at(index_ + 1).number == segments_.at(index_).number + 1;
-        if (!goes_on) {
-            return damaged(expected_at, "the snapshot's frame " + std::to_string(frame_count_) +
-                                            " does not read back");
-        }
-        ++index_;
-        offset_ = frames_offset;
-    }
-}
-
-Result<void, Failure> SnapshotReader::read_piece(const Frame& piece, Replay* replay) {
-    crc_ = crc32c(piece.payload, crc_);
-    record_count_ += piece.header.count;
-    RecordReader records(piece);
-    while (const auto record = records.next()) {
-        if (replay == nullptr) continue;
-        if (auto done = replay->snapshot_record(*record); !done) {
-            return Failure{done.error().code, here() + ": " + done.error().message};
-        }
-    }
-    if (!records.complete()) return damaged(here(), "the frame's records do not fit its size");
-    return {};
-}
-
-Result<void, Failure> SnapshotReader::check_end(const Frame& end) const {
-    ByteReader reader(end.payload);
-    const auto count = reader.get<std::uint64_t>();
-    const auto crc = reader.get<std::uint32_t>();
-    if (reader.complete() && count == record_count_ && crc == crc_) return {};
-    return damaged(here(), "the snapshot has other records than its end says");
-}
-
+// Follows the segments from the base to the newest, frame by frame.
 class Scanner {
 public:
-    Scanner(SegmentReader& segments, Replay& replay, Scan& result)
-        : segments_(segments), replay_(replay), result_(result) {}
+    Scanner(SegmentReader& segments, std::size_t newest, Replay& replay, Scan& result)
+        : segments_(segments), newest_(newest), replay_(replay), result_(result) {}
 
     Result<void, Failure> run();
 
 private:
-    Result<void, Failure> choose_start();
-    Result<void, Failure> judge_newer_snapshot(std::size_t newer);
-    Result<std::string, Failure> find_proof_of_snapshot(std::size_t newer);
-    Result<void, Failure> read_snapshot();
-    Result<void, Failure> read_log(std::size_t index);
-    Result<void, Failure> read_log_frame(const Frame& frame, const std::string& where);
-    Result<void, Failure> end_of_log(std::size_t index);
-    void note_unproven(const Frame& frame);
-    [[nodiscard]] std::string here(std::size_t index) const {
-        return place(segments_.at(index).number, offset_, next_lsn_);
+    enum class Snapshot { none, under_way, whole };  // the one in use
+    // Where a frame stands.
+    struct Place {
+        std::uint64_t begin;
+        std::uint64_t end;
+        Lsn last_lsn;
+    };
+
+    Result<void, Failure> start();
+    Result<void, Failure> go_on(std::uint64_t number);
+    [[nodiscard]] Result<void, Failure> check(std::size_t index) const;
+    Result<std::optional<std::uint64_t>, Failure> read_segment();
+    Result<void, Failure> read_frame(const Frame& frame);
+    Result<void, Failure> read_log(const Frame& frame);
+    Result<void, Failure> read_snapshot(const Frame& frame);
+    Result<void, Failure> read_piece(const Frame& frame);
+    Result<void, Failure> end_of_log();
+    void note(const Frame& frame);
+    void finish();
+
+    [[nodiscard]] const SegmentReader::Entry& entry() const { return segments_.at(index_); }
+    [[nodiscard]] const SegmentHeader& header() const { return *entry().header; }
+    [[nodiscard]] bool is_newest() const { return index_ == newest_; }
+    [[nodiscard]] std::string here() const {
+        return entry().name + " (" + segment_name(header().number) + "), offset " +
+               std::to_string(offset_) + ", LSN " + std::to_string(next_lsn_);
+    }
+    [[nodiscard]] Failure damaged_here(const std::string& what) const {
+        return damaged(here(), what);
     }
 
     SegmentReader& segments_;
+    const std::size_t newest_;
     Replay& replay_;
     Scan& result_;
-    std::size_t start_ = 0;    // index of the segment to read first
-    std::size_t end_ = 0;      // index behind the last one that belongs to the log
-    bool uses_newer_ = false;  // start_ is newer than the base
+    std::size_t index_ = 0;  // of the file being read
     std::uint64_t offset_ = frames_offset;
     Lsn next_lsn_ = 1;
+    Snapshot snapshot_ = Snapshot::none;
+    bool is_clean_ = false;  // the last frame was the mark of a clean stop
 
-    // Of the log's frames in the present segment those that no `synced` covers yet.
-    struct LogFrame {
-        std::uint64_t offset;
-        Lsn last_lsn;
-    };
-    std::vector<LogFrame> unproven_;
+    std::vector<std::uint64_t> chain_;  // numbers of all segments that are in use
+    std::vector<Place> unproven_;       // of the present segment, those that no `synced` covers yet
+    std::optional<Scan::Unproven> naming_;  // the frame that names the present segment
 };
 
 Result<void, Failure> Scanner::run() {
-    if (auto chosen = choose_start(); !chosen) return chosen.error();
-    const SegmentHeader& first = segments_.at(start_).header;
-    result_.base = first.number;
-    next_lsn_ = first.first_lsn;
-    std::size_t index = start_;
-    if (first.begins_snapshot) {
-        SnapshotReader reader(segments_, start_);
-        auto end = reader.read(&replay_);
-        if (!end) return end.error();
-        index = end->index;
-        offset_ = end->offset;
-        result_.snapshot_size = end->size;
-        result_.recovery.snapshot_lsn = first.first_lsn - 1;
-    } else if (first.number != 1 || first.first_lsn != 1) {
-        return damaged(segment_name(first.number), "neither the first segment nor a snapshot");
+    if (auto started = start(); !started) return started;
+    for (;;) {
+        chain_.push_back(header().number);
+        auto next = read_segment();
+        if (!next) return next.error();
+        if (!*next) break;
+        if (auto gone_on = go_on(**next); !gone_on) return gone_on;
     }
-    for (; index < end_; ++index, offset_ = frames_offset) {
-        if (auto read = read_log(index); !read) return read.error();
-    }
-    result_.recovery.last_lsn = next_lsn_ - 1;
+    if (snapshot_ == Snapshot::under_way) return damaged_here("the snapshot has no end");
+    finish();
     return {};
 }
 
-Result<void, Failure> Scanner::choose_start() {
-    const SegmentHeader& newest = segments_.newest();
-    start_ = segments_.first();
-    end_ = segments_.count();
-    for (std::size_t i = segments_.count(); i-- > segments_.first();) {
-        const SegmentHeader& header = segments_.at(i).header;
-        if (header.number <= newest.base || header.run != newest.run) break;
-        if (!header.begins_snapshot) continue;
-        if (auto judged = judge_newer_snapshot(i); !judged) return judged.error();
-        break;
+Result<void, Failure> Scanner::start() {
+    const SegmentHeader& newest = *segments_.at(newest_).header;
+    const auto base = segments_.find(newest.base);
+    if (!base) {
+        return damaged(segments_.at(newest_).name,
+                       segment_name(newest.base) + ", from which all is to be read, is missing");
     }
-    const std::uint64_t from = uses_newer_ ? segments_.at(start_).number : newest.base;
-    if (segments_.is_complete_from(from)) return {};
-    return damaged(segment_name(segments_.first_missing_from(from)), "this segment is missing");
+    index_ = *base;
+    result_.base = newest.base;
+    next_lsn_ = header().first_lsn;
+    if (!header().begins_snapshot && (header().previous != 0 || next_lsn_ != 1)) {
+        return damaged(entry().name, segment_name(newest.base) +
+                                         " is neither the very first nor begins a snapshot");
+    }
+    if (header().begins_snapshot) result_.recovery.snapshot_lsn = next_lsn_;
+    return check(index_);
 }
 
-// Is the snapshot that begins in segment `newer`, after the base, to be used, left aside, or
-// damaged?
-Result<void, Failure> Scanner::judge_newer_snapshot(std::size_t newer) {
-    const std::uint64_t number = segments_.at(newer).number;
-    SnapshotReader reader(segments_, newer);
-    const auto end = reader.read(nullptr);
-    if (!end && end.error().code != Errc::journal_damaged) return end.error();
+// To the segment that the present one names.
+Result<void, Failure> Scanner::go_on(std::uint64_t number) {
+    const auto next = segments_.find(number);
+    if (!next) return damaged_here(segment_name(number) + " is missing, and it was gone on in");
+    const SegmentHeader& before = header();
+    const SegmentHeader& after = *segments_.at(*next).header;
+    const auto refuse = [&](const char* what, std::uint64_t is, std::uint64_t wanted) {
+        return damaged(segments_.at(*next).name, segment_name(number) + ": its " + what + " is " +
+                                                     std::to_string(is) + " and should be " +
+                                                     std::to_string(wanted));
+    };
+    if (number <= before.number) return refuse("number", number, before.number + 1);
+    if (after.previous != before.number) return refuse("previous", after.previous, before.number);
+    if (after.first_lsn != next_lsn_) return refuse("first LSN", after.first_lsn, next_lsn_);
+    // An adopted copy skips the runs that its witness knew of.
+    const std::uint64_t run = before.run + (after.begins_life ? 1 : 0);
+    const bool fits = after.begins_life ? after.run >= run : after.run == run;
+    if (!fits) return refuse("run", after.run, run);
+    if (after.base < before.base) return refuse("base", after.base, before.base);
+    naming_ = {.segment = before.number, .begin = offset_, .end = offset_ + next_frame_size};
+    index_ = *next;
+    offset_ = frames_offset;
+    return check(index_);
+}
 
-    auto proof = find_proof_of_snapshot(newer);
-    if (!proof) return proof.error();
-    const std::uint64_t missing = segments_.first_missing_from(segments_.newest().base);
-    if (missing < number) *proof = segment_name(missing) + " is gone";
-
-    if (end && !proof->empty()) {
-        start_ = newer;
-        uses_newer_ = true;
-        return {};
+// What a header that is in use has to say about its own file.
+Result<void, Failure> Scanner::check(std::size_t index) const {
+    const SegmentReader::Entry& entry = segments_.at(index);
+    const SegmentHeader& header = *entry.header;
+    const auto refuse = [&](const std::string& what) {
+        return damaged(entry.name, segment_name(header.number) + ": " + what);
+    };
+    if (header.size < segment_size_min || header.size > segment_size_max) {
+        return refuse("its size, " + std::to_string(header.size) + ", is impossible");
     }
-    if (!end && !proof->empty()) {
-        return Failure{Errc::journal_damaged,
-                       end.error().message + ", and it was whole once: " + *proof};
+    if (header.size != entry.file_size) {
+        return refuse("it has " + std::to_string(entry.file_size) + " bytes and should have " +
+                      std::to_string(header.size));
     }
-    end_ = newer;
+    if (header.base > header.number) {
+        return refuse("its base, " + std::to_string(header.base) + ", is after it");
+    }
     return {};
 }
 
-// A record or the clean mark in the snapshot's segments: they come only after it was synced.
-Result<std::string, Failure> Scanner::find_proof_of_snapshot(std::size_t newer) {
-    for (std::size_t i = newer; i < segments_.count(); ++i) {
-        if (auto loaded = segments_.load(i); !loaded) return loaded.error();
-        const auto found = segments_.find(
-            frames_offset, [](const FrameHeader& header) { return !is_snapshot(header.type); });
-        if (found) {
-            return "at offset " + std::to_string(*found) + " of " +
-                   segment_name(segments_.at(i).number) + " stands what came after it";
-        }
-    }
-    return std::string();
-}
-
-Result<void, Failure> Scanner::read_log(std::size_t index) {
-    if (auto loaded = segments_.load(index); !loaded) return loaded.error();
-    std::optional<Lsn> next_first;  // of the next segment
-    if (index + 1 < segments_.count()) next_first = segments_.at(index + 1).header.first_lsn;
+// Returns the number of the segment that goes on, if there is one.
+Result<std::optional<std::uint64_t>, Failure> Scanner::read_segment() {
+    segments_.open(index_);
     unproven_.clear();
-    while (!next_first || next_lsn_ < *next_first) {
+    is_clean_ = false;
+    for (;;) {
         const auto frame = segments_.frame_at(offset_);
-        if (frame) {
-            if (auto known = check_known(*frame, here(index)); !known) return known.error();
+        if (frame && !is_known(frame->header)) {
+            return Failure{Errc::record_unknown,
+                           here() + ": frame type " +
+                               std::to_string(static_cast<int>(frame->header.type)) + ", version " +
+                               std::to_string(frame->header.version) + " is unknown here"};
         }
-        if (!frame || is_snapshot(frame->header.type) || frame->header.lsn != next_lsn_) {
-            if (!next_first) return end_of_log(index);
-            return damaged(here(index), "no frame reads back, and it was durable before " +
-                                            segment_name(segments_.at(index + 1).number) +
-                                            " was opened");
+        if (!segments_.trouble()) return segments_.trouble().error();
+        if (!frame || frame->header.lsn != next_lsn_) {
+            if (is_newest()) {
+                if (auto ended = end_of_log(); !ended) return ended.error();
+                return std::optional<std::uint64_t>();
+            }
+            return damaged_here("no frame reads back, and something was written behind it");
         }
-        if (frame->header.type == FrameType::clean) {
-            if (next_first) return damaged(here(index), "a clean stop, with records after it");
-            result_.recovery.clean = true;
-            return {};
-        }
-        if (auto read = read_log_frame(*frame, here(index)); !read) return read.error();
-        note_unproven(*frame);
+        if (frame->header.type == FrameType::next) return std::optional(named_by(*frame));
+        if (is_clean_) return damaged_here("a frame stands behind the mark of a clean stop");
+        if (auto read = read_frame(*frame); !read) return read.error();
+        note(*frame);
         offset_ += frame->size_on_disk();
     }
-    if (next_lsn_ == *next_first) return {};
-    return damaged(here(index), "its records go past the start of the next segment");
 }
 
-Result<void, Failure> Scanner::read_log_frame(const Frame& frame, const std::string& where) {
+// Hands on what is in it, and moves next_lsn_ behind it.
+Result<void, Failure> Scanner::read_frame(const Frame& frame) {
+    if (frame.header.type == FrameType::log) return read_log(frame);
+    if (is_snapshot(frame.header.type)) return read_snapshot(frame);
+    is_clean_ = true;
+    return {};
+}
+
+Result<void, Failure> Scanner::read_log(const Frame& frame) {
     RecordReader records(frame);
+    Lsn lsn = next_lsn_;
     while (const auto record = records.next()) {
-        if (auto done = replay_.log_record(next_lsn_, *record); !done) {
-            return Failure{done.error().code, where + ", the record with LSN " +
-                                                  std::to_string(next_lsn_) + ": " +
+        if (auto done = replay_.log_record(lsn, *record); !done) {
+            return Failure{done.error().code, here() + ", the record with LSN " +
+                                                  std::to_string(lsn) + ": " +
                                                   done.error().message};
         }
-        ++next_lsn_;
+        ++lsn;
     }
-    if (frame.header.count > 0 && records.complete()) return {};
-    return damaged(where, "the frame's records do not fit its size");
+    if (frame.header.count == 0 || !records.complete()) {
+        return damaged_here("the frame's records do not fit its size");
+    }
+    next_lsn_ = lsn;
+    result_.log_size += frame.size_on_disk();
+    return {};
 }
 
-void Scanner::note_unproven(const Frame& frame) {
+// Those of a snapshot that is not in use are counted and left aside.
+Result<void, Failure> Scanner::read_snapshot(const Frame& frame) {
+    Result<void, Failure> done;
+    const bool begins = frame.header.type == FrameType::snapshot_begin;
+    if (begins && offset_ != frames_offset) {
+        return damaged_here("a snapshot begins within a segment");
+    }
+    if (begins && header().number == result_.base && header().begins_snapshot) {
+        snapshot_ = Snapshot::under_way;
+        done = replay_.snapshot_begin();
+    } else if (snapshot_ == Snapshot::under_way) {
+        if (begins) return damaged_here("a snapshot begins within another one");
+        done = read_piece(frame);
+        result_.snapshot_size += frame.size_on_disk();
+    }
+    if (!done) return Failure{done.error().code, here() + ": " + done.error().message};
+    ++next_lsn_;
+    return {};
+}
+
+Result<void, Failure> Scanner::read_piece(const Frame& frame) {
+    if (frame.header.type == FrameType::snapshot_end) {
+        snapshot_ = Snapshot::whole;
+        return replay_.snapshot_end();
+    }
+    RecordReader records(frame);
+    while (const auto record = records.next()) {
+        if (auto done = replay_.snapshot_record(*record); !done) return done;
+    }
+    if (records.complete()) return {};
+    return Failure{Errc::journal_damaged, "the frame's records do not fit its size"};
+}
+
+// Of a frame that was just read: does anything prove that it was synced?
+void Scanner::note(const Frame& frame) {
     const Lsn synced = frame.header.synced;
-    std::erase_if(unproven_, [synced](const LogFrame& f) { return f.last_lsn <= synced; });
-    unproven_.push_back({offset_, next_lsn_ - 1});
+    std::erase_if(unproven_, [synced](const Place& place) { return place.last_lsn <= synced; });
+    const bool holds_any = frame.header.lsn_count() > 0;
+    unproven_.push_back({.begin = offset_,
+                         .end = offset_ + frame.size_on_disk(),
+                         .last_lsn = holds_any ? next_lsn_ - 1 : next_lsn_});
 }
 
-// At the first frame of the last segment that does not read back: tail or damage?
-Result<void, Failure> Scanner::end_of_log(std::size_t index) {
+// At the first frame of the newest segment that does not read back: tail or damage?
+Result<void, Failure> Scanner::end_of_log() {
     const Lsn lsn = next_lsn_;
-    const auto proof =
-        segments_.find(offset_, [lsn](const FrameHeader& header) { return header.synced >= lsn; });
+    const auto proof = segments_.find_frame(
+        offset_, [lsn](const Frame& frame) { return frame.header.synced >= lsn; });
+    if (!segments_.trouble()) return segments_.trouble();
     if (proof) {
-        return damaged(here(index),
-                       "no frame reads back, and it was durable when the one at "
-                       "offset " +
-                           std::to_string(*proof) + " was written");
+        return damaged_here("no frame reads back, and it was durable when the one at offset " +
+                            std::to_string(*proof) + " was written");
     }
-    const bool later_frame =
-        segments_.find(offset_, [](const FrameHeader&) { return true; }).has_value();
-    if (later_frame || !segments_.is_blank(offset_)) {
-        result_.recovery.torn_tail = {segments_.at(index).number, offset_, lsn};
-    }
-    if (!unproven_.empty()) {
-        result_.unproven = {segments_.at(index).number, unproven_.front().offset, offset_};
+    const bool is_torn = !segments_.is_blank(offset_) ||
+                         segments_.find_frame(offset_, [](const Frame&) { return true; });
+    if (!segments_.trouble()) return segments_.trouble();
+    if (is_torn) {
+        result_.recovery.torn_tail = {
+            .file = entry().name, .segment = header().number, .offset = offset_, .lsn = lsn};
     }
     return {};
 }
 
-// Spares alone do not come from a store that is being created, unless the very first one was about
-// to become segment 1: then somebody has taken the segments away.
-Result<void, Failure> check_no_store(Storage& storage, const std::vector<std::string>& spares) {
-    for (const std::string& name : spares) {
-        auto file = storage.open(name);
-        if (!file) return file.error();
-        SegmentHeaderBytes bytes{};
-        auto read = (*file)->read(0, bytes);
-        if (!read) return read.error();
-        const auto header = decode_segment_header(bytes);
-        if (header && header->number > 1) {
-            return damaged(name, "it was segment " + std::to_string(header->number) +
-                                     ", and all segments are gone");
+void Scanner::finish() {
+    Recovery& recovery = result_.recovery;
+    recovery.id = header().store;
+    recovery.run = header().run;
+    recovery.machine = header().machine;
+    recovery.vm = header().vm;
+    recovery.had_witness = header().has_witness;
+    recovery.last_lsn = next_lsn_ - 1;
+    recovery.clean = is_clean_;
+    result_.found.newest = header().number;
+    result_.found.end = offset_;
+    // Nothing in the newest segment proves that the frame which names it was synced.
+    if (offset_ == frames_offset && naming_) result_.unproven.push_back(*naming_);
+    // Nor does anything prove that the very first header was, while nothing stands behind it.
+    if (offset_ == frames_offset && !naming_) {
+        result_.unproven.push_back(
+            {.segment = header().number, .begin = 0, .end = segment_header_size});
+    }
+    if (!unproven_.empty()) {
+        result_.unproven.push_back({.segment = header().number,
+                                    .begin = unproven_.front().begin,
+                                    .end = unproven_.back().end});
+    }
+    for (SegmentReader::Entry& entry : segments_.entries()) {
+        const std::uint64_t number = entry.header ? entry.header->number : SegmentSet::spare;
+        const bool in_use = std::find(chain_.begin(), chain_.end(), number) != chain_.end();
+        result_.found.slots.push_back({.name = entry.name,
+                                       .file = std::move(entry.file),
+                                       .size = entry.file_size,
+                                       .number = in_use ? number : SegmentSet::spare,
+                                       .seed = entry.seed});
+    }
+}
+
+// There is no segment that counts. Was there ever one? A store that is being created has files of
+// full size, into which nothing but the header of the first segment was written.
+Result<void, Failure> check_no_store(SegmentReader& segments, Scan& result) {
+    for (std::size_t i = 0; i < segments.entries().size(); ++i) {
+        SegmentReader::Entry& entry = segments.entries()[i];
+        if (entry.header) {
+            return damaged(entry.name, "it was to become " + segment_name(entry.header->number) +
+                                           ", and the segments before it are gone");
         }
+        if (entry.file_size < segment_size_min) {
+            return damaged(entry.name, "it has " + std::to_string(entry.file_size) +
+                                           " bytes, less than any journal file ever had");
+        }
+        segments.open(i);
+        const bool is_blank = segments.is_blank(frames_offset);
+        if (!segments.trouble()) return segments.trouble();
+        if (!is_blank) {
+            return damaged(entry.name,
+                           "its header does not read back, and something was written "
+                           "behind it");
+        }
+    }
+    for (SegmentReader::Entry& entry : segments.entries()) {
+        result.found.slots.push_back(
+            {.name = entry.name, .file = std::move(entry.file), .size = entry.file_size});
     }
     return {};
 }
@@ -341,31 +332,18 @@ Result<void, Failure> check_no_store(Storage& storage, const std::vector<std::st
 
 Result<Scan, Failure> scan(Storage& storage, Replay& replay) {
     Scan result;
-    auto names = storage.list();
-    if (!names) return names.error();
-    std::vector<std::uint64_t> numbers;
-    for (const std::string& name : *names) {
-        const auto parsed = parse_segment_name(name);
-        if (!parsed) continue;
-        if (parsed->kind == SegmentKind::segment) {
-            numbers.push_back(parsed->number);
-            continue;
-        }
-        (parsed->kind == SegmentKind::spare ? result.spares : result.unfinished).push_back(name);
-        result.next_name = std::max(result.next_name, parsed->number + 1);
-    }
-    if (numbers.empty()) {
-        if (auto none = check_no_store(storage, result.spares); !none) return none.error();
+    SegmentReader segments(storage);
+    if (auto opened = segments.open_all(); !opened) return opened.error();
+    result.unfinished = segments.unfinished();
+    result.found.next_number = segments.next_number();
+    result.found.next_digits = segments.next_digits();
+    auto newest = segments.find_newest();
+    if (!newest) return newest.error();
+    if (!*newest) {
+        if (auto none = check_no_store(segments, result); !none) return none.error();
         return result;
     }
-    std::sort(numbers.begin(), numbers.end());
-    SegmentReader segments(storage, numbers);
-    if (auto read = segments.read_headers(); !read) return read.error();
-    result.recovery.id = segments.newest().store;
-    result.recovery.run = segments.newest().run;
-    if (auto done = Scanner(segments, replay, result).run(); !done) return done.error();
-    for (const SegmentReader::Entry& entry : segments.entries())
-        result.segments.push_back({entry.number, entry.file_size});
+    if (auto done = Scanner(segments, **newest, replay, result).run(); !done) return done.error();
     return result;
 }
 

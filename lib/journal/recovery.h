@@ -1,39 +1,40 @@
 // Reading a journal: what is on the disk, where it ends, and whether that end is honest.
 //
-// Where to start. The newest segment's header names the base: the segment in which the newest
-// snapshot begins that was whole when the header was written, or segment 1. One newer snapshot may
-// have been begun in the same life, with the newest segments. It is used if it is whole and if
-// something proves that it was synced: a later sound frame, or that a segment before it is missing
-// (they go only after that). If it is not whole and one of these proves that it was, it is damaged.
-// Otherwise it was under way in the crash: it is left aside, and the base and all after it are
-// there.
+// Which segment is the newest. Each names the one before it in its header, and ends with a frame
+// that names the one after it. A segment counts if something was written into it or if the one before
+// names it; otherwise it was about to become the next one in a crash, and is a spare. The newest that
+// counts says in its header where to start: at the base, the segment in which the newest snapshot
+// begins that was durable then, or at the very first. From there each segment leads to the next.
+// A snapshot that began later is not looked at, whole or not: the base and the log behind it say the
+// same, and all of them are there.
 //
 // Tail or damage. Let the frame that should carry LSN n be unsound: its checksum does not fit, it
 // is not there, or another LSN stands in it.
 //
 //   what else is there                                         outcome
-//   the next segment, and its first LSN is n                   this segment ends here, rightly
-//   the next segment, and its first LSN is above n             damage: all below was durable then
-//   behind it in the last segment a sound frame (any type,     damage: n was durable when that
-//   the clean mark too) whose `synced` is n or more            frame was written
+//   the segment is not the newest                              damage: all in it was durable before
+//                                                              anything was written behind it
+//   behind it a sound frame (any type, the clean mark too)     damage: n was durable when that
+//   whose `synced` is n or more                                frame was written
 //   neither, and zeros where its header should be, and no      the log ends here
 //   sound frame behind it
 //   neither                                                    torn tail: cut from here and
 //                                                              reported
 //
-// Cutting needs no write: the next life starts a new segment, with n as its first LSN, and whatever
-// stands from n on in the one before is no longer looked at.
+// Cutting needs no write of its own: the next life writes the frame there that names its first
+// segment, which has n as its first LSN, and whatever stands behind that is no longer looked at.
 //
-// Also damage: a segment from the start on that is missing, has another size than its header says,
-// an unsound header, another store's identity, or a run, base or LSN that goes back; a sound frame
-// whose payload is not what the format says. Segments below the start, spares and files of other
-// names are not read.
+// Also damage: a segment from the base on that is missing, has another size than its header says,
+// an unsound header, another store's identity, or whose run, base or LSN does not fit the one
+// before; two files that are the same segment; a sound frame whose payload is not what the format
+// says; a snapshot that has no end, or begins elsewhere than at the start of a segment; files that
+// were written to and of which no header is sound. Segments below the base, spares and files of
+// other names are not read. docs/journal.md has all of it as a table.
 //
 // Thread safety: none of its own.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,23 +47,22 @@ namespace inod {
 struct Scan {
     Recovery recovery;  // `run` is that of the last life; 0 if there is no store
 
-    std::uint64_t base = 0;                     // number of the segment from which it was read
-    std::vector<SegmentSet::Segment> segments;  // all of them in order, those below base too
-    std::uint64_t snapshot_size = 0;            // bytes of the snapshot's frames
+    SegmentSet::Found found;          // all files, those that are not in use as spares of any size
+    std::uint64_t base = 0;           // number of the segment from which it was read
+    std::uint64_t snapshot_size = 0;  // bytes of the snapshot's frames
+    std::uint64_t log_size = 0;       // bytes of all other frames since then
 
-    // Frames at the end of the last segment which nothing proves to have been synced: they read
-    // back, perhaps only from the page cache. Writing and syncing them once more makes them durable
-    // even if a failed sync had marked their pages as clean.
+    // Frames of which nothing proves that they were synced: they read back, perhaps only from the
+    // page cache. Writing and syncing them once more makes them durable even if a failed sync had
+    // marked their pages as clean.
     struct Unproven {
         std::uint64_t segment;
         std::uint64_t begin;  // offsets in the file
         std::uint64_t end;
     };
-    std::optional<Unproven> unproven;
+    std::vector<Unproven> unproven;
 
-    std::vector<std::string> spares;      // of whatever size
-    std::vector<std::string> unfinished;  // were about to become spares
-    std::uint64_t next_name = 1;          // no spare or unfinished file has this number or a higher
+    std::vector<std::string> unfinished;  // were about to become journal files
 };
 
 // Reads all, hands it to `replay`, changes nothing on the disk.

@@ -18,17 +18,16 @@ constexpr std::size_t digits_in_name = 16;
 
 constexpr unsigned flag_life = 1U << 0U;
 constexpr unsigned flag_snapshot = 1U << 1U;
-constexpr unsigned flag_snapshot_goes_on = 1U << 2U;
+constexpr unsigned flag_witness = 1U << 2U;
 
 struct Prefix {
-    SegmentKind kind;
+    FileKind kind;
     std::string_view text;
 };
 
 constexpr std::array prefixes{
-    Prefix{SegmentKind::segment, "segment-"},
-    Prefix{SegmentKind::spare, "spare-"},
-    Prefix{SegmentKind::fresh, "new-"},
+    Prefix{FileKind::journal, "journal-"},
+    Prefix{FileKind::fresh, "new-"},
 };
 
 Failure damaged(const char* message) {
@@ -45,6 +44,12 @@ std::optional<std::uint64_t> parse_digits(std::string_view digits) {
     return number;
 }
 
+template <class Bytes>
+void get_id(ByteReader& reader, Bytes& id) {
+    const auto bytes = reader.get_bytes(id.size());
+    std::copy(bytes.begin(), bytes.end(), id.begin());
+}
+
 }  // namespace
 
 SegmentHeaderBytes encode_segment_header(const SegmentHeader& header) {
@@ -53,16 +58,18 @@ SegmentHeaderBytes encode_segment_header(const SegmentHeader& header) {
     writer.put_text(magic);
     writer.put(std::uint32_t{0});
     writer.put(segment_version);
-    writer.put(static_cast<std::uint16_t>(
-        (header.begins_life ? flag_life : 0U) | (header.begins_snapshot ? flag_snapshot : 0U) |
-        (header.continues_snapshot ? flag_snapshot_goes_on : 0U)));
+    writer.put(static_cast<std::uint16_t>((header.begins_life ? flag_life : 0U) |
+                                          (header.begins_snapshot ? flag_snapshot : 0U) |
+                                          (header.has_witness ? flag_witness : 0U)));
     writer.put_bytes(header.store);
     writer.put(header.number);
     writer.put(header.size);
     writer.put(header.first_lsn);
     writer.put(header.run);
     writer.put(header.base);
-    writer.put(header.opening);
+    writer.put(header.previous);
+    writer.put_bytes(header.machine);
+    writer.put_bytes(header.vm);
     ByteWriter crc{std::span(bytes).subspan(crc_at)};
     crc.put(crc32c(std::span(bytes).subspan(crc_end)));
     return bytes;
@@ -88,33 +95,38 @@ Result<SegmentHeader, Failure> decode_segment_header(const SegmentHeaderBytes& b
     SegmentHeader header;
     header.begins_life = (flags & flag_life) != 0;
     header.begins_snapshot = (flags & flag_snapshot) != 0;
-    header.continues_snapshot = (flags & flag_snapshot_goes_on) != 0;
-    const auto store = reader.get_bytes(header.store.size());
-    std::copy(store.begin(), store.end(), header.store.begin());
+    header.has_witness = (flags & flag_witness) != 0;
+    get_id(reader, header.store);
     header.number = reader.get<std::uint64_t>();
     header.size = reader.get<std::uint64_t>();
     header.first_lsn = reader.get<std::uint64_t>();
     header.run = reader.get<std::uint64_t>();
     header.base = reader.get<std::uint64_t>();
-    header.opening = reader.get<std::uint64_t>();
+    header.previous = reader.get<std::uint64_t>();
+    get_id(reader, header.machine);
+    get_id(reader, header.vm);
     return header;
 }
 
-std::string segment_file_name(SegmentKind kind, std::uint64_t number) {
+std::string segment_name(std::uint64_t number) {
+    return "segment " + std::to_string(number);
+}
+
+std::string file_name(FileKind kind, std::uint64_t digits) {
     const auto* const prefix = std::find_if(prefixes.begin(), prefixes.end(),
                                             [kind](const Prefix& p) { return p.kind == kind; });
-    std::array<char, digits_in_name> digits{};
-    const auto result = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
-    const std::string hex(digits.data(), result.ptr);
+    std::array<char, digits_in_name> text{};
+    const auto result = std::to_chars(text.data(), text.data() + text.size(), digits, 16);
+    const std::string hex(text.data(), result.ptr);
     return std::string(prefix->text) + std::string(digits_in_name - hex.size(), '0') + hex;
 }
 
-std::optional<SegmentName> parse_segment_name(const std::string& name) {
+std::optional<FileName> parse_file_name(const std::string& name) {
     const std::string_view text(name);
     for (const Prefix& prefix : prefixes) {
         if (text.substr(0, prefix.text.size()) != prefix.text) continue;
-        const auto number = parse_digits(text.substr(prefix.text.size()));
-        if (number) return SegmentName{prefix.kind, *number};
+        const auto digits = parse_digits(text.substr(prefix.text.size()));
+        if (digits) return FileName{prefix.kind, *digits};
     }
     return std::nullopt;
 }

@@ -2,11 +2,22 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "lib/base/assert.h"
+#include "lib/base/bytes.h"
 #include "lib/journal/frame.h"
 
 namespace inod {
+namespace {
+
+// What one step of making a spare writes: about what a large group does.
+constexpr std::uint64_t step_size = std::uint64_t{1} << 20U;
+
+// Behind whatever was written last: that nothing was begun there.
+constexpr std::array<std::byte, frame_header_size> blank{};
+
+}  // namespace
 
 SegmentSet::SegmentSet(Storage& storage, std::uint64_t segment_size)
     : storage_(storage), segment_size_(segment_size) {
@@ -14,113 +25,159 @@ SegmentSet::SegmentSet(Storage& storage, std::uint64_t segment_size)
     INOD_ASSERT(segment_size % frames_offset == 0);
 }
 
-void SegmentSet::adopt(std::vector<Segment> segments, std::vector<std::string> spares,
-                       std::uint64_t next_name) {
-    segments_ = std::move(segments);
-    spares_ = std::move(spares);
-    next_name_ = next_name;
+void SegmentSet::adopt(Found found) {
+    slots_ = std::move(found.slots);
+    next_number_ = found.next_number;
+    next_digits_ = found.next_digits;
+    if (found.newest != spare) {
+        active_ = find(found.newest);
+        offset_ = found.end;
+    }
     count_files();
+}
+
+std::size_t SegmentSet::find(std::uint64_t number) const {
+    const auto found = std::find_if(slots_.begin(), slots_.end(),
+                                    [number](const Slot& slot) { return slot.number == number; });
+    return static_cast<std::size_t>(found - slots_.begin());
 }
 
 void SegmentSet::count_files() {
-    std::uint64_t size = spares_.size() * segment_size_;
-    for (const Segment& segment : segments_)
-        size += segment.size;
+    std::uint64_t size = 0;
+    std::size_t spares = 0;
+    for (const Slot& slot : slots_) {
+        size += slot.size;
+        spares += slot.number == spare ? 1 : 0;
+    }
     disk_size_ = size;
-    spare_count_ = spares_.size();
+    spare_count_ = spares;
+    in_use_count_ = slots_.size() - spares;
 }
 
-Result<void, Failure> SegmentSet::make_spare() {
-    const std::string temporary = next_name(SegmentKind::fresh);
-    const std::string name = next_name(SegmentKind::spare);
-    auto file = storage_.create(temporary);
-    if (!file) return file.error();
-    if (auto filled = fill_with_zeros(**file); !filled) {
-        // Not to keep what little space there is. If it cannot be removed, the next start does it.
-        file->reset();
-        static_cast<void>(storage_.remove(temporary));
-        return filled.error();
+Result<bool, Failure> SegmentSet::advance_spare() {
+    if (!making_.file) {
+        making_ = {.name = file_name(FileKind::fresh, next_digits_++), .file = nullptr};
+        auto file = storage_.create(making_.name);
+        if (!file) return file.error();
+        making_.file = *std::move(file);
     }
-    if (auto renamed = storage_.rename(temporary, name); !renamed) {
-        static_cast<void>(storage_.remove(temporary));
-        return renamed.error();
-    }
-    spares_.push_back(name);
-    count_files();
-    return {};
+    auto done = fill_with_zeros();
+    const bool is_complete = done && making_.filled == segment_size_;
+    if (is_complete) done = complete_spare();
+    if (done) return is_complete;
+    // Not to keep what little space there is. If it cannot be removed, the next start does it.
+    making_.file.reset();
+    static_cast<void>(storage_.remove(making_.name));
+    return done.error();
 }
 
 // With zeros and not by fallocate(2): blocks that were written once can be written again without
 // the file system's own journal taking part, which makes fdatasync cheaper.
-Result<void, Failure> SegmentSet::fill_with_zeros(File& file) {
-    constexpr std::size_t chunk_size = std::size_t{64} * 1024;
-    static constexpr std::array<std::byte, chunk_size> zeros{};
-    for (std::uint64_t offset = 0; offset < segment_size_; offset += chunk_size) {
-        const std::size_t size = std::min<std::uint64_t>(chunk_size, segment_size_ - offset);
-        if (auto written = file.write(offset, std::span(zeros).first(size)); !written) {
-            return written.error();
-        }
+Result<void, Failure> SegmentSet::fill_with_zeros() {
+    static constexpr std::array<std::byte, std::size_t{64} * 1024> zeros{};
+    const std::uint64_t end = std::min(segment_size_, making_.filled + step_size);
+    while (making_.filled < end) {
+        const std::size_t size = std::min<std::uint64_t>(zeros.size(), end - making_.filled);
+        auto written = making_.file->write(making_.filled, std::span(zeros).first(size));
+        if (!written) return written;
+        making_.filled += size;
     }
-    return file.sync();
+    return making_.file->sync();
+}
+
+// The name is durable before the file is used: a file that a power cut took away would be missed.
+Result<void, Failure> SegmentSet::complete_spare() {
+    Slot slot{.name = file_name(FileKind::journal, next_digits_++),
+              .file = nullptr,
+              .size = segment_size_};
+    slots_.reserve(slots_.size() + 1);  // what can throw comes before the renaming
+    if (auto renamed = storage_.rename(making_.name, slot.name); !renamed) return renamed;
+    if (auto synced = storage_.sync_names(); !synced) return synced;
+    slot.file = std::move(making_.file);
+    slots_.push_back(std::move(slot));
+    count_files();
+    return {};
+}
+
+Result<void, Failure> SegmentSet::keep_spares(std::size_t count) {
+    while (spare_count_ > count) {
+        if (auto removed = remove(find(spare)); !removed) return removed;
+        count_files();
+    }
+    return {};
+}
+
+Result<void, Failure> SegmentSet::remove(std::size_t index) {
+    const bool is_before_active = index < active_;
+    auto removed = storage_.remove(slots_[index].name);
+    slots_.erase(slots_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (is_before_active) --active_;
+    return removed;
 }
 
 Result<void, Failure> SegmentSet::open_next(SegmentHeader header) {
-    if (spares_.empty()) {
-        if (auto made = make_spare(); !made) return made.error();
+    while (spare_count_ == 0) {
+        if (auto made = advance_spare(); !made) return made.error();
     }
-    header.number = segments_.empty() ? 1 : segments_.back().number + 1;
-    header.size = segment_size_;
+    const std::size_t index = find(spare);
+    Slot& slot = slots_[index];
+    header.number = next_number_++;
+    header.size = slot.size;
+    header.previous = offset_ == 0 ? 0 : active_number();
     if (header.base == 0) header.base = header.number;
     const auto bytes = encode_segment_header(header);
-    const std::string spare = spares_.back();
-    auto file = storage_.open(spare);
-    if (!file) return file.error();
+    if (auto written = slot.file->write(0, bytes); !written) return written;
     // Old frames behind a recycled file's new header are unsound; the zeros say that nothing was
     // begun, so that recovery does not report them as torn.
-    static constexpr std::array<std::byte, frame_header_size> zeros{};
-    if (auto written = (*file)->write(0, bytes); !written) return written.error();
-    if (auto written = (*file)->write(frames_offset, zeros); !written) return written.error();
-    if (auto synced = (*file)->sync(); !synced) return synced.error();
-    const std::string name = segment_file_name(SegmentKind::segment, header.number);
-    if (auto renamed = storage_.rename(spare, name); !renamed) return renamed.error();
-    if (auto synced = storage_.sync_names(); !synced) return synced.error();
-    spares_.pop_back();
-    segments_.push_back({header.number, segment_size_});
-    active_ = *std::move(file);
-    seed_ = frame_seed(bytes);
+    if (auto written = slot.file->write(frames_offset, blank); !written) return written;
+    if (auto synced = slot.file->sync(); !synced) return synced;
+    if (offset_ != 0) {
+        if (auto ended = end_active(header.number, header.first_lsn); !ended) return ended;
+    }
+    slot.number = header.number;
+    slot.seed = frame_seed(bytes);
+    active_ = index;
     offset_ = frames_offset;
     count_files();
     return {};
 }
 
+// Writes the frame that says where the journal goes on.
+Result<void, Failure> SegmentSet::end_active(std::uint64_t next, Lsn lsn) {
+    std::array<std::byte, next_frame_size> bytes{};
+    ByteWriter payload{std::span(bytes).subspan(frame_header_size)};
+    payload.put(next);
+    encode_frame_header({.size = next_payload_size, .lsn = lsn, .type = FrameType::next}, bytes);
+    seal_frame(bytes, lsn - 1, seed());
+    if (auto written = active().file->write(offset_, bytes); !written) return written;
+    return sync();
+}
+
+std::uint64_t SegmentSet::room() const {
+    const std::uint64_t left = active().size - offset_;
+    return left - std::min<std::uint64_t>(left, next_frame_size);
+}
+
 Result<void, Failure> SegmentSet::append(std::span<const std::byte> bytes, std::size_t kept) {
-    INOD_ASSERT(kept <= bytes.size() && bytes.size() <= room());
-    if (auto written = active_->write(offset_, bytes); !written) return written.error();
+    static_assert(frame_header_size <= next_frame_size);
+    INOD_ASSERT(kept <= room() && bytes.size() <= kept + frame_header_size);
+    if (auto written = active().file->write(offset_, bytes); !written) return written;
     offset_ += kept;
     return {};
 }
 
 Result<void, Failure> SegmentSet::recycle_before(std::uint64_t number) {
-    // The oldest first: whatever a crash leaves is a sequence without gaps up to the newest.
-    std::size_t retired = 0;
-    for (; retired < segments_.size() && segments_[retired].number < number; ++retired) {
-        if (auto done = retire(segments_[retired]); !done) return done.error();
+    for (std::size_t i = 0; i < slots_.size();) {
+        Slot& slot = slots_[i];
+        const bool is_superfluous = slot.number != spare && slot.number < number;
+        if (is_superfluous && slot.size != segment_size_) {
+            if (auto removed = remove(i); !removed) return removed;
+            continue;
+        }
+        if (is_superfluous) slot.number = spare;
+        ++i;
     }
-    if (retired == 0) return {};
-    if (auto synced = storage_.sync_names(); !synced) return synced.error();
-    segments_.erase(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(retired));
     count_files();
-    return {};
-}
-
-Result<void, Failure> SegmentSet::retire(const Segment& segment) {
-    const std::string name = segment_file_name(SegmentKind::segment, segment.number);
-    if (segment.size != segment_size_ || spares_.size() >= spare_count_max) {
-        return storage_.remove(name);
-    }
-    const std::string spare = next_name(SegmentKind::spare);
-    if (auto renamed = storage_.rename(name, spare); !renamed) return renamed.error();
-    spares_.push_back(spare);
     return {};
 }
 

@@ -125,11 +125,14 @@ Result<void, Failure> check_machine(const StoreFacts& store, const Surroundings&
 Result<void, Failure> check_not_stale(const std::optional<StoreFacts>& store,
                                       const std::optional<WitnessRecord>& witness,
                                       const Surroundings& here) {
-    const bool witnessed = witness && witness->facts.run != 0;
+    const bool has_run = witness && witness->facts.run != 0;
     if (!store) {
-        if (!witnessed) return {};
+        if (!has_run) return {};
         return check_no_store(*witness, here);
     }
+    // It was about to be made, and its first life came no further than its journal.
+    const bool is_just_made = witness && witness->facts.store == store->id && store->run == 1;
+    const bool witnessed = has_run || is_just_made;
     if (!witnessed && store->had_witness) {
         return old_copy(here,
                         "it was witnessed up to run " + std::to_string(store->run) +

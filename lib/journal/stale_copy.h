@@ -32,7 +32,8 @@ struct Surroundings {
 };
 
 // The rules, of which the first that fits counts. "Witness" is one with a run; one of run 0 tells
-// only that a store was about to be made, and counts as none.
+// only that a store was about to be made and nothing was handed out, and counts as none, but beside
+// the first life of that store.
 //
 //   store    witness        what they say                                      outcome
 //   none     none                                                              ok: a new store

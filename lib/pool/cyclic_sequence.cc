@@ -138,11 +138,6 @@ bool CyclicSequence::restore(const SequenceState& state) noexcept {
     return true;
 }
 
-Result<void, Failure> CyclicSequence::for_each_claim(
-    const std::function<Result<void, Failure>(Range)>& /*visit*/) const {
-    return {};
-}
-
 Result<> CyclicSequence::restore_claim(Range /*range*/) {
     INOD_UNREACHABLE("a cyclic pool keeps its claims in its state");
     return {};

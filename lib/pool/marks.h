@@ -3,13 +3,13 @@
 //
 //   size  field
 //      1  version  of this format: 1
-//   then for each pool of which there is anything to tell, in order of index:
+//   then for each pool, in order of index:
 //   1..3  pool     its PoolIndex, as a varint
-//  1..10  value    a varint. Of a unique pool the high-water mark: no ID above it was handed out,
-//                  but for claims and where the pool takes no stride. Of one that wraps its
-//                  generation.
+//  1..10  value    a varint. Of a unique pool the high-water mark, or the highest claim if that is
+//                  above it: nothing above was handed out. Of one that wraps its generation.
+//  1..10  max      a varint. Its highest ID, which may have been raised since
 //
-// Values never fall. Only what is durable is written, so that a sound state is never behind them.
+// Values never fall.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,9 @@
 #include <span>
 #include <vector>
 
+#include "lib/base/bytes.h"
 #include "lib/base/result.h"
+#include "lib/pool/pool.h"
 #include "lib/pool/record.h"
 
 namespace inod {
@@ -25,12 +27,21 @@ namespace inod {
 struct PoolMark {
     PoolIndex pool;
     std::uint64_t value;
+    Id max;
 
     friend bool operator==(const PoolMark&, const PoolMark&) = default;
 };
 
-// Requires that the pools ascend.
-std::vector<std::byte> encode_marks(std::span<const PoolMark> marks);
+// How far the pool has come, as far as that is recorded; 0 if it never handed anything out.
+PoolMark mark_of(PoolIndex index, const Pool& pool) noexcept;
+
+// The most bytes that the marks of so many pools take.
+constexpr std::size_t marks_size_max(std::size_t pool_count) {
+    return 1 + pool_count * (3 + 2 * varint_size_max);
+}
+
+// Requires that the pools ascend, and room for marks_size_max() of them. Allocates nothing.
+void encode_marks(std::span<const PoolMark> marks, ByteWriter& out) noexcept;
 
 // Errors: record_unknown (another version, which is the detail), journal_damaged (not whole, or not
 // in order).

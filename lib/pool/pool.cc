@@ -85,7 +85,7 @@ Result<> Pool::prepare(GuardRef guard, Range range) {
 }
 
 Lease Pool::store(Range range, HolderIndex holder, bool claimed) noexcept {
-    const std::uint64_t generation = sequence_->state().generation;
+    const std::uint64_t generation = sequence_->generation();
     // Where every lease is recorded it does not matter which were claimed, and one tag serves both.
     const Tag tag{
         .holder = holder, .claimed = claimed && !records_leases(), .generation = generation};
@@ -132,7 +132,7 @@ void Pool::forget(Range range) noexcept {
 }
 
 Error Pool::not_live(Id id) const {
-    const auto highest = sequence_->state().highest;
+    const auto highest = sequence_->highest();
     return {highest && id <= *highest ? Errc::released : Errc::never_allocated, id};
 }
 

@@ -9,8 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <iosfwd>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +18,7 @@
 #include "lib/base/result.h"
 #include "lib/pool/lease.h"
 #include "lib/pool/pool_spec.h"
+#include "lib/pool/runs.h"
 #include "lib/pool/sequence.h"
 #include "lib/pool/tags.h"
 #include "lib/tree/range_tree.h"
@@ -31,6 +30,14 @@ struct Granted {
     Lease lease;
     bool raised_generation;
     std::optional<Id> mark;  // The high-water mark was moved here.
+};
+
+// Bytes of snapshot records, with their prefixes, that a state can take: as it is, which releases of
+// whole leases only make less, and by how much more holes in wide ranges can make it. What the journal
+// sets aside for it: lib/journal/space.h.
+struct SavedSize {
+    std::uint64_t kept = 0;
+    std::uint64_t holes = 0;
 };
 
 // Counters since the pool was made or recovered, for statistics.
@@ -109,12 +116,29 @@ public:
     // Replay is over, and all of it is durable.
     void begin_run() noexcept { sequence_->begin_run(); }
 
-    // Snapshot: the sequence's state, each claim it remembers, then each run of live IDs.
+    // Snapshot. What a pool saves is restored in the order of lib/pool/record.h, with what happened
+    // meanwhile replayed in between: until restore_live() has covered an ID, what is replayed leaves
+    // it out, since what is restored later has it in it.
+
+    // Adds what is live, or what was claimed above the cursor, from `from` on, as far as there is
+    // room. Returns up to which ID `out` has it all. Leases that are not recorded are left out unless
+    // `all` is said. Looks at no more entries than `visits_left` says, which counts down; at one at
+    // least. Requires room for one run in `out`.
+    [[nodiscard]] Id save_live(Id from, bool all, RunWriter& out, std::size_t& visits_left) const;
+    [[nodiscard]] Id save_claims(Id from, RunWriter& out, std::size_t& visits_left) const;
+
+    // What the pool can take in a snapshot, with all records' heads, where there are `holder_count`
+    // holders.
+    [[nodiscard]] SavedSize saved_size(std::uint64_t holder_count) const noexcept;
+
+    // Nothing is known of what is live until it is restored.
+    void begin_restore() noexcept { known_ = std::nullopt; }
     Result<> restore_sequence(const SequenceState& state);
-    Result<> restore_claim(Range range);
-    Result<> restore_live(Range range, const Tag& tag);
-    [[nodiscard]] const Sequence& snapshot_sequence() const { return *sequence_; }
-    [[nodiscard]] const Tag& tag_of(Value value) const { return tags_[value]; }
+    Result<> restore_claims(Range covered, RunReader items);
+    // No holder has the index `holder_end` or a higher one.
+    Result<> restore_live(Range covered, RunReader items, HolderIndex holder_end);
+    // True if all that is live is known.
+    [[nodiscard]] bool is_restored() const noexcept { return known_ == whole_space; }
 
     // Checks every invariant. Says what is broken, or nothing.
     [[nodiscard]] std::optional<std::string> verify() const;
@@ -126,16 +150,21 @@ private:
     [[nodiscard]] Result<bool> check_release(Range range, std::uint64_t generation,
                                              HolderIndex holder) const noexcept;
     [[nodiscard]] Result<> check_replay(Range range) const;
+    [[nodiscard]] std::optional<Range> known_part(Range range) const;
     [[nodiscard]] LiveRun run_of(const Entry& entry) const;
     Result<> prepare(GuardRef guard, Range range);
     Lease store(Range range, HolderIndex holder, bool claimed) noexcept;
     void forget(Range range) noexcept;
+    [[nodiscard]] bool can_be_live(const Run& run, const SequenceState& state) const;
+    Result<> restore_run(const Run& run);
 
     PoolSpec spec_;
     Tags tags_;
     RangeTree live_;  // values are those of tags_
     std::unique_ptr<Sequence> sequence_;
     PoolCounters counters_;
+    std::optional<Range> known_ =
+        whole_space;  // the IDs of which it is known whether they are live
 };
 
 }  // namespace inod

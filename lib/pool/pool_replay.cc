@@ -15,16 +15,24 @@ Result<> Pool::check_replay(Range range) const {
     return {};
 }
 
+// What of `range` was restored already, if it is being restored: the rest will come with this in it.
+std::optional<Range> Pool::known_part(Range range) const {
+    return known_ ? intersection(range, *known_) : std::nullopt;
+}
+
 Result<> Pool::replay_allocated(Range range, HolderIndex holder, bool raised_generation) {
     if (auto sound = check_replay(range); !sound) return sound;
     const Sequence::Next next{.range = range, .raises_generation = raised_generation};
     if (!records_leases() || !sequence_->allows(next)) {
         return Error{Errc::journal_damaged, range.first};
     }
+    const auto part = known_part(range);
     NoGuard nobody_else;
-    if (auto prepared = prepare(nobody_else, range); !prepared) return prepared;
+    if (part) {
+        if (auto prepared = prepare(nobody_else, *part); !prepared) return prepared;
+    }
     sequence_->take(next);
-    store(range, holder, false);
+    if (part) store(*part, holder, false);
     return {};
 }
 
@@ -36,14 +44,20 @@ Result<> Pool::replay_claimed(Range range, HolderIndex holder, bool raised_gener
     }
     NoGuard nobody_else;
     if (auto claim = sequence_->prepare_claim(nobody_else, range); !claim) return claim;
-    if (auto prepared = prepare(nobody_else, range); !prepared) return prepared;
+    const auto part = known_part(range);
+    if (part) {
+        if (auto prepared = prepare(nobody_else, *part); !prepared) return prepared;
+    }
     sequence_->claim(range, raised_generation);
-    store(range, holder, true);
+    if (part) store(*part, holder, true);
     return {};
 }
 
-Result<> Pool::replay_released(Range range) {
-    if (range.first > range.last) return Error{Errc::journal_damaged, range.first};
+Result<> Pool::replay_released(Range released) {
+    if (!check_inside(released)) return Error{Errc::journal_damaged, released.first};
+    const auto part = known_part(released);
+    if (!part) return {};
+    const Range range = *part;
     if (records_leases()) {
         for (Id id = range.first;;) {
             const auto entry = live_.find(id);
@@ -88,47 +102,6 @@ void Pool::skip_ahead(std::uint64_t count) noexcept {
 
 void Pool::skip_above(std::uint64_t floor) noexcept {
     sequence_->skip_above(floor);
-}
-
-Result<> Pool::restore_sequence(const SequenceState& state) {
-    for (const auto& id : {state.cursor, state.highest, state.mark, state.swept}) {
-        if (id && !spec_.range.contains(*id)) return Error{Errc::journal_damaged, *id};
-    }
-    if (state.claims && !check_inside(*state.claims)) {
-        return Error{Errc::journal_damaged, state.claims->first};
-    }
-    if (!sequence_->restore(state)) {
-        return Error{Errc::journal_damaged, state.cursor.value_or(spec_.range.last)};
-    }
-    return {};
-}
-
-Result<> Pool::restore_claim(Range range) {
-    if (spec_.policy != Policy::unique || range.first > range.last ||
-        !spec_.range.contains(range)) {
-        return Error{Errc::journal_damaged, range.first};
-    }
-    const auto highest = sequence_->state().highest;
-    if (!sequence_->check_claim(range) || !highest || range.last > *highest) {
-        return Error{Errc::journal_damaged, range.first};
-    }
-    return sequence_->restore_claim(range);
-}
-
-Result<> Pool::restore_live(Range range, const Tag& tag) {
-    if (auto sound = check_replay(range); !sound) return sound;
-    const SequenceState state = sequence_->state();
-    const bool was_handed_out = state.highest && range.last <= *state.highest;
-    const bool had_generation = spec_.policy == Policy::unique
-                                    ? tag.generation == 0
-                                    : tag.generation != 0 && tag.generation <= state.generation;
-    if (!was_handed_out || !had_generation || (tag.claimed && records_leases())) {
-        return Error{Errc::journal_damaged, range.first};
-    }
-    NoGuard nobody_else;
-    if (auto prepared = prepare(nobody_else, range); !prepared) return prepared;
-    live_.store_merged(range, tags_.add(tag, range.count()));
-    return {};
 }
 
 }  // namespace inod

@@ -32,7 +32,7 @@ constexpr std::uint8_t type_of<SkippedAbove> = 9;
 template <>
 constexpr std::uint8_t type_of<SequenceSaved> = 16;
 template <>
-constexpr std::uint8_t type_of<ClaimSaved> = 17;
+constexpr std::uint8_t type_of<ClaimsSaved> = 17;
 template <>
 constexpr std::uint8_t type_of<LiveSaved> = 18;
 
@@ -48,7 +48,7 @@ public:
     void field(const Int& value) {
         out_.put_varint(static_cast<std::uint64_t>(value));
     }
-    void field(const std::string& text) {
+    void field(const std::string_view& text) {
         out_.put_varint(text.size());
         out_.put_text(text);
     }
@@ -56,6 +56,7 @@ public:
         out_.put_varint(range.first);
         out_.put_varint(range.span());
     }
+    void field(const RunItems& items) { out_.put_bytes(items.bytes); }
     template <class T>
     void field(const std::optional<T>& value) {
         field(value.has_value());
@@ -76,7 +77,7 @@ public:
         value = static_cast<Int>(read);
         sound_ = sound_ && static_cast<std::uint64_t>(value) == read;
     }
-    void field(std::string& text) {
+    void field(std::string_view& text) {
         const std::uint64_t size = in_.get_varint();
         sound_ = sound_ && size <= in_.left();
         if (sound_) text = in_.get_text(size);
@@ -87,6 +88,7 @@ public:
         sound_ = sound_ && span <= id_max - range.first;
         range.last = range.first + span;
     }
+    void field(RunItems& items) { items.bytes = in_.get_bytes(in_.left()); }
     template <class T>
     void field(std::optional<T>& value) {
         bool present = false;
@@ -120,7 +122,7 @@ void fields(Coder& coder, R& record) {
         coder.field(record.range);
         coder.field(record.holder);
         coder.field(record.raised_generation);
-    } else if constexpr (std::is_same_v<Plain, Released> || std::is_same_v<Plain, ClaimSaved>) {
+    } else if constexpr (std::is_same_v<Plain, Released>) {
         coder.field(record.pool);
         coder.field(record.range);
     } else if constexpr (std::is_same_v<Plain, MarkMoved>) {
@@ -139,12 +141,15 @@ void fields(Coder& coder, R& record) {
         coder.field(record.state.generation);
         coder.field(record.state.swept);
         coder.field(record.state.claims);
+    } else if constexpr (std::is_same_v<Plain, ClaimsSaved>) {
+        coder.field(record.pool);
+        coder.field(record.covered);
+        coder.field(record.items);
     } else if constexpr (std::is_same_v<Plain, LiveSaved>) {
         coder.field(record.pool);
-        coder.field(record.range);
-        coder.field(record.holder);
-        coder.field(record.claimed);
+        coder.field(record.covered);
         coder.field(record.generation);
+        coder.field(record.items);
     }
 }
 

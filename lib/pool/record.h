@@ -18,14 +18,19 @@
 //      8  SkippedAhead      an old copy was adopted: all pools skip what may have been handed out
 //      9  SkippedAbove      likewise one pool, up to what is known to have been handed out
 //     16  SequenceSaved     snapshot: where a pool stands
-//     17  ClaimSaved        snapshot: a range claimed above a unique pool's cursor, live or not
-//     18  LiveSaved         snapshot: a run of live IDs
+//     17  ClaimsSaved       snapshot: what was claimed above a unique pool's cursor, live or not
+//     18  LiveSaved         snapshot: runs of live IDs
+//
+// A snapshot has, in this order: the holders; then for each pool PoolDefined, SequenceSaved, its
+// ClaimsSaved and LiveSaved, each of these covering what comes next up to an ID, the last up to the
+// last ID of all. Their items are all the bytes that are left: lib/pool/runs.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <variant>
 
 #include "lib/base/bytes.h"
@@ -41,7 +46,7 @@ using PoolIndex = std::uint16_t;
 
 struct PoolDefined {
     PoolIndex pool;
-    std::string name;
+    std::string_view name;  // somebody else's text
     Policy policy;
     Durability durability;
     Range range;
@@ -112,35 +117,45 @@ struct SequenceSaved {
     friend bool operator==(const SequenceSaved&, const SequenceSaved&) = default;
 };
 
-struct ClaimSaved {
-    PoolIndex pool;
-    Range range;
+// Items as lib/pool/runs.h has them. The bytes are somebody else's.
+struct RunItems {
+    std::span<const std::byte> bytes;
 
-    friend bool operator==(const ClaimSaved&, const ClaimSaved&) = default;
+    friend bool operator==(const RunItems& a, const RunItems& b) {
+        return std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
+    }
+};
+
+struct ClaimsSaved {
+    PoolIndex pool;
+    Range covered;
+    RunItems items;  // of no holder and generation 0
+
+    friend bool operator==(const ClaimsSaved&, const ClaimsSaved&) = default;
 };
 
 struct LiveSaved {
     PoolIndex pool;
-    Range range;
-    HolderIndex holder;
-    bool claimed;
-    std::uint64_t generation;
+    Range covered;
+    std::uint64_t generation;  // of the pool: those of the items are told by how far they are below
+    RunItems items;
 
     friend bool operator==(const LiveSaved&, const LiveSaved&) = default;
 };
 
 using Record =
     std::variant<PoolDefined, HolderDefined, Allocated, Claimed, Released, MarkMoved, UncleanStop,
-                 SkippedAhead, SkippedAbove, SequenceSaved, ClaimSaved, LiveSaved>;
+                 SkippedAhead, SkippedAbove, SequenceSaved, ClaimsSaved, LiveSaved>;
 
-// The longest that encode() makes of a record, bytes.
+// The longest that encode() makes of a record, bytes, but for its items.
 inline constexpr std::size_t encoded_record_size_max = 192;
 
 // The shortest that encode() makes of a record that can raise a generation, Allocated or Claimed:
 // type, version, pool, both numbers of the range, holder and the flag.
 inline constexpr std::size_t encoded_lease_size_min = 7;
 
-// Writes the record. Requires that encoded_record_size_max bytes are left in `out`.
+// Writes the record. Requires that encoded_record_size_max bytes, and those of its items, are left in
+// `out`.
 void encode(const Record& record, ByteWriter& out) noexcept;
 
 // Errors: record_unknown (detail: type and 256 times version), journal_damaged.

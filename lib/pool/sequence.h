@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 
@@ -96,13 +95,15 @@ public:
     virtual void widen(Id max) noexcept = 0;
 
     [[nodiscard]] virtual SequenceState state() const = 0;
+    // The same two of it alone, for what asks often.
+    [[nodiscard]] virtual std::uint64_t generation() const noexcept = 0;
+    [[nodiscard]] virtual std::optional<Id> highest() const noexcept = 0;
     // False, and nothing has changed, if no sequence of this policy and pool can have been there.
     [[nodiscard]] virtual bool restore(const SequenceState& state) noexcept = 0;
 
-    // Calls `visit` with each claimed range that state() does not cover, until one call fails;
-    // restore_claim() takes them back, and fails with out_of_memory.
-    virtual Result<void, Failure> for_each_claim(
-        const std::function<Result<void, Failure>(Range)>& visit) const = 0;
+    // What was claimed and state() does not cover, as ranges of any value; null where state() covers
+    // all. restore_claim() takes a part of it back, any number of times; it fails with out_of_memory.
+    [[nodiscard]] virtual const RangeTree* claims() const = 0;
     virtual Result<> restore_claim(Range range) = 0;
 };
 

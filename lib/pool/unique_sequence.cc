@@ -161,14 +161,6 @@ bool UniqueSequence::restore(const SequenceState& state) noexcept {
     return true;
 }
 
-Result<void, Failure> UniqueSequence::for_each_claim(
-    const std::function<Result<void, Failure>(Range)>& visit) const {
-    for (auto cursor = claims_.begin_at(range_.first); cursor; ++cursor) {
-        if (auto done = visit((*cursor).range); !done) return done;
-    }
-    return {};
-}
-
 Result<> UniqueSequence::restore_claim(Range range) {
     NoGuard nobody_else;
     if (auto prepared = claims_.preallocate(nobody_else, range); !prepared) return prepared;

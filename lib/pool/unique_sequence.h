@@ -55,9 +55,10 @@ public:
     [[nodiscard]] bool allows(const Next& next) const override;
     void widen(Id max) noexcept override;
     [[nodiscard]] SequenceState state() const override;
+    [[nodiscard]] std::uint64_t generation() const noexcept override { return 0; }
+    [[nodiscard]] std::optional<Id> highest() const noexcept override { return highest_; }
     [[nodiscard]] bool restore(const SequenceState& state) noexcept override;
-    Result<void, Failure> for_each_claim(
-        const std::function<Result<void, Failure>(Range)>& visit) const override;
+    [[nodiscard]] const RangeTree* claims() const override { return &claims_; }
     Result<> restore_claim(Range range) override;
 
 private:

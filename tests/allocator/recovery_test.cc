@@ -81,11 +81,14 @@ TEST(Recovery, FromASnapshotAndFromBothIsWhatWasThere) {
     }
 }
 
-TEST(Recovery, AfterALongLogStartsFromTheSnapshotThatMaintainTook) {
+TEST(Recovery, AfterALongLogStartsFromASnapshot) {
     Machine machine({cyclic_pool("pid", {1, 1'000})});
     ASSERT_STARTS(machine);
-    for (int i = 0; !machine.allocator->journal().wants_snapshot(); ++i) {
+    // Until the log has become shorter: the small state is written with a single group.
+    std::uint64_t longest = 0;
+    for (int i = 0; machine.allocator->journal().log_size() >= longest; ++i) {
         ASSERT_LT(i, 100'000);
+        longest = machine.allocator->journal().log_size();
         if (!machine.allocator->has_room()) {
             ASSERT_TRUE(machine.flush());
         }
@@ -98,9 +101,8 @@ TEST(Recovery, AfterALongLogStartsFromTheSnapshotThatMaintainTook) {
             ASSERT_TRUE(machine.release(0, run->range, run->generation).result);
         }
     }
-    ASSERT_TRUE(machine.flush());
-    ASSERT_TRUE(machine.allocator->journal().wants_snapshot());
-    ASSERT_TRUE(machine.allocator->maintain());
+    while (machine.allocator->journal().snapshot_under_way())
+        ASSERT_TRUE(machine.flush());
     EXPECT_FALSE(machine.allocator->journal().wants_snapshot());
     (void)machine.allocate_at(0, {999, 999});
     ASSERT_TRUE(machine.flush());
@@ -141,6 +143,8 @@ TEST(Recovery, PastTheMemoryBudgetIsRefused) {
 }
 
 class NoReplay final : public Replay {
+    Result<void, Failure> snapshot_begin() override { return {}; }
+    Result<void, Failure> snapshot_end() override { return {}; }
     Result<void, Failure> snapshot_record(std::span<const std::byte>) override { return {}; }
     Result<void, Failure> log_record(Lsn, std::span<const std::byte>) override { return {}; }
 };

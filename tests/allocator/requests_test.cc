@@ -239,42 +239,5 @@ TEST(BlockPool, ClaimsAreDurable) {
     EXPECT_EQ(machine.allocate_at(0, {102, 102}).result.error().code, Errc::id_burned);
 }
 
-// Promise 2, as far as it goes today: allocations are refused in time, releases go on in the segment
-// that is open, and nothing of it is lost.
-TEST(AFullDisk, RefusesAllocationsAndTakesReleases) {
-    Machine machine({unique_pool("inode")});
-    ASSERT_STARTS(machine);
-    machine.disk.set_capacity(machine.allocator->journal().disk_size());
-    std::vector<Id> live;
-    for (std::uint32_t uid = 0;; uid = 1 - uid) {
-        const auto leased = machine.allocate(0, 1, uid);
-        if (!leased.result) {
-            EXPECT_EQ(leased.result.error().code, Errc::no_space);
-            break;
-        }
-        ASSERT_TRUE(machine.flush());
-        live.push_back(leased.result->range.first);
-    }
-    EXPECT_EQ(machine.allocate_at(0, {id_max, id_max}).result.error().code, Errc::no_space);
-    // Of two users in turns, so that nothing merges and each release is a record of its own.
-    const std::size_t kept = live.size() - 500;
-    while (live.size() > kept) {
-        const Id id = live.back();
-        ASSERT_TRUE(machine.release(0, {id, id}, 0, (live.size() - 1) % 2).result);
-        ASSERT_TRUE(machine.flush());
-        live.pop_back();
-    }
-    EXPECT_FALSE(machine.allocator->journal().sealed());
-
-    machine.crash();
-    const auto refused = machine.start();
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code, Errc::no_space) << "a new life takes a new segment";
-    machine.disk.set_capacity(~std::uint64_t{0});
-    ASSERT_STARTS(machine);
-    EXPECT_EQ(machine.allocator->pool(0)->live().id_count(), kept);
-    EXPECT_TRUE(machine.allocate(0).result);
-}
-
 }  // namespace
 }  // namespace inod

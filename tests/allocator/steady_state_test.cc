@@ -52,6 +52,7 @@ private:
                 ASSERT_TRUE(machine_.allocator->flush());
                 machine_.allocator->end_flush();
             }
+            ASSERT_TRUE(machine_.set_aside());
             under_way_ = machine_.allocator->begin_flush();
         } else {
             ASSERT_TRUE(machine_.flush());

@@ -155,7 +155,8 @@ TEST_F(Inoctl, WrongUsageEndsWithStatus2) {
     for (const char* arguments :
          {"", "nosuch", "alloc", "alloc inode --count x", "alloc inode --count -1",
           "alloc inode --count 1 --at 1", "alloc inode --at 1@1", "release inode", "lookup inode",
-          "lookup inode 1-2", "lookup inode x", "next inode 1@1", "--json=nice ping"}) {
+          "lookup inode 1-2", "lookup inode x", "next inode 1@1", "--json=nice ping", "adopt",
+          "adopt x", "adopt x --skip-ahead some", "adopt x --skip-ahead -1"}) {
         SCOPED_TRACE(arguments);
         const Outcome outcome = run(arguments);
         EXPECT_EQ(outcome.status, 2);
@@ -186,6 +187,28 @@ TEST_F(Inoctl, AnAnswerThatCannotBePrintedEndsWithStatus4) {
     }
     close(ends[1]);
     EXPECT_EQ(json("--json=short stats inode")["live_ids"], id);
+}
+
+TEST_F(Inoctl, AdoptsAStateWhoseDaemonIsStopped) {
+    run("alloc inode --count 3");
+    expect_refused("adopt " + daemon_.state_dir() + " --skip-ahead 0", "state_in_use");
+    ASSERT_EQ(daemon_.terminate(), (Exit{.status = 0}));
+    expect_refused("adopt " + daemon_.folder() + "/nosuch --skip-ahead 0", "io_error");
+    const auto adopted = json("--json=short adopt " + daemon_.state_dir() + " --skip-ahead 100");
+    EXPECT_EQ(adopted["run"], 2);
+    ASSERT_EQ(adopted["pools"].size(), 3U);
+    const auto& inode = adopted["pools"][0];
+    EXPECT_EQ(inode["pool"], "inode");
+    EXPECT_EQ(inode["to"].get<Id>(), inode["from"].get<Id>() + 100);
+    const auto& pid = adopted["pools"][1];
+    EXPECT_EQ(pid["to"], pid["from"].get<std::uint64_t>() + 100);
+    const Outcome lines = run("adopt " + daemon_.state_dir() + " --skip-ahead auto");
+    EXPECT_EQ(lines.status, 0) << lines.err;
+    EXPECT_EQ(lines.out.substr(0, lines.out.find(' ')), "inode:");
+
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    EXPECT_GT(json("--json=short alloc inode")["first"], inode["to"]);
+    EXPECT_EQ(json("--json=short lookup inode 2")["first"], 1) << "leases stay";
 }
 
 TEST_F(Inoctl, NoDaemonEndsWithStatus3) {

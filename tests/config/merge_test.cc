@@ -24,7 +24,7 @@ TEST(Config, DefaultsStandForWhatIsNotSaid) {
     EXPECT_EQ(config.socket_mode, 0666U);
     EXPECT_EQ(config.memory_max, 0U);
     EXPECT_EQ(config.connections_max, 16'384U);
-    EXPECT_EQ(config.segment_size, 16U << 20U);
+    EXPECT_EQ(config.segment_size, 4U << 20U);
     EXPECT_EQ(config.log_level, LogLevel::info);
     ASSERT_EQ(config.pools.size(), 1U);
     EXPECT_EQ(config.pools[0].spec.durability, Durability::lease);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -40,16 +41,22 @@ protected:
         EXPECT_NE(log.find("backup"), std::string::npos) << "the remedy, in " << log;
     }
 
-    // The newest segment's file.
-    [[nodiscard]] std::string active_segment() const {
-        std::string newest;
+    // The file that holds the segment with this number, or with the highest if none is said.
+    [[nodiscard]] std::string file_of(std::optional<std::uint64_t> wanted = std::nullopt) const {
+        std::string found;
+        std::uint64_t highest = 0;
         for (const auto& entry : fs::directory_iterator(daemon_.state_dir())) {
             const std::string path = entry.path();
-            if (entry.path().filename().string().starts_with("segment-")) {
-                newest = std::max(newest, path);
-            }
+            if (!entry.path().filename().string().starts_with("journal-")) continue;
+            const auto bytes = read(path);
+            SegmentHeaderBytes header{};
+            std::copy_n(bytes.begin(), header.size(), header.begin());
+            const auto decoded = decode_segment_header(header);
+            if (!decoded || (wanted && decoded->number != *wanted)) continue;
+            if (decoded->number > highest) found = path;
+            highest = std::max(highest, decoded->number);
         }
-        return newest;
+        return found;
     }
 
     // Offsets of all frames in a segment, and behind them the end of the last.
@@ -165,7 +172,7 @@ TEST_F(Restart, PoolsKeepTheirIndexAndMayGrow) {
 
 TEST_F(Restart, DamageIsRefusedWithTheFile) {
     ASSERT_NO_FATAL_FAILURE(allocate_and_kill(20));
-    const std::string segment = active_segment();
+    const std::string segment = file_of();
     const auto frames = frames_of(segment);
     ASSERT_GT(frames.size(), 10U) << "each reply came with a frame of its own";
     // A later frame says that this one had been synced.
@@ -179,7 +186,7 @@ TEST_F(Restart, DamageIsRefusedWithTheFile) {
 
 TEST_F(Restart, ATornTailIsCutAndSaid) {
     ASSERT_NO_FATAL_FAILURE(allocate_and_kill(20));
-    const std::string segment = active_segment();
+    const std::string segment = file_of();
     const auto frames = frames_of(segment);
     ASSERT_GT(frames.size(), 2U);
     // The last frame, which nothing behind it proves to have been synced.
@@ -198,14 +205,14 @@ TEST_F(Restart, ASegmentThatIsMissingOrShortIsRefused) {
     ASSERT_NO_FATAL_FAILURE(allocate_and_kill(1));
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
     daemon_.kill9();
-    const std::string first = daemon_.state_dir() + "/segment-0000000000000001";
+    const std::string first = file_of(1);
     ASSERT_TRUE(fs::exists(first));
     const auto size = fs::file_size(first);
     fs::resize_file(first, size / 2);
     expect_refusal_naming(first);
 
     fs::remove(first);
-    expect_refusal_naming(first);
+    expect_refusal_naming("segment 1");
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ TEST(WitnessDir, IsBesideTheStateByDefault) {
     EXPECT_EQ(daemon.terminate(), (Exit{.status = 0}));
     ASSERT_TRUE(daemon.start()) << daemon.log();
     EXPECT_EQ(witness_in(directory).facts.store, record.facts.store);
+    EXPECT_EQ(witness_in(directory).facts.run, 2U);
 }
 
 TEST(WitnessDir, IsWhereConfigurationOrCommandLineSay) {
@@ -53,8 +54,11 @@ TEST(WitnessDir, IsWhereConfigurationOrCommandLineSay) {
     EXPECT_EQ(daemon.terminate(), (Exit{.status = 0}));
 
     daemon.launch().arguments = {"--witness-dir", commanded};
+    expect_refused(daemon, {"state_stale", "there is no witness in " + commanded});
+    fs::remove_all(commanded);
+    fs::rename(configured, commanded);
     ASSERT_TRUE(daemon.start()) << daemon.log();
-    EXPECT_EQ(witness_in(commanded).facts.store, witness_in(configured).facts.store);
+    EXPECT_EQ(witness_in(commanded).facts.run, 2U);
     EXPECT_FALSE(fs::exists(daemon.state_dir() + ".witness"));
 }
 
@@ -66,6 +70,11 @@ TEST(WitnessDir, IsNotSharedByTwoStores) {
     const WitnessRecord record = witness_in(directory);
 
     DaemonProcess second(three_pools);
+    second.launch().arguments = {"--witness-dir", directory};
+    expect_refused(second, {"state_stale", directory, "it is empty"});
+    second.launch().arguments.clear();
+    ASSERT_TRUE(second.start()) << second.log();
+    EXPECT_EQ(second.terminate(), (Exit{.status = 0}));
     second.launch().arguments = {"--witness-dir", directory};
     expect_refused(second, {"state_stale", directory, "no two stores share a witness"});
     EXPECT_EQ(witness_in(directory), record) << "a refusal changes nothing";

@@ -128,7 +128,9 @@ const std::vector<Room>& rooms() {
         {"daemon",
          {"lib/allocator", "lib/pool", "lib/journal", "proto", "config", "lib/base"},
          false},
-        {"cli", {"lib/client", "lib/allocator", "lib/journal", "proto", "config", "lib/base"}, false},
+        {"cli",
+         {"lib/client", "lib/allocator", "lib/journal", "proto", "config", "lib/base"},
+         false},
     };
     return table;
 }

@@ -67,6 +67,7 @@ TEST(StaleCopy, TheTable) {
          {"run 5", "no witness in /s.witness", by_number}},
         {"the witness tells of no store",      store(5, 50), witness(0, 0), {},
          {"no witness in /s.witness", by_number}},
+        {"about to be made, then a crash",     store(1, 1), witness(0, 0), {}, {}},
         {"about to be made, by another",       store(5, 50, false), witness(0, 0, 2), {}, {}},
         {"first witness, then a crash",        store(5, 50, false), witness(5, 50), {}, {}},
 

@@ -1,7 +1,8 @@
 // Promise: no (ID, generation) is handed out twice, whatever a pool is asked for.
 // Method: random requests in tiny pools, where everything happens often, held against an oracle
 // too simple to be wrong. Every change is recorded, and now and then the pool is replaced by one
-// replayed from the records, or restored from a saved state: nothing may tell it from the first.
+// replayed from the records, or restored from the pieces of a snapshot, with requests between them:
+// nothing may tell it from the first.
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "lib/pool/record.h"
+#include "tests/pool/pieces.h"
 #include "tests/pool/test_pool.h"
 
 namespace inod {
@@ -49,12 +51,8 @@ private:
 
     void step() {
         const std::uint64_t kind = draw(100);
-        if (kind < 40) {
-            allocate();
-        } else if (kind < 55) {
-            claim();
-        } else if (kind < 92) {
-            release();
+        if (kind < 92) {
+            request(kind);
         } else if (kind < 95) {
             records_.push_back(UncleanStop{});
             pool_->replay_unclean_stop();
@@ -64,6 +62,16 @@ private:
             replay();
         } else {
             restore();
+        }
+    }
+
+    void request(std::uint64_t kind) {
+        if (kind < 40) {
+            allocate();
+        } else if (kind < 55) {
+            claim();
+        } else {
+            release();
         }
     }
 
@@ -172,16 +180,15 @@ private:
 
     void restore() {
         auto twin = std::make_unique<Pool>(pool_->spec(), budget_);
-        ASSERT_TRUE(twin->restore_sequence(pool_->sequence()));
-        const auto claims =
-            pool_->snapshot_sequence().for_each_claim([&](Range range) -> Result<void, Failure> {
-                EXPECT_TRUE(twin->restore_claim(range));
-                return {};
-            });
-        ASSERT_TRUE(claims);
-        pool_->live().for_each([&](const Entry& entry) {
-            EXPECT_TRUE(twin->restore_live(entry.range, pool_->tag_of(entry.value)));
-        });
+        Pieces pieces(*pool_, false, twin.get());
+        for (bool goes_on = true; goes_on;) {
+            const std::size_t done = records_.size();
+            for (std::uint64_t i = draw(4); i > 0; --i)
+                request(draw(92));
+            for (std::size_t i = done; i < records_.size(); ++i)
+                std::visit([&](const auto& r) { apply(*twin, r); }, records_[i]);
+            goes_on = pieces.next(60 + draw(40), 1 + draw(4));
+        }
         take_over(std::move(twin));
     }
 

@@ -24,12 +24,22 @@ Step sequence(const SequenceState& state) {
     return [=](Pool& pool) { return pool.restore_sequence(state); };
 }
 Step saved_claim(Range range) {
-    return [=](Pool& pool) { return pool.restore_claim(range); };
+    return [=](Pool& pool) {
+        std::vector<std::byte> memory(100);
+        RunWriter writer(memory, 0, 0);
+        EXPECT_TRUE(writer.add({range, Tag{}}));
+        return pool.restore_claims(whole_space, RunReader(writer.finish(), 0, 0));
+    };
 }
+// The first lease that a snapshot has of a pool, alone up to the ID behind it.
 Step saved_live(Range range, std::uint64_t generation, bool claimed = false) {
     return [=](Pool& pool) {
-        return pool.restore_live(range,
-                                 {.holder = 1, .claimed = claimed, .generation = generation});
+        pool.begin_restore();
+        std::vector<std::byte> memory(100);
+        RunWriter writer(memory, 0, 9);
+        EXPECT_TRUE(
+            writer.add({range, {.holder = 1, .claimed = claimed, .generation = generation}}));
+        return pool.restore_live(whole_space, RunReader(writer.finish(), 0, 9), 2);
     };
 }
 
@@ -116,16 +126,16 @@ TEST(Replay, RefusesWhatContradictsItself) {
              s.highest = 99;
              s.claims = {90, 80};
          })},
-        {"saved claim in a cyclic pool", cyclic, {}, saved_claim({20, 20})},
+        {"saved claim in a cyclic pool",
+         cyclic,
+         {cyclic_with([](auto& s) { s.highest = 50; })},
+         saved_claim({20, 20})},
         {"saved claim above the highest", unique, {}, saved_claim({20, 20})},
-        {"saved claim turned round", unique, {unique_with(10, 50, {})}, saved_claim({20, 19})},
         {"saved claim behind the cursor",
          unique,
          {unique_with(20, 50, 50)},
          saved_claim({19, 20})},
         {"saved lease above the highest", unique, {}, saved_live({10, 10}, 0)},
-        {"saved lease of two", unique, {unique_with(20, 19, 19), saved_live({10, 12}, 0)},
-         saved_live({12, 13}, 0)},
         {"saved lease with a generation", unique, {unique_with(20, 19, 19)},
          saved_live({10, 10}, 1)},
         {"saved claim as a lease", unique, {unique_with(20, 19, 19)},

@@ -118,6 +118,31 @@ auto Clients::with_little_memory(Process& process, Call call) {
     }
 }
 
+// Asks again, as a session does, when it was told to: behind the next group, or when there is more
+// space.
+template <class Call>
+std::optional<Answer<Lease>> Clients::insist(Process& process, Call call) {
+    constexpr int turns_max = 100;
+    is_process_over_ = false;
+    for (int turn = 0; turn < turns_max; ++turn) {
+        const auto answer = with_little_memory(process, call);
+        const bool is_told =
+            answer.result || !Process::is_to_be_asked_again(answer.result.error().code);
+        // While another request waits, this one is not waited for.
+        if (is_told || is_between_) return answer;
+        figures_.add(Count::asked_again);
+        story_.detail("is to ask again");
+        do {
+            if (!complete_turn_()) {
+                is_process_over_ = true;
+                return std::nullopt;
+            }
+        } while (!process.allocator().has_room());
+        story_.step("asks again");
+    }
+    violated("a request has to ask again and again");
+}
+
 void Clients::come_between(Process& process, bool budget_is_small) {
     if (is_between_ || memory_is_scarce_ || !process.allocator().has_room()) return;
     is_between_ = true;
@@ -161,10 +186,12 @@ void Clients::allocate(Process& process, bool budget_is_small, PoolIndex pool,
                        std::uint64_t count) {
     const std::uint32_t uid = some_user();
     story_.step("allocate ", count, " of ", pools_[pool].name, " for ", uid);
-    const auto answer = with_little_memory(process, [&] {
+    const auto told = insist(process, [&] {
         WaitingGuard guard{*this, process, budget_is_small};
         return process.allocator().allocate(guard, pool, count, user(uid));
     });
+    if (!told) return;
+    const Answer<Lease>& answer = *told;
     if (answer.result) {
         story_.detail("= ", *answer.result, waiting(answer.wait_for));
         figures_.add(Count::leases);
@@ -175,7 +202,8 @@ void Clients::allocate(Process& process, bool budget_is_small, PoolIndex pool,
     story_.detail("= ", said(error), waiting(answer.wait_for));
     figures_.add(Count::refusals);
     check_means(error, process, budget_is_small);
-    if (error.code != Errc::out_of_memory && error.code != Errc::no_space) {
+    if (error.code != Errc::out_of_memory && error.code != Errc::no_space &&
+        !Process::is_to_be_asked_again(error.code)) {
         oracle_.check_refused_lease(pool, count, error);
     }
 }
@@ -188,14 +216,16 @@ void Clients::claim(Process& process, bool budget_is_small) {
     const std::uint64_t span = dice_.below(dice_.one_in(10) ? 60 : 3);
     const Range range{first, first + std::min(span, pool_range.last - first)};
     story_.step("claim ", range, " of ", pools_[pool].name, " for ", uid);
-    const auto answer = with_little_memory(process, [&] {
+    const auto told = insist(process, [&] {
         WaitingGuard guard{*this, process, budget_is_small};
         return process.allocator().allocate_at(guard, pool, range, user(uid));
     });
+    if (!told) return;
+    const Answer<Lease>& answer = *told;
     if (answer.result) {
         story_.detail("= ", *answer.result, waiting(answer.wait_for));
         figures_.add(Count::claims);
-        oracle_.claimed(pool, range, uid, answer);
+        oracle_.claimed(pool, range, uid, answer, process.allocator().pool(pool)->settled_mark());
         return;
     }
     const Error& error = answer.result.error();
@@ -295,6 +325,7 @@ std::uint64_t Clients::lease_much(Process& process, bool budget_is_small, std::u
         count_operation();
         const PoolIndex pool = some_pool();
         allocate(process, budget_is_small, pool, pools_[pool].lease_count_max - dice_.below(2'000));
+        if (is_process_over_) return done;
     }
     return count;
 }
@@ -337,6 +368,7 @@ std::uint64_t Clients::churn(Process& process, bool budget_is_small, std::uint64
         if (!process.allocator().has_room()) break;
         count_operation();
         allocate(process, budget_is_small, pool, 1);
+        if (is_process_over_) break;
         const auto first = some_live(pool);
         if (!first) break;
         const Known known = oracle_.live(pool).find(*first)->second;

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/dice.h"
@@ -20,9 +22,15 @@ namespace inod::sim {
 
 class Clients {
 public:
+    // `complete_turn` lets the flusher do what it has to do; false if that ended the process.
     Clients(const std::vector<PoolSpec>& pools, Oracle& oracle, Dice& dice, Story& story,
-            Figures& figures)
-        : pools_(pools), oracle_(oracle), dice_(dice), story_(story), figures_(figures) {}
+            Figures& figures, std::function<bool()> complete_turn)
+        : pools_(pools),
+          oracle_(oracle),
+          dice_(dice),
+          story_(story),
+          figures_(figures),
+          complete_turn_(std::move(complete_turn)) {}
 
     // One operation. Requires process.allocator().has_room(). Where the store's whole budget is
     // small, any request for more may be refused.
@@ -58,6 +66,9 @@ private:
 
     template <class Call>
     auto with_little_memory(Process& process, Call call);
+    // Nothing if the process is over.
+    template <class Call>
+    std::optional<Answer<Lease>> insist(Process& process, Call call);
     template <class Call>
     auto without_memory(Process& process, Call call);
 
@@ -77,9 +88,11 @@ private:
     Dice& dice_;
     Story& story_;
     Figures& figures_;
+    std::function<bool()> complete_turn_;
     std::uint64_t operation_count_ = 0;
     bool memory_was_refused_ = false;  // in the request being made
     bool memory_is_scarce_ = false;    // for it
+    bool is_process_over_ = false;     // the last request ended with it
     bool is_between_ = false;          // it was made while another waited
     bool small_budget_was_met_ = false;
 };

@@ -28,9 +28,11 @@ StorePlan draw_store(Dice& dice) {
                    .damaged_process = 1 + dice.below(8),
                    .memory_max = std::uint64_t{64} << 20U,
                    .has_small_budget = dice.one_in(12),
-                   .segment_size = std::uint64_t{64} * 1024};
+                   .segment_size = std::uint64_t{64} * 1024,
+                   .snapshot_size_per_group = 512};
     // In the smallest segments there are the most ends; but no group of two frames has room.
     if (dice.one_in(4)) plan.segment_size *= 2;
+    if (dice.one_in(4)) plan.snapshot_size_per_group *= 128;
     switch (dice.below(6)) {
         case 0: plan.damage = Fault::bit_flip; break;
         case 1: plan.damage = Fault::stale_sector; break;

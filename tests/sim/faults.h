@@ -46,6 +46,7 @@ struct StorePlan {
     std::uint64_t memory_max;
     bool has_small_budget;
     std::uint64_t segment_size;
+    std::uint64_t snapshot_size_per_group;
 };
 
 StorePlan draw_store(Dice& dice);

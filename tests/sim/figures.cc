@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "tests/sim/story.h"
+
 namespace inod::sim {
 namespace {
 
@@ -22,11 +24,16 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Count::end_)> co
     "groups synced",
     "  operations while one was under way",
     "operations while another waited for memory",
+    "requests told to ask again",
     "snapshots",
-    "segments opened in a life",
+    "  operations while one was under way",
+    "segments opened",
+    "  in files that held one before",
+    "spares made",
     "clean stops",
     "kill -9",
     "power cuts",
+    "crashes with a snapshot under way",
     "  unsynced writes kept",
     "  unsynced writes lost",
     "  unsynced writes torn",
@@ -93,12 +100,17 @@ void Figures::add(const Figures& other) {
         injected_.at(i) += other.injected_.at(i);
         met_.at(i) += other.met_.at(i);
     }
+    for (std::size_t i = 0; i < crashes_.size(); ++i)
+        crashes_.at(i) += other.crashes_.at(i);
 }
 
 std::string Figures::table() const {
     std::string text;
     for (std::size_t i = 0; i < counts_.size(); ++i)
         add_row(text, count_names.at(i), counts_.at(i), nullptr);
+    text += "\ncrashes in a call to the disk, at\n";
+    for (std::size_t i = 0; i < crashes_.size(); ++i)
+        add_row(text, text_of("  ", name(static_cast<Step>(i))), crashes_.at(i), nullptr);
     std::array<char, 128> heading{};
     std::snprintf(heading.data(), heading.size(), "\n%-46s %12s %12s\n", "fault", "injected",
                   "met");

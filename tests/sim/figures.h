@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/sim/journal_steps.h"
+
 namespace inod::sim {
 
 enum class Count : std::size_t {
@@ -28,11 +30,16 @@ enum class Count : std::size_t {
     groups,
     operations_in_flush,
     operations_between,
+    asked_again,
     snapshots,
+    operations_in_snapshot,
     segments,
+    segments_recycled,
+    spares,
     clean_stops,
     kills,
     power_cuts,
+    crashes_in_snapshot,
     writes_kept,
     writes_lost,
     writes_torn,
@@ -77,6 +84,8 @@ public:
     void add(Count count, std::uint64_t more = 1) { counts_.at(index(count)) += more; }
     void inject(Fault fault) { ++injected_.at(index(fault)); }
     void meet(Fault fault) { ++met_.at(index(fault)); }
+    // The process ended in a call to the disk of this step.
+    void crash_at(Step step) { ++crashes_.at(index(step)); }
     void add(const Figures& other);
 
     [[nodiscard]] std::uint64_t of(Count count) const { return counts_.at(index(count)); }
@@ -84,6 +93,7 @@ public:
     // was made, damage changed what the next start came to.
     [[nodiscard]] std::uint64_t injected(Fault fault) const { return injected_.at(index(fault)); }
     [[nodiscard]] std::uint64_t met(Fault fault) const { return met_.at(index(fault)); }
+    [[nodiscard]] std::uint64_t crashes_at(Step step) const { return crashes_.at(index(step)); }
 
     // All of them, a line for each, as people read it.
     [[nodiscard]] std::string table() const;
@@ -97,6 +107,7 @@ private:
     std::array<std::uint64_t, static_cast<std::size_t>(Count::end_)> counts_{};
     std::array<std::uint64_t, static_cast<std::size_t>(Fault::end_)> injected_{};
     std::array<std::uint64_t, static_cast<std::size_t>(Fault::end_)> met_{};
+    std::array<std::uint64_t, static_cast<std::size_t>(Step::end_)> crashes_{};
 };
 
 }  // namespace inod::sim

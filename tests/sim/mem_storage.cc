@@ -266,6 +266,7 @@ public:
         ++disk_->changes;
         DiskCall call{
             .call = "write", .name = name_, .to = {}, .offset = offset, .size = bytes.size()};
+        call.bytes = bytes;
         if (auto failure = fail("write")) {
             // Part of it may be there all the same.
             if (life_ == disk_->life) {

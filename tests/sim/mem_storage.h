@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,7 @@ struct DiskCall {
     std::uint64_t size = 0;
     Errc result = Errc::ok;
     std::uint64_t kept = 0;  // a write that failed: so many of its first bytes are there
+    std::span<const std::byte> bytes = {};  // of a write
 };
 
 class DiskWatcher {

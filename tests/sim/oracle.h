@@ -51,7 +51,9 @@ public:
     // Answers to requests that succeeded.
     void leased(PoolIndex pool, std::uint64_t count, std::uint32_t uid,
                 const Answer<Lease>& answer);
-    void claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answer<Lease>& answer);
+    // `settled_mark`: up to here, at least, the pool's high-water mark was durable before.
+    void claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answer<Lease>& answer,
+                 std::optional<Id> settled_mark = std::nullopt);
     void released(PoolIndex pool, Range range, const Answer<void>& answer);
 
     // What a release must be refused with, detail included; ok if it must succeed.
@@ -69,6 +71,8 @@ public:
     void closing() { closing_ = true; }
     void closed() { closed_ = true; }
 
+    // Was anything ever handed out, heard of or not?
+    [[nodiscard]] bool has_seen_leases() const { return has_seen_leases_; }
     [[nodiscard]] const LiveIds& live(PoolIndex pool) const { return now_[pool]; }
 
 private:
@@ -94,6 +98,7 @@ private:
         Number number;
         Lsn lsn;
         std::uint64_t group;
+        bool is_claim_above_mark;
     };
 
     [[nodiscard]] bool records_leases(PoolIndex pool) const {
@@ -103,6 +108,7 @@ private:
                   Lsn wait_for);
     [[nodiscard]] bool was_handed_out(PoolIndex pool, Id id) const;
     void forget_number(const Number& number);
+    void forget_id(const Number& number);
     void remember_number(const Number& number);
     [[nodiscard]] Lsn last_change(PoolIndex pool, Id id) const;
     [[nodiscard]] Error not_live(PoolIndex pool, Id id) const;
@@ -112,6 +118,7 @@ private:
     [[nodiscard]] std::vector<LiveIds> state_after(Lsn lsn, bool clean) const;
     [[nodiscard]] std::optional<std::string> difference(const std::vector<LiveIds>& expected,
                                                         Allocator& allocator) const;
+    [[nodiscard]] bool may_return(const HandedOut& one) const;
     void take_over(std::vector<LiveIds> state, Lsn durable, bool lost_last_group);
 
     const std::vector<PoolSpec>& pools_;
@@ -128,6 +135,7 @@ private:
     Lsn durable_before_ = 0;        // before the last durable group
     std::uint64_t collecting_ = 0;  // number of the group that is being collected
     std::uint64_t last_durable_group_ = 0;
+    bool has_seen_leases_ = false;
     bool closing_ = false;
     bool closed_ = false;
 };

@@ -3,36 +3,35 @@
 namespace inod::sim {
 namespace {
 
-AllocatorOptions options_of(const std::vector<PoolSpec>& pools, std::uint64_t memory_max,
-                            std::uint64_t segment_size) {
+AllocatorOptions options_of(const std::vector<PoolSpec>& pools, const Process::Sizes& sizes) {
     AllocatorOptions options;
     options.pools = pools;
-    options.memory_max = memory_max;
-    options.journal.segment_size = segment_size;
-    options.journal.group_size_max = segment_size;
+    options.memory_max = sizes.memory_max;
+    options.journal.segment_size = sizes.segment;
+    options.journal.group_size_max = sizes.segment;
+    options.journal.snapshot_size_per_group = sizes.snapshot_per_group;
     options.journal.fresh_id.fill(std::byte{0x5a});
     return options;
 }
 
 }  // namespace
 
-Process::Process(Storage& storage, const std::vector<PoolSpec>& pools, std::uint64_t memory_max,
-                 std::uint64_t segment_size)
-    : allocator_(storage, options_of(pools, memory_max, segment_size)) {}
+Process::Process(Storage& storage, const std::vector<PoolSpec>& pools, const Sizes& sizes)
+    : allocator_(storage, options_of(pools, sizes)) {}
 
-bool Process::wants_maintenance() const noexcept {
-    return allocator_.journal().wants_snapshot();
+Lsn Process::end_flush() noexcept {
+    const bool was_under_way = snapshot_under_way();
+    const Lsn durable = allocator_.end_flush();
+    if (was_under_way && !snapshot_under_way()) ++snapshot_count_;
+    return durable;
 }
 
-Result<void, Failure> Process::maintain() {
-    const auto done = allocator_.maintain();
-    if (done) ++snapshot_count_;
-    // Where just the space for it was missing, the log goes on, and a later turn tries again.
-    return allocator_.journal().sealed() ? done : Result<void, Failure>();
+bool Process::wants_space() const noexcept {
+    return allocator_.journal().wants_space() && has_space();
 }
 
-bool Process::is_to_be_asked_again(Errc /*code*/) noexcept {
-    return false;
+bool Process::is_to_be_asked_again(Errc code) noexcept {
+    return code == Errc::block_pending;
 }
 
 }  // namespace inod::sim

@@ -79,7 +79,9 @@ void World::make_store() {
     disk_ = std::make_unique<MemStorage>();
     disk_->watch(&eye_);
     oracle_ = std::make_unique<Oracle>(pools_);
-    clients_ = std::make_unique<Clients>(pools_, *oracle_, dice_, story_, figures_);
+    clients_ = std::make_unique<Clients>(pools_, *oracle_, dice_, story_, figures_,
+                                         [this] { return complete_turn(); });
+    steps_ = JournalSteps();
     operations_before_ = 0;
     crash_count_ = 0;
     process_number_ = 0;
@@ -159,8 +161,7 @@ std::optional<Failure> World::try_start(const ProcessPlan& plan,
             figures_.inject(Fault::no_memory_in_start);
             refused.emplace(*plan.memory_in_start * *plan.memory_in_start / 2);
         }
-        process_ =
-            std::make_unique<Process>(*disk_, pools_, store_.memory_max, store_.segment_size);
+        process_ = std::make_unique<Process>(*disk_, pools_, sizes());
         const auto result = process_->start();
         memory_was_refused = refused && refused->refused() > 0;
         refused.reset();
@@ -193,7 +194,10 @@ void World::judge_failed_start(const Failure& failure, bool memory_was_refused) 
         case Errc::no_space:
             if (call_failed()) return;
             if (!disk_was_full()) violated("no space, with enough");
-            if (full_disk_never_stops) violated("no start because the disk is full");
+            // Before the first lease nothing is set aside, and nobody waits for a release.
+            if (full_disk_never_stops && oracle_->has_seen_leases()) {
+                violated("no start because the disk is full");
+            }
             figures_.add(Count::starts_refused_full);
             figures_.meet(Fault::full_disk);
             disk_->set_capacity(unlimited);
@@ -232,11 +236,17 @@ void World::started(const Recovery& recovery) {
     if (const auto broken = process_->allocator().verify()) violated(*broken);
 }
 
+Process::Sizes World::sizes() const {
+    return {.memory_max = store_.memory_max,
+            .segment = store_.segment_size,
+            .snapshot_per_group = store_.snapshot_size_per_group};
+}
+
 // Another start from the same bytes comes to the same.
 void World::compare_with(const MemStorage& before) {
     const auto disk = before.clone();
     disk->set_capacity(unlimited);
-    Process twin(*disk, pools_, store_.memory_max, store_.segment_size);
+    Process twin(*disk, pools_, sizes());
     if (const auto twins = twin.start(); !twins) violated("a start from the same bytes fails");
     for (std::size_t i = 0; i < pools_.size(); ++i) {
         const auto pool = static_cast<PoolIndex>(i);
@@ -280,7 +290,12 @@ void World::operate() {
     if (!process_->allocator().has_room()) finish_turns();
     if (!is_over_ && dice_.one_in(2)) advance_turn();
     if (is_over_) return;
-    if (turn_ != Turn::idle) figures_.add(Count::operations_in_flush);
+    if (turn_ == Turn::begun || turn_ == Turn::written) figures_.add(Count::operations_in_flush);
+    if (process_->snapshot_under_way()) figures_.add(Count::operations_in_snapshot);
+    if (dice_.one_in(70)) {
+        story_.step("A snapshot is asked for");
+        process_->request_snapshot();
+    }
     clients_->operate(*process_, store_.has_small_budget);
 }
 
@@ -297,7 +312,7 @@ void World::fill_disk(const ProcessPlan& plan) {
     if (!dice_.one_in(2)) return;
     disk_->set_capacity(unlimited);
     story_.step("The disk has room again");
-    if (dice_.one_in(2)) survives([this] { return process_->make_space(); });
+    if (dice_.one_in(2)) make_space();
 }
 
 void World::limit_disk(std::uint64_t free_size) {
@@ -310,6 +325,7 @@ void World::lengthen_log() {
     // A state of many records for the snapshots to come.
     if (dice_.one_in(3)) {
         clients_->lease_much(*process_, store_.has_small_budget, 2);
+        if (is_over_) return;
         clients_->scatter(*process_, 4'000);
         finish_turns();
     }
@@ -324,7 +340,12 @@ void World::lengthen_log() {
 void World::stop(const ProcessPlan& plan) {
     if (plan.end != End::clean_stop) return;
     disarm();
-    finish_turns();
+    // Who waits for an answer may still get it, or not.
+    if (dice_.one_in(2)) {
+        finish_turns();
+    } else {
+        end_turn_under_way();
+    }
     if (is_over_) return;
     story_.step("Stops by itself");
     if (plan.in_stop) arm(*plan.in_stop, Fault::crash_in_stop);
@@ -334,9 +355,15 @@ void World::stop(const ProcessPlan& plan) {
     oracle_->closed();
 }
 
+void World::end_turn_under_way() {
+    while (!is_over_ && turn_ != Turn::idle)
+        advance_turn();
+}
+
 void World::end(const ProcessPlan& plan) {
     const bool stopped = plan.end == End::clean_stop && !is_over_;
     disarm();
+    if (!stopped && process_->snapshot_under_way()) figures_.add(Count::crashes_in_snapshot);
     process_.reset();
     look_for_lie();
     if (stopped) {

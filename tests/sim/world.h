@@ -18,6 +18,7 @@
 #include "tests/sim/dice.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/figures.h"
+#include "tests/sim/journal_steps.h"
 #include "tests/sim/mem_storage.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/process.h"
@@ -36,7 +37,7 @@ public:
 
 private:
     // Where the flusher is.
-    enum class Turn { idle, begun, written };
+    enum class Turn { idle, begun, written, durable };
 
     // Sees every call to the disk.
     class Eye final : public DiskWatcher {
@@ -58,21 +59,25 @@ private:
     void judge_failed_start(const Failure& failure, bool memory_was_refused);
     void started(const Recovery& recovery);
     void compare_with(const MemStorage& before);
+    [[nodiscard]] Process::Sizes sizes() const;
     void live(const ProcessPlan& plan);
     void operate();
     void fill_disk(const ProcessPlan& plan);
     void limit_disk(std::uint64_t free_size);
     void lengthen_log();
+    void end_turn_under_way();
     void stop(const ProcessPlan& plan);
     void end(const ProcessPlan& plan);
     void crash(End how);
 
     // The flusher.
     void advance_turn();
+    bool complete_turn();
     void finish_turns();
+    void begin_turn();
     void flush();
     void end_turn();
-    void maintain();
+    void make_space();
     // Runs a call that may end the process; false if it did.
     bool survives(const std::function<Result<void, Failure>()>& call);
     void judge(const Failure& failure);
@@ -100,6 +105,7 @@ private:
     std::unique_ptr<MemStorage> disk_;
     std::unique_ptr<Oracle> oracle_;
     std::unique_ptr<Clients> clients_;
+    JournalSteps steps_;
     std::uint64_t process_number_ = 0;
     bool was_begun_before_ = false;  // a start since the last that succeeded
     bool is_damage_done_ = false;
@@ -118,7 +124,9 @@ private:
     std::uint64_t refusals_before_ = 0;
     struct Armed {
         Fault kind;
+        bool is_crash;
         std::uint64_t failures_before;
+        bool is_over = false;  // it has come
     };
     std::optional<Armed> armed_;
 

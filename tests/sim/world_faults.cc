@@ -3,16 +3,38 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/journal/segment.h"
 #include "tests/sim/world.h"
 
 namespace inod::sim {
 
+namespace {
+
+// Of the segment that a file holds, or held; 0 if none.
+std::uint64_t segment_number(const MemStorage& disk, const std::string& name) {
+    const std::vector<std::byte> content = disk.content(name);
+    SegmentHeaderBytes bytes{};
+    if (content.size() < bytes.size()) return 0;
+    std::copy_n(content.begin(), bytes.size(), bytes.begin());
+    const auto header = decode_segment_header(bytes);
+    return header ? header->number : 0;
+}
+
+}  // namespace
+
 void World::Eye::on_call(const DiskCall& call) {
     world_.story_.on_call(call);
-    if (call.call == "rename" && call.to.starts_with("segment-")) {
-        world_.figures_.add(Count::segments);
+    Figures& figures = world_.figures_;
+    const Step step = world_.steps_.on_call(call);
+    if (world_.steps_.opens_segment()) figures.add(Count::segments);
+    if (world_.steps_.reuses_file()) figures.add(Count::segments_recycled);
+    if (call.call == "rename" && call.result == Errc::ok) figures.add(Count::spares);
+    auto& armed = world_.armed_;
+    if (armed && !armed->is_over && call.result == Errc::io_error) {
+        armed->is_over = true;
+        if (armed->is_crash) figures.crash_at(step);
     }
-    if (call.kept > 0 && call.kept < call.size) world_.figures_.meet(Fault::short_write);
+    if (call.kept > 0 && call.kept < call.size) figures.meet(Fault::short_write);
 }
 
 void World::arm(const CallFault& fault, Fault kind) {
@@ -20,7 +42,7 @@ void World::arm(const CallFault& fault, Fault kind) {
     if (fault.kept_permille > 0 && fault.kept_permille < 1'000) {
         figures_.inject(Fault::short_write);
     }
-    armed_ = {kind, disk_->failures()};
+    armed_ = {kind, !fault.code.has_value(), disk_->failures()};
     if (fault.code) {
         disk_->fail_call(fault.number, *fault.code, fault.kept_permille);
     } else {
@@ -67,11 +89,11 @@ void World::damage_at_rest() {
 void World::flip_bit() {
     const std::vector<std::string> names = disk_->names();
     if (names.empty()) return;
-    const auto newest = std::find_if(names.rbegin(), names.rend(), [](const std::string& name) {
-        return name.starts_with("segment-");
-    });
-    const bool in_newest = newest != names.rend() && dice_.one_in(2);
-    const std::string& name = in_newest ? *newest : names[dice_.below(names.size())];
+    const auto newest =
+        std::max_element(names.begin(), names.end(), [&](const auto& a, const auto& b) {
+            return segment_number(*disk_, a) < segment_number(*disk_, b);
+        });
+    const std::string& name = dice_.one_in(2) ? *newest : names[dice_.below(names.size())];
     const std::vector<std::byte> content = disk_->content(name);
     const auto last = std::find_if(content.rbegin(), content.rend(),
                                    [](std::byte byte) { return byte != std::byte{0}; });

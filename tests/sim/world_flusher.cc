@@ -7,27 +7,45 @@
 
 namespace inod::sim {
 
+// A part of a turn. Where there is nothing to flush, the disk may still be short of spares.
 void World::advance_turn() {
     switch (turn_) {
-        case Turn::idle:
-            if (process_->begin_flush()) {
-                story_.step("flusher: a group is under way");
-                oracle_->group_begun();
-                turn_ = Turn::begun;
-            } else {
-                maintain();
-            }
-            return;
+        case Turn::idle: begin_turn(); return;
         case Turn::begun: flush(); return;
         case Turn::written: end_turn(); return;
+        case Turn::durable:
+            turn_ = Turn::idle;
+            make_space();
+            return;
     }
 }
 
-// Until nothing is left to flush.
+void World::begin_turn() {
+    const bool was_under_way = process_->snapshot_under_way();
+    if (!process_->begin_flush()) {
+        make_space();
+        return;
+    }
+    story_.step("flusher: a group is under way");
+    if (process_->snapshot_under_way()) {
+        story_.detail(was_under_way ? "with a piece of the snapshot" : "a snapshot begins with it");
+    }
+    oracle_->group_begun();
+    turn_ = Turn::begun;
+}
+
+// What is under way to its end, or else a turn from its beginning. False if that ended the process.
+bool World::complete_turn() {
+    do
+        advance_turn();
+    while (!is_over_ && turn_ != Turn::idle);
+    return !is_over_;
+}
+
+// Until nothing that was recorded is left to flush. A snapshot may stay under way.
 void World::finish_turns() {
     while (!is_over_ && (turn_ != Turn::idle || process_->last_lsn() > process_->durable_lsn()))
         advance_turn();
-    if (!is_over_) maintain();
 }
 
 void World::flush() {
@@ -38,25 +56,22 @@ void World::flush() {
 }
 
 void World::end_turn() {
+    const std::uint64_t snapshots_before = process_->snapshot_count();
     const Lsn durable = process_->end_flush();
-    turn_ = Turn::idle;
+    turn_ = Turn::durable;
     figures_.add(Count::groups);
+    figures_.add(Count::snapshots, process_->snapshot_count() - snapshots_before);
     oracle_->group_durable(durable);
     story_.step("flusher: durable up to LSN ", durable);
 }
 
-void World::maintain() {
-    if (process_->wants_maintenance()) {
-        if (process_->last_lsn() > process_->durable_lsn()) return;
-        story_.step("flusher: takes a snapshot");
-        const std::uint64_t before = process_->snapshot_count();
-        if (!survives([this] { return process_->maintain(); })) return;
-        figures_.add(Count::snapshots, process_->snapshot_count() - before);
-    }
+// A step of it, where it is wanted; on a full disk now and then a look whether it still is.
+void World::make_space() {
     check_space();
-    if (!process_->has_space() && dice_.one_in(8)) {
-        survives([this] { return process_->make_space(); });
-    }
+    const bool looks = !process_->has_space() && dice_.one_in(8);
+    if (!looks && !process_->wants_space()) return;
+    story_.step("flusher: makes space");
+    if (survives([this] { return process_->make_space(); })) check_space();
 }
 
 bool World::survives(const std::function<Result<void, Failure>()>& call) {

@@ -1,0 +1,199 @@
+// Going on with an old copy: after an adoption nobody is told of what was told since the copy was
+// made, however the adoption ended.
+#include "lib/allocator/adopt.h"
+
+#include <functional>
+
+#include "tests/allocator/witnessed.h"
+
+namespace inod {
+namespace {
+
+Result<Adoption, Failure> adopt_copy(WitnessedMachine& machine, Storage& copy, SkipAhead skip) {
+    machine.allocator.reset();
+    return adopt(copy, machine.witness_disk,
+                 {.pools = {}, .journal = machine.journal, .memory_max = machine.memory_max}, skip,
+                 machine.here);
+}
+
+std::string said(const Result<Adoption, Failure>& adoption) {
+    return adoption ? "adopted"
+                    : std::string(name(adoption.error().code)) + ": " + adoption.error().message;
+}
+
+// A copy, what was told before and after it, and a start that makes it old.
+struct Story {
+    // `groups` after the copy, of `count` leases in each pool.
+    explicit Story(std::uint64_t count = 40, int groups = 6) {
+        EXPECT_EQ(inod::said(machine.start()), "recovered");
+        EXPECT_TRUE(told.hand_out(machine, 10));
+        copy = machine.disk.clone();
+        for (int group = 0; group < groups; ++group)
+            EXPECT_TRUE(told.hand_out(machine, count));
+        EXPECT_EQ(inod::said(machine.start()), "recovered");
+        EXPECT_TRUE(told.hand_out(machine, count));
+        EXPECT_TRUE(machine.allocate_at(1, {50'000, 50'010}).result);
+        EXPECT_TRUE(machine.flush());
+        machine.allocator.reset();
+    }
+    ~Story() { machine.allocator.reset(); }
+    Story(const Story&) = delete;
+    Story& operator=(const Story&) = delete;
+
+    [[nodiscard]] Errc start() {
+        const auto started = machine.start_on(*copy);
+        return started ? Errc::ok : started.error().code;
+    }
+
+    WitnessedMachine machine;
+    Told told;
+    std::unique_ptr<sim::MemStorage> copy;
+};
+
+TEST(Adopt, GoesOnAboveAllThatTheWitnessKnows) {
+    Story story;
+    EXPECT_EQ(story.start(), Errc::state_stale);
+    const auto adoption = adopt_copy(story.machine, *story.copy, {});
+    ASSERT_EQ(said(adoption), "adopted");
+    EXPECT_EQ(adoption->run, 3U);
+    EXPECT_EQ(adoption->pools_missing, 0U);
+    ASSERT_EQ(adoption->pools.size(), 4U);
+    EXPECT_EQ(adoption->pools[1].name, "small");
+    EXPECT_GT(adoption->pools[1].to, 50'010U) << "above the claim";
+    ASSERT_EQ(story.start(), Errc::ok);
+    EXPECT_TRUE(story.told.hand_out(story.machine, 40));
+    EXPECT_FALSE(story.machine.allocate_at(1, {50'005, 50'005}).result) << "it is burned";
+    EXPECT_EQ(story.machine.allocator->verify().value_or("sound"), "sound");
+    EXPECT_TRUE(story.machine.allocator->close());
+    EXPECT_EQ(story.start(), Errc::ok) << "once is enough";
+}
+
+TEST(Adopt, RepeatsNothingHoweverMuchWasHandedOutSince) {
+    for (const std::uint64_t count : {1U, 7U, 100U, 1000U}) {
+        for (const int groups : {0, 1, 9}) {
+            SCOPED_TRACE(std::to_string(count) + " times " + std::to_string(groups));
+            Story story(count, groups);
+            ASSERT_EQ(said(adopt_copy(story.machine, *story.copy, {})), "adopted");
+            ASSERT_EQ(story.start(), Errc::ok);
+            EXPECT_TRUE(story.told.hand_out(story.machine, 100));
+            // The copy is put back a second time.
+            Story twice(count, groups);
+            const auto again = twice.copy->clone();
+            ASSERT_EQ(said(adopt_copy(twice.machine, *twice.copy, {})), "adopted");
+            ASSERT_EQ(twice.start(), Errc::ok);
+            EXPECT_TRUE(twice.told.hand_out(twice.machine, 100));
+            ASSERT_EQ(said(adopt_copy(twice.machine, *again, {})), "adopted");
+            ASSERT_EQ(inod::said(twice.machine.start_on(*again)), "recovered");
+            EXPECT_TRUE(twice.told.hand_out(twice.machine, 100));
+            twice.machine.allocator.reset();  // before its disk
+        }
+    }
+}
+
+TEST(Adopt, SkipsSoManyAsAreAskedFor) {
+    Story story;
+    const auto adoption = adopt_copy(story.machine, *story.copy, {.count = 5000});
+    ASSERT_EQ(said(adoption), "adopted");
+    for (const Adoption::SkippedPool& pool : adoption->pools)
+        EXPECT_EQ(pool.to - pool.from, 5000U) << pool.name;
+    ASSERT_EQ(story.start(), Errc::ok);
+    EXPECT_EQ(story.machine.allocate(1).result->range.first, adoption->pools[1].to + 1);
+    EXPECT_TRUE(story.told.hand_out(story.machine, 40));
+}
+
+TEST(Adopt, KeepsTheLeasesOfTheCopy) {
+    Story story;
+    const auto lease = story.copy->clone();
+    WitnessedMachine before;
+    before.has_witness = false;
+    ASSERT_EQ(inod::said(before.start_on(*lease)), "recovered");
+    const auto held = before.allocator->next(0, 0).result;
+    ASSERT_TRUE(held);
+    before.allocator.reset();
+    ASSERT_EQ(said(adopt_copy(story.machine, *story.copy, {})), "adopted");
+    ASSERT_EQ(story.start(), Errc::ok);
+    EXPECT_EQ(story.machine.allocator->next(0, 0).result.value(), *held);
+}
+
+TEST(Adopt, ByTheWitnessIsRefusedWhereThatCannotTell) {
+    struct Case {
+        std::function<void(Story&)> spoil;
+        std::string says;
+    };
+    const std::vector<Case> cases{
+        {[](Story& s) { ASSERT_TRUE(s.machine.witness_disk.remove("witness")); }, "there is none"},
+        {[](Story& s) {
+             const std::size_t size = s.machine.witness_disk.content("witness").size();
+             s.machine.witness_disk.flip("witness", 50, std::byte{1});
+             s.machine.witness_disk.flip("witness", size / 2 + 50, std::byte{1});
+         },
+         "there is none that reads back"},
+        {[](Story& s) {
+             WitnessedMachine other;
+             other.journal.fresh_id.fill(std::byte{9});
+             ASSERT_STARTS(other);
+             s.machine.witness_disk.set_content("witness", other.witness_disk.content("witness"));
+         },
+         "it is of another store"},
+        {[](Story& s) {
+             s.machine.specs.push_back(unique_pool("later"));
+             ASSERT_STARTS(s.machine);
+         },
+         "pools that were made after"},
+        {[](Story& s) {
+             s.machine.specs[1].range.last = 90'000;
+             ASSERT_STARTS(s.machine);
+         },
+         "after its max was raised"},
+    };
+    for (const Case& c : cases) {
+        Story story;
+        ASSERT_NO_FATAL_FAILURE(c.spoil(story));
+        const auto refused = adopt_copy(story.machine, *story.copy, {});
+        ASSERT_FALSE(refused) << c.says;
+        EXPECT_EQ(refused.error().code, Errc::state_stale);
+        EXPECT_NE(refused.error().message.find(c.says), std::string::npos)
+            << refused.error().message;
+        EXPECT_EQ(said(adopt_copy(story.machine, *story.copy, {.count = 10'000})), "adopted");
+        EXPECT_EQ(story.start(), Errc::ok);
+    }
+}
+
+TEST(Adopt, NothingIsRefused) {
+    WitnessedMachine machine;
+    const auto refused = adopt_copy(machine, machine.disk, {.count = 1});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::state_stale);
+    EXPECT_TRUE(machine.witness_disk.names().empty());
+}
+
+TEST(Adopt, CutOffAnywhereItLeavesACopyThatIsStaleOrAdopted) {
+    for (const bool at_witness : {false, true}) {
+        bool ended = false;
+        int stale = 0;
+        for (std::uint64_t call = 1; !ended; ++call) {
+            SCOPED_TRACE(std::string(at_witness ? "witness" : "state") + " call " +
+                         std::to_string(call));
+            Story story(20, 2);
+            sim::MemStorage& dying = at_witness ? story.machine.witness_disk : *story.copy;
+            dying.die_at_call(call);
+            ended = adopt_copy(story.machine, *story.copy, {}).has_value();
+            std::mt19937_64 random(call);
+            story.copy->crash(random);
+            story.machine.witness_disk.crash(random);
+            const Errc started = story.start();
+            if (started != Errc::ok) {
+                ++stale;
+                ASSERT_FALSE(ended);
+                ASSERT_EQ(started, Errc::state_stale);
+                ASSERT_EQ(said(adopt_copy(story.machine, *story.copy, {})), "adopted");
+                ASSERT_EQ(story.start(), Errc::ok);
+            }
+            ASSERT_TRUE(story.told.hand_out(story.machine, 30));
+        }
+        EXPECT_GT(stale, 3);
+    }
+}
+
+}  // namespace
+}  // namespace inod

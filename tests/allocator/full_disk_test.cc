@@ -1,0 +1,96 @@
+// Promise 2 for disk: with not a byte left on it every release goes through, for as long as it takes,
+// and allocations come back with the space.
+// Method: leases of several shapes are handed out until the disk is full; then everything is given
+// back, one ID at a time, in random order, each release in a group of its own, with the power failing
+// now and then.
+#include <algorithm>
+
+#include "tests/allocator/machine.h"
+
+namespace inod {
+namespace {
+
+struct Live {
+    Id id;
+    std::uint64_t generation;
+    std::uint32_t uid;
+};
+
+// Hands out leases of `count` IDs, to two users in turns so that nothing merges, until the disk is
+// full or there are `limit` IDs.
+std::vector<Live> fill(Machine& machine, std::uint64_t count, std::size_t limit) {
+    std::vector<Live> live;
+    for (std::uint32_t uid = 0; live.size() < limit; uid = 1 - uid) {
+        if (!machine.allocator->has_room()) {
+            EXPECT_TRUE(machine.flush());
+        }
+        const auto leased = machine.allocate(0, count, uid);
+        if (!leased.result) {
+            EXPECT_EQ(leased.result.error().code, Errc::no_space);
+            break;
+        }
+        const Lease& lease = *leased.result;
+        for (Id id = lease.range.first; id <= lease.range.last; ++id)
+            live.push_back({id, lease.generation, uid});
+    }
+    EXPECT_TRUE(machine.flush());
+    return live;
+}
+
+void release_all(Machine& machine, std::vector<Live> live, std::mt19937_64& random) {
+    std::shuffle(live.begin(), live.end(), random);
+    while (!live.empty()) {
+        const Live last = live.back();
+        const auto released = machine.release(0, {last.id, last.id}, last.generation, last.uid);
+        ASSERT_TRUE(released.result) << name(released.result.error().code);
+        ASSERT_TRUE(machine.flush()) << live.size() << " to go";
+        live.pop_back();
+        if (random() % 1'000 != 0) continue;
+        machine.crash(random());
+        ASSERT_STARTS(machine) << live.size() << " to go";
+        ASSERT_EQ(machine.allocator->pool(0)->live().id_count(), live.size());
+    }
+}
+
+TEST(AFullDisk, TakesEveryReleaseAndAllocationsComeBackWithTheSpace) {
+    struct Case {
+        const char* name;
+        PoolSpec pool;
+        std::uint64_t count;  // IDs in a lease
+        std::size_t limit;    // IDs at most
+        std::uint64_t free;   // segments that the disk has left when it begins to fill
+    };
+    const PoolSpec unique = unique_pool("inode");
+    const PoolSpec cyclic = cyclic_pool("pid", {1, 1'000'000});
+    const Case cases[] = {
+        {"single ones", unique, 1, 20'000, 8},
+        {"single ones, and no room to begin with", unique, 1, 20'000, 0},
+        {"single ones with generations", cyclic, 1, 20'000, 8},
+        {"small ones", unique, 7, 20'000, 4},
+        {"one wide", unique, 40'000, 40'000, 12},
+        {"wide ones", cyclic, 3'000, 40'000, 12},
+    };
+    std::mt19937_64 random(1);
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        Machine machine({c.pool});
+        ASSERT_STARTS(machine);
+        ASSERT_TRUE(machine.allocate(0, 1).result);
+        ASSERT_TRUE(machine.flush());
+        machine.disk.set_capacity(machine.allocator->journal().disk_size() +
+                                  c.free * small_journal().segment_size);
+        const std::vector<Live> live = fill(machine, c.count, c.limit);
+        ASSERT_GT(live.size(), 100U);
+        machine.disk.set_capacity(machine.allocator->journal().disk_size());
+        ASSERT_TRUE(machine.release(0, {1, 1}, live.front().generation).result);
+        release_all(machine, live, random);
+        if (HasFatalFailure()) return;
+        EXPECT_EQ(machine.allocator->pool(0)->live().id_count(), 0U);
+        machine.disk.set_capacity(~std::uint64_t{0});
+        ASSERT_TRUE(machine.allocator->make_space());
+        EXPECT_TRUE(machine.allocate(0).result);
+    }
+}
+
+}  // namespace
+}  // namespace inod

@@ -1,0 +1,145 @@
+// tools/bench journal: the journal by itself. A table for people, and the same as JSON.
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "tests/bench/journal/measure.h"
+
+namespace inod::bench {
+namespace {
+
+struct Options {
+    std::string json;
+    std::string directory = "/var/tmp";
+    std::uint64_t lease_count = 10'000'000;
+    std::uint32_t holder_count = 1'000;
+    int repetitions = 3;
+};
+
+// A figure and the most that it may be.
+struct Row {
+    std::string name;
+    double value;
+    std::optional<double> at_most;
+
+    [[nodiscard]] bool reached() const { return !at_most || value <= *at_most; }
+};
+
+// A folder that goes when the measuring is over.
+class Folder {
+public:
+    explicit Folder(const std::string& parent) : path_(parent + "/inod-bench-XXXXXX") {
+        if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no folder in " + parent);
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    ~Folder() { std::filesystem::remove_all(path_); }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+// The medians of several recoveries of one store.
+Recovered recover_repeatedly(const Work& work, int repetitions) {
+    std::vector<double> seconds;
+    std::vector<double> cpu;
+    Recovered last{};
+    for (int i = 0; i < repetitions; ++i) {
+        last = recover(work, false);
+        seconds.push_back(last.seconds);
+        cpu.push_back(last.cpu_seconds);
+    }
+    last.seconds = median(seconds);
+    last.cpu_seconds = median(cpu);
+    return last;
+}
+
+std::vector<Row> measure(const Options& options) {
+    const Folder folder(options.directory);
+    const Work work{.directory = folder.path(),
+                    .lease_count = options.lease_count,
+                    .holder_count = options.holder_count};
+    std::vector<Row> rows;
+    const Built built = build_log(work);
+    rows.push_back({"appended to the log, B a lease, groups of 64", built.log_bytes_per_lease, 24});
+    rows.push_back({"handing out and recording all, s", built.seconds, {}});
+    const Recovered from_log = recover_repeatedly(work, options.repetitions);
+    rows.push_back({"recovery from the log, s", from_log.seconds, 3.0});
+    rows.push_back({"- its processor time, s", from_log.cpu_seconds, {}});
+    rows.push_back({"- with cold files, s", recover(work, true).seconds, {}});
+    rows.push_back(
+        {"- its peak of memory, of the live state's", from_log.peak_mib / built.peak_mib, 1.3});
+    const Built snapshot = add_snapshot(work);
+    rows.push_back({"snapshot: longest hold-up, ms of CPU", snapshot.snapshot_hold_up_ms, 2.0});
+    rows.push_back({"- p99, ms of CPU", snapshot.snapshot_hold_up_p99_ms, {}});
+    rows.push_back({"- all of it, s", snapshot.snapshot_seconds, {}});
+    rows.push_back({"- B a lease", snapshot.snapshot_bytes_per_lease, {}});
+    const Recovered from_snapshot = recover_repeatedly(work, options.repetitions);
+    rows.push_back({"recovery from the snapshot, s", from_snapshot.seconds, 1.5});
+    rows.push_back({"- its processor time, s", from_snapshot.cpu_seconds, {}});
+    rows.push_back({"- with cold files, s", recover(work, true).seconds, {}});
+    rows.push_back({"- its peak of memory, of the live state's",
+                    from_snapshot.peak_mib / built.peak_mib, 1.3});
+    rows.push_back({"memory of the state, MiB", from_snapshot.state_mib, {}});
+    return rows;
+}
+
+void print(const std::vector<Row>& rows) {
+    std::printf("| %-46s | %10s | %8s | %7s |\n| --- | --- | --- | --- |\n", "what", "figure",
+                "at most", "reached");
+    for (const Row& row : rows) {
+        char goal[32] = "-";
+        if (row.at_most) std::snprintf(goal, sizeof(goal), "%.2f", *row.at_most);
+        std::printf("| %-46s | %10.3f | %8s | %7s |\n", row.name.c_str(), row.value, goal,
+                    !row.at_most ? "-" : (row.reached() ? "yes" : "NO"));
+    }
+}
+
+void write_json(const std::vector<Row>& rows, const std::string& path) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const Row& row : rows) {
+        nlohmann::ordered_json goal;
+        if (row.at_most) goal = *row.at_most;
+        list.push_back(
+            {{"row", row.name}, {"value", row.value}, {"goal", goal}, {"reached", row.reached()}});
+    }
+    std::ofstream(path) << list.dump(2) << '\n';
+}
+
+}  // namespace
+}  // namespace inod::bench
+
+int main(int argc, char** argv) {
+    using namespace inod::bench;
+    Options options;
+    CLI::App app{"Measures the journal by itself"};
+    app.add_option("--json", options.json, "Writes the rows to this file as well");
+    app.add_option("--dir", options.directory, "On the disk to measure")->capture_default_str();
+    app.add_option("--count", options.lease_count, "Leases")->capture_default_str();
+    app.add_option("--repetitions", options.repetitions, "Of each recovery")->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
+    try {
+        const auto rows = measure(options);
+        print(rows);
+        if (!options.json.empty()) write_json(rows, options.json);
+        return std::all_of(rows.begin(), rows.end(), [](const auto& row) { return row.reached(); })
+                   ? 0
+                   : 1;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "journal: %s\n", error.what());
+        return 1;
+    }
+}
