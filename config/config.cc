@@ -223,8 +223,13 @@ Done decode_segment_size(const JsonValue& value, const Place& place, Draft& draf
     return {};
 }
 
+Done decode_snapshot_age_max(const JsonValue& value, const Place& place, Draft& draft) {
+    return decode_integer(value, place, 1U, snapshot_age_limit, draft.config.snapshot_age_max);
+}
+
 constexpr Key<Draft> journal_keys[] = {
     {"segment_size", decode_segment_size},
+    {"snapshot_age_max", decode_snapshot_age_max},
 };
 
 Done decode_journal(const JsonValue& value, const Place& place, Draft& draft) {

@@ -48,6 +48,7 @@ inline constexpr std::uint32_t connections_limit = 1'048'576;  // Linux's fs.nr_
 inline constexpr std::uint64_t configured_segment_size_unit = 4096;
 inline constexpr std::uint64_t configured_segment_size_min = std::uint64_t{64} << 10U;
 inline constexpr std::uint64_t configured_segment_size_max = std::uint64_t{256} << 20U;
+inline constexpr std::uint32_t snapshot_age_limit = 31'536'000;  // a year
 inline constexpr std::size_t socket_path_size_max = 107;  // sun_path of unix(7), less its NUL.
 
 struct Config {
@@ -59,6 +60,7 @@ struct Config {
     std::uint64_t memory_max = 0;                // bytes; 0: the daemon decides when it starts
     std::uint32_t connections_max = 16'384;      // 1 to connections_limit
     std::uint64_t segment_size = std::uint64_t{4} << 20U;  // bytes, "journal": {"segment_size"}
+    std::uint32_t snapshot_age_max = 3600;  // seconds, likewise "snapshot_age_max"; not 0
     LogLevel log_level = LogLevel::info;
 
     friend bool operator==(const Config&, const Config&) = default;

@@ -1,6 +1,6 @@
 #include "daemon/flusher.h"
 
-#include <chrono>
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -14,8 +14,13 @@ constexpr std::chrono::seconds space_check_period{1};
 
 }  // namespace
 
-Flusher::Flusher(boost::asio::io_context& io, Allocator& allocator, OnFailure on_failure)
-    : io_(io), allocator_(allocator), on_failure_(std::move(on_failure)) {
+Flusher::Flusher(boost::asio::io_context& io, Allocator& allocator,
+                 std::chrono::seconds snapshot_age_max, OnFailure on_failure)
+    : io_(io),
+      allocator_(allocator),
+      snapshot_age_max_(snapshot_age_max),
+      on_failure_(std::move(on_failure)),
+      snapshot_due_(Clock::now() + snapshot_age_max) {
     thread_ = std::thread([this] { run(); });
 }
 
@@ -60,6 +65,7 @@ Result<void, Failure> Flusher::flush_until_stopped() {
     for (;;) {
         wait_for_work(guard);
         if (stopping_ && !has_records()) return {};
+        check_age();
         if (auto flushed = flush_group(guard); !flushed) return flushed;
         wake_waiters();
         if (auto made = make_space(guard); !made) return made;
@@ -68,18 +74,28 @@ Result<void, Failure> Flusher::flush_until_stopped() {
 }
 
 // Returns when something is to be synced or set aside, when the thread is to end, or when it is time
-// to look whether the disk has space again.
+// to look whether the disk has space again, or how old the log is.
 void Flusher::wait_for_work(Guard& guard) {
     while (!stopping_ && !has_work()) {
         idle_ = true;
-        if (allocator_.journal().has_space()) {
-            work_.wait(guard);
-        } else if (work_.wait_for(guard, space_check_period) == std::cv_status::timeout) {
-            checks_space_ = true;
+        if (work_.wait_until(guard, next_check()) == std::cv_status::timeout) {
+            checks_space_ = !allocator_.journal().has_space();
             break;
         }
     }
     idle_ = false;
+}
+
+Flusher::Clock::time_point Flusher::next_check() const noexcept {
+    if (allocator_.journal().has_space()) return snapshot_due_;
+    return std::min(snapshot_due_, Clock::now() + space_check_period);
+}
+
+void Flusher::check_age() noexcept {
+    const Clock::time_point now = Clock::now();
+    if (now < snapshot_due_) return;
+    snapshot_due_ = now + snapshot_age_max_;
+    allocator_.request_snapshot();
 }
 
 // A step towards what is to be set aside on disk, without the lock, since it waits for the disk. Where

@@ -1,11 +1,13 @@
 // The flusher: a thread that makes durable what the sessions recorded, group by group, and tells
 // the sessions that wait for it. All that is recorded while one group is synced goes into the next.
-// Between groups it sets space aside, on disk, for releases to come.
+// Between groups it sets space aside, on disk, for releases to come. Once the log is old enough it has a
+// snapshot taken.
 //
 // It owns the lock that guards the allocator.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -40,8 +42,10 @@ public:
     using OnFailure = std::function<void(const Failure&)>;
 
     // Sessions are told on `io`. `on_failure` is called there too, once, when the journal fails:
-    // nothing becomes durable after that.
-    Flusher(boost::asio::io_context& io, Allocator& allocator, OnFailure on_failure);
+    // nothing becomes durable after that. `snapshot_age_max`, not 0: nothing in the log stays longer
+    // than that without a snapshot begun behind it.
+    Flusher(boost::asio::io_context& io, Allocator& allocator,
+            std::chrono::seconds snapshot_age_max, OnFailure on_failure);
     Flusher(const Flusher&) = delete;
     Flusher& operator=(const Flusher&) = delete;
     ~Flusher();
@@ -63,6 +67,7 @@ public:
     [[nodiscard]] std::uint64_t groups_synced() const noexcept { return groups_synced_; }
 
 private:
+    using Clock = std::chrono::steady_clock;
     using Waiters =
         boost::intrusive::list<DurabilityWaiter, boost::intrusive::constant_time_size<false>>;
 
@@ -72,6 +77,8 @@ private:
     [[nodiscard]] bool has_records() const noexcept;
     [[nodiscard]] bool wants_space() const noexcept;
     void wait_for_work(Guard& guard);
+    [[nodiscard]] Clock::time_point next_check() const noexcept;
+    void check_age() noexcept;
     Result<void, Failure> flush_group(Guard& guard);
     Result<void, Failure> make_space(Guard& guard);
     void wake_waiters();
@@ -79,12 +86,14 @@ private:
 
     boost::asio::io_context& io_;
     Allocator& allocator_;
+    const std::chrono::seconds snapshot_age_max_;
     OnFailure on_failure_;
     std::mutex mutex_;
     std::condition_variable work_;
     bool idle_ = false;  // the thread waits on work_
     bool stopping_ = false;
-    bool checks_space_ = false;  // it is time to look whether the disk has space again
+    bool checks_space_ = false;       // it is time to look whether the disk has space again
+    Clock::time_point snapshot_due_;  // not earlier than the log is old enough
     Waiters waiters_;
     bool telling_ = false;  // tell_waiters() is on its way
     HandlerMemory telling_memory_;

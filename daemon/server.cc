@@ -127,7 +127,8 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener, st
       acceptor_(io_, Protocol(), listener_.release_socket()),
       signals_(io_, SIGTERM, SIGINT),
       timer_(io_),
-      flusher_(io_, allocator, [this](const Failure& failure) { on_journal_failure(failure); }),
+      flusher_(io_, allocator, std::chrono::seconds(config.snapshot_age_max),
+               [this](const Failure& failure) { on_journal_failure(failure); }),
       dispatcher_(allocator, config,
                   [this, run] {
                       return DaemonNumbers{.connections = context_.session_count,

@@ -15,6 +15,9 @@ namespace {
 // The most records that one request leaves: its holder, a high-water mark, the change itself.
 constexpr std::size_t records_per_request_max = 3;
 
+// And what a group's end does: prove_marks().
+constexpr std::size_t records_per_group = 1;
+
 // What a lease and its holder add to a snapshot at most, bytes: a claim, an item with a tag, a holder.
 constexpr std::uint64_t lease_size_max = 128;
 constexpr std::uint64_t holder_size_max = 2 + 2 + 5 + 1 + 5 + 5;
@@ -58,7 +61,8 @@ Allocator::Allocator(Storage& storage, AllocatorOptions options)
 Allocator::~Allocator() = default;
 
 bool Allocator::has_room() const noexcept {
-    return journal_.has_room(records_per_request_max * threads_max, encoded_record_size_max);
+    return journal_.has_room(records_per_request_max * threads_max + records_per_group,
+                             encoded_record_size_max);
 }
 
 Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t count,
@@ -221,14 +225,29 @@ void Allocator::set_saved_size(ServedPool& served_pool, const SavedSize& size) n
     served_pool.saved_size = size;
 }
 
+// Should damage take the last group, the mark must not be lost with what was told below it. A recorded
+// lease is in a later group than its mark; of one that is not, nothing is, so there the mark settles
+// only when a later group is durable.
 void Allocator::settle_mark(ServedPool& served_pool) noexcept {
-    if (served_pool.moved_mark_lsn <= journal_.durable_lsn()) served_pool.pool.settle_mark();
+    const bool is_in_later_group = served_pool.pool.records_leases();
+    const Lsn settled_up_to = is_in_later_group ? journal_.durable_lsn() : proven_lsn_;
+    if (served_pool.moved_mark_lsn <= settled_up_to) served_pool.pool.settle_mark();
+}
+
+// Sees to it that there is a later group, by saying the last mark once more.
+void Allocator::prove_marks(Lsn durable) noexcept {
+    const bool is_in_last_group = unproven_mark_lsn_ > proven_lsn_ && unproven_mark_lsn_ <= durable;
+    if (is_in_last_group && journal_.last_lsn() == durable) append(unproven_mark_);
 }
 
 void Allocator::record_mark(ServedPool& served_pool, PoolIndex index, Id mark) noexcept {
     is_witness_due_ = is_witness_due_ || mark > served_pool.witness_limit;
     served_pool.moved_mark = mark;
-    served_pool.moved_mark_lsn = append(MarkMoved{.pool = index, .mark = mark});
+    const MarkMoved record{.pool = index, .mark = mark};
+    served_pool.moved_mark_lsn = append(record);
+    if (served_pool.pool.records_leases()) return;
+    unproven_mark_ = record;
+    unproven_mark_lsn_ = served_pool.moved_mark_lsn;
 }
 
 // Whoever asked waits for the mark that `pending` names. It is recorded once, however many wait.

@@ -111,7 +111,7 @@ public:
     [[nodiscard]] bool has_work() const noexcept;
     bool begin_flush() noexcept;
     Result<void, Failure> flush();
-    Lsn end_flush() noexcept { return journal_.end_flush(); }
+    Lsn end_flush() noexcept;
     Result<void, Failure> make_space() { return journal_.make_space(); }
 
     // A snapshot is begun with the next group even if the log is still short, unless there is nothing
@@ -181,6 +181,7 @@ private:
     void resize_all() noexcept;
     [[nodiscard]] StateSize state_size() const noexcept;
     void settle_mark(ServedPool& served) noexcept;
+    void prove_marks(Lsn durable) noexcept;
     void record_mark(ServedPool& served, PoolIndex index, Id mark) noexcept;
     Answer<Lease> await_mark(ServedPool& served, PoolIndex index, const Error& pending) noexcept;
     Answer<Lease> recorded(ServedPool& served, PoolIndex index, const Granted& granted,
@@ -209,6 +210,12 @@ private:
     PendingChanges pending_;
     std::vector<std::unique_ptr<ServedPool>> pools_;  // by PoolIndex
     SavedSize saved_size_;                            // of all pools
+    // All up to here was durable before the last group was: a damaged end of the journal, which can
+    // hide that group, does not hide what came before.
+    Lsn proven_lsn_ = 0;
+    // The last mark of a pool that records no leases, as it was recorded.
+    MarkMoved unproven_mark_{};
+    Lsn unproven_mark_lsn_ = 0;
     StateSize demand_;     // what somebody who was told block_pending waits for
     StateSize size_told_;  // state_size() at the last begin_flush()
     StateSize growth_;     // and by how much a group makes it grow

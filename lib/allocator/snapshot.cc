@@ -54,6 +54,13 @@ bool Allocator::gather_group() noexcept {
     return true;
 }
 
+Lsn Allocator::end_flush() noexcept {
+    proven_lsn_ = journal_.durable_lsn();
+    const Lsn durable = journal_.end_flush();
+    prove_marks(durable);
+    return durable;
+}
+
 void Allocator::begin_snapshot(bool all) noexcept {
     snapshot_requested_ = false;
     journal_.begin_snapshot();

@@ -4,11 +4,11 @@
 // what was claimed and released stays burned.
 //
 // The mark is durable a *stride* ahead of demand, so that a lost end of the journal cannot make a
-// number return: after an unclean stop the pool goes on above the mark. For that a mark must have
-// become durable in a group before the one that tells of the first number above the mark before:
-// else the loss of just one group would take both. So numbers are handed out up to the settled mark
-// alone, and the next move is recorded while half a stride is left. Nobody waits then, unless more
-// is asked for meanwhile than ever before in this run.
+// number return: after an unclean stop the pool goes on above the mark. For that a number must not be
+// told while the mark above it is in the last group that is durable: else the loss of just that group
+// would take both. So numbers are handed out up to the settled mark alone, and the next move is
+// recorded while half a stride is left. Nobody waits then, unless more is asked for meanwhile than
+// ever before in this run.
 //
 // A stride is sized by the rate, which needs no clock: by the most that was asked for while a move
 // was on its way, in this run. It is at most a millionth of what is left. Where that is none, a
@@ -21,9 +21,10 @@
 namespace inod {
 
 // The bounds of a stride, IDs. Sixty-four clients with 64 requests under way each make groups of
-// 4,096, and a mark that is recorded while one group is synced is durable with the next: half of
-// the smallest stride lasts for both, so that they never wait from the start.
-inline constexpr std::uint64_t stride_min = 16'384;
+// 4,096. A mark that is recorded while one group is synced is durable with the next and, where leases
+// have no records, settled with the one after it: half of the smallest stride lasts for all three, so
+// that they never wait from the start.
+inline constexpr std::uint64_t stride_min = 32'768;
 // More than the largest lease. Whoever asks for more in one group may wait for a sync.
 inline constexpr std::uint64_t stride_max = std::uint64_t{1} << 32U;
 // At most this part of what is left: one in so many.

@@ -139,6 +139,34 @@ TEST(LastGroup, LostInPartOrWholeRepeatsNothing) {
     }
 }
 
+// Numbers of a pool that records no leases are told while nothing is written any more.
+TEST(LastGroup, LostBehindNumbersThatNoRecordTellsRepeatsNothing) {
+    // In some of these groups the mark moves, in others nothing but the proof of an earlier move is.
+    for (int groups = 1; groups <= 40; ++groups) {
+        SCOPED_TRACE("group " + std::to_string(groups) + " is lost");
+        Machine machine({unique_pool("blocks", {1, id_max}, Durability::block)});
+        ASSERT_STARTS(machine);
+        World world;
+        Files before = files_of(machine.disk);
+        Files after;
+        for (int group = 0; group < groups; ++group) {
+            ASSERT_NO_FATAL_FAILURE(hand_out(machine, world, 7, 900));
+            if (!machine.allocator->has_work()) continue;
+            before = files_of(machine.disk);
+            ASSERT_TRUE(machine.flush());
+            after = files_of(machine.disk);
+        }
+        ASSERT_FALSE(after.empty());
+        const std::size_t told = world.size();
+        ASSERT_NO_FATAL_FAILURE(hand_out(machine, world, 60, 900));
+        if (groups > 3) {
+            ASSERT_GT(world.size(), told) << "of the stride that is left";
+        }
+        const Written written = written_between(before, after);
+        ASSERT_NO_FATAL_FAILURE(expect_no_repeat(machine, before, written, written.begin, world));
+    }
+}
+
 // As many raises as a group of the largest size has room for.
 TEST(LastGroup, FullOfRaisesRepeatsNoGeneration) {
     Machine machine({cyclic_pool("pid", {1, 1})});

@@ -134,6 +134,10 @@ TEST(BlockPool, WaitsAtTheFirstHandOutAndRecordsNoLease) {
     EXPECT_EQ(machine.allocator->journal().last_lsn(), with_mark) << "the mark is recorded once";
     EXPECT_EQ(machine.allocator->refusals(0), 0U) << "nobody was refused";
     ASSERT_TRUE(machine.flush());
+    EXPECT_EQ(machine.allocate_now(0, 1, 5).result.error().code, Errc::block_pending)
+        << "the mark is in the last group";
+    EXPECT_TRUE(machine.allocator->has_work()) << "so there is to be another one";
+    ASSERT_TRUE(machine.flush());
     const auto again = machine.allocate_now(0, 1, 5);
     EXPECT_EQ(again.result->range, (Range{1, 1}));
     EXPECT_EQ(again.wait_for, 0U);
@@ -155,11 +159,12 @@ TEST(BlockPool, MovesItsMarkWithoutMakingAnybodyWait) {
     ASSERT_STARTS(machine);
     ASSERT_TRUE(machine.allocate(0).result);
     // The second stride is recorded while half of the first is left, and is not durable yet.
-    for (int i = 0; i < 16; ++i)
+    for (int i = 0; i < 32; ++i)
         ASSERT_EQ(machine.allocate_now(0, 1'000).wait_for, 0U) << i;
     EXPECT_GT(machine.allocator->journal().last_lsn(), machine.durable());
     const auto beyond = machine.allocate_now(0, 1'000);
-    EXPECT_EQ(beyond.result.error().code, Errc::block_pending) << "past what is durable";
+    EXPECT_EQ(beyond.result.error().code, Errc::block_pending) << "past what is settled";
+    ASSERT_TRUE(machine.flush());
     ASSERT_TRUE(machine.flush());
     EXPECT_EQ(machine.allocate_now(0, 1'000).wait_for, 0U);
     ASSERT_TRUE(machine.flush());

@@ -25,6 +25,7 @@ TEST(Config, DefaultsStandForWhatIsNotSaid) {
     EXPECT_EQ(config.memory_max, 0U);
     EXPECT_EQ(config.connections_max, 16'384U);
     EXPECT_EQ(config.segment_size, 4U << 20U);
+    EXPECT_EQ(config.snapshot_age_max, 3600U);
     EXPECT_EQ(config.log_level, LogLevel::info);
     ASSERT_EQ(config.pools.size(), 1U);
     EXPECT_EQ(config.pools[0].spec.durability, Durability::lease);
@@ -42,7 +43,8 @@ TEST(Config, EveryKeyReachesItsField) {
                    "durability": "block"}],
         "state_dir": "/srv/ids", "witness_dir": "/srv/witness",
         "socket": "/tmp/s", "socket_mode": "0750",
-        "memory_max": 1, "connections_max": 2, "journal": {"segment_size": 69632},
+        "memory_max": 1, "connections_max": 2, 
+        "journal": {"segment_size": 69632, "snapshot_age_max": 60},
         "log_level": "error"})"}});
     const Config want{
         .pools = {{.spec = {"pid", Policy::cyclic, {2, 4'194'303}, Durability::lease, 7},
@@ -56,6 +58,7 @@ TEST(Config, EveryKeyReachesItsField) {
         .memory_max = 1,
         .connections_max = 2,
         .segment_size = 69'632,
+        .snapshot_age_max = 60,
         .log_level = LogLevel::error,
     };
     EXPECT_EQ(config, want);

@@ -139,7 +139,7 @@ TEST(ConfigRefusal, UnknownKeysShowTheirValueAndWhatIsKnown) {
         R"("name", "policy", "min", "max", "durability", "lease_count_max", "grants")";
     const Case cases[] = {
         {R"({"journal": {"segmentsize": 65536}})",
-         R"(journal.segmentsize: unknown key, with the value 65536; known are "segment_size")"},
+         R"(journal.segmentsize: unknown key, with the value 65536; known are "segment_size", "snapshot_age_max")"},
         {pool_with(R"("mni": {"x": [1, 2]})"),
          R"(pools[0].mni: unknown key, with the value {"x": [1, 2]}; known are )" + pool_keys},
         {pool_with(R"("grants": [{"user": "root"}])"),

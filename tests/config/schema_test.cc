@@ -117,8 +117,8 @@ TEST(Schema, LimitsAreThoseOfTheParser) {
             EXPECT_EQ(property.schema.at("multipleOf"), configured_segment_size_unit);
         }
     }
-    EXPECT_EQ(numbers, 8) << "memory_max, connections_max, segment_size, min, max, "
-                             "lease_count_max, uid, gid";
+    EXPECT_EQ(numbers, 9) << "memory_max, connections_max, segment_size, snapshot_age_max, "
+                             "min, max, lease_count_max, uid, gid";
 }
 
 TEST(Schema, WordsAreThoseOfTheParser) {

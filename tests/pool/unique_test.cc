@@ -158,7 +158,7 @@ TEST(UniquePool, IsNeverAheadOfItsMark) {
     EXPECT_LT(marks, 200U);
     EXPECT_GT(marks, 30U);
     // Who waits has seen half a stride asked for, so that the next one is twice as long or more:
-    // 16,384 takes 3 doublings to come to twice 50,000.
+    // 32,768 takes 2 doublings to come to twice 50,000.
     EXPECT_LE(waits, 3U);
     EXPECT_LT(last_wait, 1'000U);
 }

@@ -365,15 +365,13 @@ std::optional<std::string> Oracle::difference(const std::vector<LiveIds>& expect
 
 // May this one return where it was told in a group that damage took, and that nothing proved? The
 // gaps that docs/promises.md names: unique pools with less than a million left, which take no stride,
-// claims above the mark of a unique pool, and, with durability `block`, what was told at once when the
-// group that moved the mark was the last.
+// and claims above the mark of a unique pool.
 bool Oracle::may_return(const HandedOut& one) const {
     if (!last_group_repeats_forbidden) return true;
     const PoolSpec& spec = pools_[one.number.pool];
     const bool has_no_stride =
         spec.policy == Policy::unique && spec.range.last - one.number.id < 1'000'000;
-    const bool is_told_at_once = !records_leases(one.number.pool);
-    return has_no_stride || one.is_claim_above_mark || is_told_at_once;
+    return has_no_stride || one.is_claim_above_mark;
 }
 
 // From here on `state` is what there is, and nobody has anything to wait for.

@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include "lib/base/assert.h"
 #include "tests/sim/world.h"
 
 namespace inod::sim {
@@ -71,9 +72,10 @@ std::string failure_report(std::uint64_t seed) {
 }
 
 void prepare_process() {
-    // Disks of many 64 KiB come and go: memory is not given back to the system each time.
-    static_cast<void>(::mallopt(M_MMAP_THRESHOLD, 1 << 30));
-    static_cast<void>(::mallopt(M_TRIM_THRESHOLD, 1 << 30));
+    // Disks of many 64 KiB come and go: memory is not given back to the system each time. glibc takes
+    // no threshold above 32 MiB for what it maps.
+    INOD_ASSERT(::mallopt(M_MMAP_THRESHOLD, 1 << 25) == 1);
+    INOD_ASSERT(::mallopt(M_TRIM_THRESHOLD, 1 << 30) == 1);
     for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL})
         static_cast<void>(std::signal(number, on_signal));
 }
