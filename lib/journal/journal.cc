@@ -21,12 +21,13 @@ constexpr std::uint64_t log_to_snapshot_min = 2;
 
 // What one group can carry of a snapshot, bytes of records.
 constexpr std::size_t snapshot_size_per_group_min = 512;
-constexpr std::size_t snapshot_size_per_group_max = std::size_t{64} * 1024;
+constexpr std::size_t snapshot_size_per_group_max = std::size_t{32} * 1024;
 
 // While a snapshot is written for lack of space the log must grow by no more than an eighth of it:
 // lib/journal/space.h. Every group but the last has at least 8 KiB of it, see
-// lib/allocator/snapshot_writer.cc.
-constexpr std::size_t log_size_per_short_group = std::size_t{8} * 1024 / 8;
+// lib/allocator/snapshot_writer.cc. Behind what has_room() sees one more request can come: three
+// records of at most 200 bytes, see lib/allocator.
+constexpr std::size_t log_size_per_short_group = std::size_t{8} * 1024 / 8 - 3 * std::size_t{200};
 
 // What the smallest snapshot takes.
 constexpr std::uint64_t spares_min = 2;

@@ -1,6 +1,8 @@
 #include "lib/journal/segment_reader.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "lib/base/bytes.h"
 
@@ -154,6 +156,18 @@ bool SegmentReader::is_blank(std::uint64_t offset) {
     return std::all_of(header.begin(), header.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
+// So many bytes from the start on are zeros in which no frame begins: its version is not 0, and would
+// be among them. A multiple of frame_alignment.
+std::size_t zeros_without_frame(std::span<const std::byte> bytes) {
+    constexpr std::array<std::byte, 512> zeros{};
+    std::size_t count = 0;
+    while (count + zeros.size() <= bytes.size() &&
+           std::memcmp(bytes.data() + count, zeros.data(), zeros.size()) == 0) {
+        count += zeros.size();
+    }
+    return count - (count > 0 ? frame_header_size : 0);
+}
+
 std::optional<std::uint64_t> SegmentReader::find_frame(std::uint64_t offset, const Wanted& wanted) {
     for (;;) {
         const auto window = window_at(offset);
@@ -163,6 +177,8 @@ std::optional<std::uint64_t> SegmentReader::find_frame(std::uint64_t offset, con
         const std::size_t reach = is_last ? 0 : frame_payload_limit;
         std::size_t at = 0;
         for (; at + frame_header_size + reach <= window.size(); at += frame_alignment) {
+            at += zeros_without_frame(window.subspan(at));
+            if (at + frame_header_size + reach > window.size()) break;
             if (!may_be_frame(window.subspan(at))) continue;
             const auto frame = decode_frame(window.subspan(at), entries_[open_].seed);
             if (frame && wanted(*frame)) return offset + at;

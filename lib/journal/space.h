@@ -28,7 +28,7 @@
 // E and W only shrink from then on, so the same holds after every further round.
 //
 // With at most 12.8 bytes a lease in E and 0.13 a number in W that is 16 bytes a lease, 0.3 a number
-// and four segments; lib/allocator/state_size.h says what the state takes.
+// and four segments; lib/pool/pool_snapshot.cc says what the state takes.
 #pragma once
 
 #include <cstdint>

@@ -124,7 +124,7 @@ void UniqueSequence::skip_above(std::uint64_t floor) noexcept {
 }
 
 void UniqueSequence::pass(Id last) noexcept {
-    claims_.erase({range_.first, last});
+    if (claims_.entry_count() > 0) claims_.erase({range_.first, last});
     cursor_ = last < range_.last ? std::optional(last + 1) : std::nullopt;
     highest_ = std::max(highest_.value_or(0), last);
     mark_ = std::max(mark_.value_or(0), last);

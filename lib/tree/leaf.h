@@ -135,8 +135,9 @@ public:
     // The same for who knows which ID is the last live one.
     [[nodiscard]] bool append_behind(Id before, Range range, Value value, bool joined) noexcept;
     // The same for one ID that joins nothing, in the common case: it is one more of the last group.
-    // False, and nothing is changed, if this is another case, or there is no room.
-    [[nodiscard]] bool append_next(Id before, Id id, Value value) noexcept;
+    // With `merged` it would join one that it touches and that has the same value. False, and nothing
+    // is changed, if this is another case, or there is no room.
+    [[nodiscard]] bool append_next(Id before, Id id, Value value, bool merged) noexcept;
     // Stores a range that is free and not wide before the last live ID. The ID behind the range, if
     // live, is to be joined to it or not. Not for leaves with a wide entry.
     [[nodiscard]] bool insert(Range range, Value value, bool joined, bool joins_next) noexcept;

@@ -90,8 +90,8 @@ inline void Leaf<words>::set_item(unsigned index, const Item& item) noexcept {
 // Reads and writes only the fields that it needs, where they stand: this is what cyclic allocation does
 // all day.
 template <unsigned words>
-[[gnu::always_inline]] inline bool Leaf<words>::append_next(Id before, Id id,
-                                                            Value value) noexcept {
+[[gnu::always_inline]] inline bool Leaf<words>::append_next(Id before, Id id, Value value,
+                                                            bool merged) noexcept {
     Node& node = *node_;
     const NodeMeta meta = node.meta();
     const std::size_t item_at = body_count - 2 * meta.count;
@@ -105,6 +105,8 @@ template <unsigned words>
     const std::size_t at = Item::field_of(item, Item::at_shift) + 3 * group;
     const std::uint64_t slots = node.get(at);
     if (slots >= bit) return false;  // behind are slots of released IDs, or its own
+    // So if the last live ID is the one before, its value is the last of all.
+    if (merged && id - before == 1 && node.get(meta.end - 1) == value) return false;
     const NodeEdit edit(node);
     node.set(meta.end, value);
     node.set(at, slots | bit);

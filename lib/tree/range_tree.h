@@ -99,7 +99,10 @@ public:
     // The entry that covers `id`.
     [[nodiscard]] std::optional<Entry> find(Id id) const noexcept;
     // The entry that covers `id`, or else the first one after it.
-    [[nodiscard]] std::optional<Entry> next(Id id) const noexcept;
+    [[nodiscard]] std::optional<Entry> next(Id id) const noexcept {
+        if (root_ == nullptr || id > last_id_) return std::nullopt;
+        return next_stored(id);
+    }
     // The entry that covers `id`, or else the last one before it.
     [[nodiscard]] std::optional<Entry> previous(Id id) const noexcept;
     // The same three, reserved entries included.
@@ -264,6 +267,7 @@ private:
     [[nodiscard]] Path descend(Id id) const noexcept;
     [[nodiscard]] static Id lower_bound(const Path& path, unsigned level, unsigned index) noexcept;
     [[nodiscard]] Value load_occupied(Id id) const noexcept;
+    [[nodiscard]] std::optional<Entry> next_stored(Id id) const noexcept;
     [[nodiscard]] bool continues(Id id) const noexcept;
     [[nodiscard]] Entry entry_at(const Path& path, Id id) const noexcept;
 
@@ -283,6 +287,7 @@ private:
                                Search&& search);
 
     // range_tree_store.cc: more
+    [[nodiscard]] bool append_one(Range range, Value value, bool merged) noexcept;
     void put(Range range, Value value, bool merged) noexcept;
     void put_first(Range range, Value value) noexcept;
     void advance_end(Range range) noexcept;

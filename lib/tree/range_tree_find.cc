@@ -122,7 +122,7 @@ std::optional<Entry> BasicRangeTree<words>::find(Id id) const noexcept {
 }
 
 template <unsigned words>
-std::optional<Entry> BasicRangeTree<words>::next(Id id) const noexcept {
+std::optional<Entry> BasicRangeTree<words>::next_stored(Id id) const noexcept {
     auto entry = next_occupied(id);
     while (entry && entry->value == reserved) {
         if (entry->range.last == id_max) return std::nullopt;

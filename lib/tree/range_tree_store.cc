@@ -10,16 +10,25 @@ namespace inod {
 
 template <unsigned words>
 void BasicRangeTree<words>::store(Range range, Value value) noexcept {
+    if (!append_one(range, value, false)) put(range, value, false);
+}
+
+template <unsigned words>
+void BasicRangeTree<words>::store_merged(Range range, Value value) noexcept {
+    if (!append_one(range, value, true)) put(range, value, true);
+}
+
+// What allocation does all day. False, and nothing is changed, if it is another case.
+template <unsigned words>
+[[gnu::always_inline]] inline bool BasicRangeTree<words>::append_one(Range range, Value value,
+                                                                     bool merged) noexcept {
     INOD_ASSERT(range.first <= range.last && value != 0);
     const bool is_behind = range.span() == 0 && root_ != nullptr && range.first > last_id_;
-    if (!is_behind || !Leaf(*tail_).append_next(last_id_, range.first, value)) {
-        put(range, value, false);
-        return;
-    }
-    // What cyclic allocation does all day.
+    if (!is_behind || !Leaf(*tail_).append_next(last_id_, range.first, value, merged)) return false;
     ++entry_count_;
     ++id_count_;
     advance_end(range);
+    return true;
 }
 
 // The last leaf has the range now, which is behind all that was stored.
@@ -28,11 +37,6 @@ void BasicRangeTree<words>::advance_end(Range range) noexcept {
     const Id before = last_id_;
     last_id_ = range.last;
     if (range.first - before > 1) raise_gap(descend(before), range.first - before - 1);
-}
-
-template <unsigned words>
-void BasicRangeTree<words>::store_merged(Range range, Value value) noexcept {
-    put(range, value, true);
 }
 
 template <unsigned words>

@@ -147,7 +147,9 @@ TEST(JournalSpace, GroupsAreShortWhileASnapshotIsWrittenForLackOfIt) {
     storage.set_capacity(life.journal.disk_size());
     ASSERT_TRUE(life.journal.make_space());
     ASSERT_FALSE(life.journal.has_space());
-    EXPECT_EQ(room(), 1'024U);
+    const std::size_t short_room = room();
+    EXPECT_GE(short_room, 400U);
+    EXPECT_LE(short_room - 32 + 3 * 200, 1'024U) << "with the longest request at its end";
     EXPECT_FALSE(life.journal.has_room(0, 1));
     life.flush();
     ASSERT_FALSE(life.journal.snapshot_under_way());

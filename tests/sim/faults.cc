@@ -32,7 +32,7 @@ StorePlan draw_store(Dice& dice) {
                    .snapshot_size_per_group = 512};
     // In the smallest segments there are the most ends; but no group of two frames has room.
     if (dice.one_in(4)) plan.segment_size *= 2;
-    if (dice.one_in(4)) plan.snapshot_size_per_group *= 128;
+    if (dice.one_in(4)) plan.snapshot_size_per_group *= 64;
     switch (dice.below(6)) {
         case 0: plan.damage = Fault::bit_flip; break;
         case 1: plan.damage = Fault::stale_sector; break;
