@@ -370,13 +370,13 @@ void warn_of_file_system(const std::string& state_dir) {
         *copying, state_dir);
 }
 
-Result<bool, Failure> live(const Config& config) {
+Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
     auto state_lock = lock_state(config.state_dir);
     if (!state_lock) return state_lock.error();
     // Clients may connect from here on; they are served once the state is there.
     auto listener = listen_at(config.socket, config.socket_mode);
     if (!listener) return listener.error();
-    auto storage = PosixStorage::open_directory(config.state_dir);
+    auto storage = open(config.state_dir);
     if (!storage) return storage.error();
     warn_of_file_system(config.state_dir);
     const Surroundings here = surroundings_of(config);
@@ -398,8 +398,14 @@ Result<bool, Failure> live(const Config& config) {
 
 }  // namespace
 
-ExitStatus serve(const Config& config) {
-    const auto lived = live(config);
+Result<std::unique_ptr<Storage>, Failure> open_on_disk(const std::string& directory) {
+    auto storage = PosixStorage::open_directory(directory);
+    if (!storage) return storage.error();
+    return std::unique_ptr<Storage>(*std::move(storage));
+}
+
+ExitStatus serve(const Config& config, const OpenStorage& open) {
+    const auto lived = live(config, open);
     if (!lived) {
         spdlog::critical("not started: {}: {}", name(lived.error().code), lived.error().message);
         return ExitStatus::refused;

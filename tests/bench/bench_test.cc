@@ -31,8 +31,8 @@ protected:
         servers_.push_back(std::move(*started));
     }
 
-    nlohmann::json measure(const Row& row, bool floor) {
-        const auto text = servers_.front().measure(row, floor, seconds, {});
+    nlohmann::json measure(const Row& row, Peer peer) {
+        const auto text = servers_.front().measure(row, peer, seconds, {});
         if (!text) {
             ADD_FAILURE() << text.error().message;
             return nlohmann::json::object();
@@ -44,11 +44,11 @@ protected:
 };
 
 TEST_F(BenchPrograms, TheFloorsAnswerTheLoad) {
-    for (const Floor floor : {Floor::echo, Floor::group_commit}) {
+    for (const Peer peer : {Peer::echo, Peer::commit_in_loop, Peer::commit_in_thread}) {
         for (const unsigned connections : {1U, 3U}) {
-            SCOPED_TRACE(std::to_string(static_cast<int>(floor)) + ", " +
+            SCOPED_TRACE(std::to_string(static_cast<int>(peer)) + ", " +
                          std::to_string(connections) + " connections");
-            const auto got = measure(row_with({}, floor, connections, 7), true);
+            const auto got = measure(row_with({}, Floor::echo, connections, 7), peer);
             EXPECT_GT(got.value("requests", 0), 0);
             EXPECT_GE(got.value("seconds", 0.0), seconds);
             EXPECT_GT(got.value("p50_us", 0.0), 0.0);
@@ -59,17 +59,21 @@ TEST_F(BenchPrograms, TheFloorsAnswerTheLoad) {
 
 // More requests at once than the sockets take must not make both sides wait for each other.
 TEST_F(BenchPrograms, TheFloorAnswersMoreThanTheSocketsHold) {
-    const auto got = measure(row_with({}, Floor::echo, 2, 50'000), true);
-    EXPECT_GT(got.value("requests", 0), 0);
+    for (const Peer peer : {Peer::echo, Peer::commit_in_loop, Peer::commit_in_thread}) {
+        SCOPED_TRACE(static_cast<int>(peer));
+        const auto got = measure(row_with({}, Floor::echo, 2, 50'000), peer);
+        EXPECT_GT(got.value("requests", 0), 0);
+    }
 }
 
 #ifdef INOD_BENCH_HAS_DAEMON
 // The load holds as much as it may before it measures, so half of what it asks for is allocations.
 TEST_F(BenchPrograms, TheDaemonAnswersTheLoad) {
     for (const std::string_view pool : {"bench_block", "bench_lease"}) {
-        for (const unsigned depth : {1U, 64U}) {
-            SCOPED_TRACE(std::string(pool) + ", " + std::to_string(depth) + " deep");
-            const auto got = measure(row_with(pool, Floor::echo, 2, depth), false);
+        for (const Peer peer : {Peer::inod, Peer::inod_without_disk}) {
+            const unsigned depth = pool == "bench_block" ? 1U : 64U;
+            SCOPED_TRACE(std::string(pool) + ", " + std::to_string(static_cast<int>(peer)));
+            const auto got = measure(row_with(pool, Floor::echo, 2, depth), peer);
             const int requests = got.value("requests", 0);
             EXPECT_GT(requests, 0);
             const double all = got.value("requests_per_second", 0.0);
@@ -81,13 +85,23 @@ TEST_F(BenchPrograms, TheDaemonAnswersTheLoad) {
 }
 
 TEST_F(BenchPrograms, ARefusalEndsTheLoadAndIsTold) {
-    const auto refused =
-        servers_.front().measure(row_with("no_such_pool", Floor::echo, 1, 1), false, seconds, {});
+    const auto refused = servers_.front().measure(row_with("no_such_pool", Floor::echo, 1, 1),
+                                                  Peer::inod, seconds, {});
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("pool_unknown"), std::string::npos)
         << refused.error().message;
 }
 #endif
+
+TEST(BenchReport, TheFastestFloorCounts) {
+    const auto at = [](double rate) {
+        return Sample{
+            .requests_per_second = rate, .allocations_per_second = 0, .p50_us = 1, .p99_us = 2};
+    };
+    const auto chosen = fastest({{at(1), at(9), at(2)}, {at(3), at(3), at(4)}});
+    ASSERT_EQ(chosen.size(), 3U);
+    EXPECT_EQ(chosen[0].requests_per_second, 3) << "by its median, not by its best";
+}
 
 TEST(BenchHistogram, QuantilesAreWithinABucketOfTheValues) {
     struct Case {

@@ -1,5 +1,6 @@
 #include "tests/bench/report.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -47,6 +48,15 @@ std::string goal_text(const Outcome& outcome) {
 }
 
 }  // namespace
+
+std::vector<Sample> fastest(std::vector<std::vector<Sample>> samples) {
+    const auto median = [](const std::vector<Sample>& of) {
+        return spread_of(of, &Sample::requests_per_second).median;
+    };
+    return std::move(
+        *std::max_element(samples.begin(), samples.end(),
+                          [&](const auto& a, const auto& b) { return median(a) < median(b); }));
+}
 
 std::optional<double> ratio_of(const Outcome& outcome) {
     if (outcome.inod.empty() || outcome.against.empty()) return std::nullopt;

@@ -24,6 +24,9 @@ struct Outcome {
     std::string trouble;          // why it could not run; empty if it did
 };
 
+// The samples with the highest median of requests a second. Requires some, each with some.
+std::vector<Sample> fastest(std::vector<std::vector<Sample>> samples);
+
 // The medians of inod's requests a second and the floor's, one by the other; none if the row could
 // not run.
 std::optional<double> ratio_of(const Outcome& outcome);

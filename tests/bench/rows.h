@@ -9,8 +9,19 @@
 
 namespace inod::bench {
 
-// What inod is measured against: the echo server, or the echo server that syncs before it answers.
-enum class Floor : std::uint8_t { echo, group_commit };
+// The servers of a run.
+enum class Peer : std::uint8_t {
+    echo,
+    commit_in_loop,    // the echo server, with a sync before it answers
+    commit_in_thread,  // the same, and reads on meanwhile
+    inod,
+    inod_without_disk,  // the same daemon on a storage that keeps nothing
+};
+inline constexpr std::size_t peer_count = 5;
+
+// What inod is measured against. Of several the faster one counts.
+enum class Floor : std::uint8_t { echo, group_commit, no_disk };
+std::span<const Peer> peers_of(Floor floor);
 
 // Which core the load runs on; the servers are on the first. With one client at a time, two cores
 // measure how long a sleeping core takes to wake.

@@ -102,9 +102,9 @@ void print_machine(const Options& options, std::size_t cores) {
                 options.first_of_all ? ", before all else that runs (SCHED_FIFO)" : "");
 }
 
-Result<Sample, Failure> sample(Servers& servers, const Row& row, bool floor, double seconds,
+Result<Sample, Failure> sample(Servers& servers, const Row& row, Peer peer, double seconds,
                                std::optional<int> core) {
-    const auto text = servers.measure(row, floor, seconds, core);
+    const auto text = servers.measure(row, peer, seconds, core);
     if (!text) return text.error();
     const auto json = nlohmann::json::parse(*text, nullptr, false);
     if (!json.is_object()) return Failure{Errc::io_error, "the load printed no JSON: " + *text};
@@ -122,17 +122,25 @@ Outcome run_row(Servers& servers, const Row& row, const Options& options,
         outcome.trouble = "it takes two cores";
         return outcome;
     }
-    for (unsigned i = 0; i < 2 * options.repetitions; ++i) {
-        const bool floor = i % 2 == 0;
-        const auto got = sample(servers, row, floor, options.seconds, cores[load_core]);
-        if (!got) {
-            outcome.trouble = (floor ? "floor: " : "inod: ") + got.error().message;
-            outcome.inod.clear();
-            outcome.against.clear();
-            return outcome;
+    // Its floors, and inod last.
+    const auto floors = peers_of(row.floor);
+    std::vector<Peer> peers(floors.begin(), floors.end());
+    peers.push_back(Peer::inod);
+    std::vector<std::vector<Sample>> samples(peers.size());
+    for (unsigned repetition = 0; repetition < options.repetitions; ++repetition) {
+        for (std::size_t i = 0; i < peers.size(); ++i) {
+            const auto got = sample(servers, row, peers[i], options.seconds, cores[load_core]);
+            if (!got) {
+                outcome.trouble =
+                    (peers[i] == Peer::inod ? "inod: " : "floor: ") + got.error().message;
+                return outcome;
+            }
+            samples[i].push_back(*got);
         }
-        (floor ? outcome.against : outcome.inod).push_back(*got);
     }
+    outcome.inod = std::move(samples.back());
+    samples.pop_back();
+    outcome.against = fastest(std::move(samples));
     return outcome;
 }
 

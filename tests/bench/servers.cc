@@ -1,5 +1,6 @@
 #include "tests/bench/servers.h"
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -54,7 +55,8 @@ Result<void, Failure> await_listener(const std::string& socket, const Process& p
 Programs Programs::in(const fs::path& folder) {
     return {.echo_server = folder / "echo_server",
             .load = folder / "load",
-            .inod = folder.parent_path().parent_path() / "daemon" / "inod"};
+            .inod = folder.parent_path().parent_path() / "daemon" / "inod",
+            .inod_without_disk = folder / "inod_without_disk"};
 }
 
 Result<Servers, Failure> Servers::start(const Programs& programs, const fs::path& below,
@@ -64,13 +66,18 @@ Result<Servers, Failure> Servers::start(const Programs& programs, const fs::path
     Servers servers(programs, folder);
     if (auto written = servers.write_config(); !written) return written.error();
     const std::string echo = programs.echo_server.string();
-    const std::vector<std::pair<std::string, std::vector<std::string>>> commands = {
+    const std::string config_file = servers.path("inod.json");
+    // By Peer.
+    const std::array<std::pair<std::string, std::vector<std::string>>, peer_count> commands = {{
         {"echo", {echo}},
-        {"commit", {echo, "--commit", servers.path("commit.log")}},
+        {"loop", {echo, "--commit", servers.path("loop.log")}},
+        {"thread", {echo, "--thread", "--commit", servers.path("thread.log")}},
         {"inod",
-         {programs.inod.string(), "--config", servers.path("inod.json"), "--state-dir",
-          servers.path("state")}},
-    };
+         {programs.inod.string(), "--config", config_file, "--state-dir", servers.path("state")}},
+        {"nodisk",
+         {programs.inod_without_disk.string(), "--config", config_file, "--state-dir",
+          servers.path("nodisk")}},
+    }};
     for (const auto& [name, argv] : commands) {
         auto server = servers.start_one(name, argv, core);
         if (!server) return server.error();
@@ -89,6 +96,7 @@ Servers::~Servers() {
 Result<void, Failure> Servers::write_config() const {
     std::error_code error;
     fs::create_directory(folder_ / "state", error);
+    if (!error) fs::create_directory(folder_ / "nodisk", error);
     std::ofstream out(folder_ / "inod.json");
     out << config;
     out.close();
@@ -107,17 +115,17 @@ Result<Servers::Server, Failure> Servers::start_one(const std::string& name,
     return server;
 }
 
-Result<std::string, Failure> Servers::measure(const Row& row, bool floor, double seconds,
+Result<std::string, Failure> Servers::measure(const Row& row, Peer peer, double seconds,
                                               std::optional<int> core) {
-    const std::size_t index = !floor ? 2 : row.floor == Floor::echo ? 0 : 1;
-    const Server& server = servers_[index];
+    const Server& server = servers_[static_cast<std::size_t>(peer)];
+    const bool is_daemon = peer == Peer::inod || peer == Peer::inod_without_disk;
     if (server.process.empty() || server.process.front().has_ended()) {
         return Failure{Errc::io_error, "the server does not run: " + said_in(server.errors)};
     }
     const std::string errors = path("load.err");
     fs::remove(errors);
     auto load = Process::start(
-        {programs_.load.string(), "--mode", floor ? "echo" : "inod", "--socket", server.socket,
+        {programs_.load.string(), "--mode", is_daemon ? "inod" : "echo", "--socket", server.socket,
          "--pool", std::string(row.pool), "--connections", std::to_string(row.connections),
          "--depth", std::to_string(row.depth), "--seconds", std::to_string(seconds)},
         core, errors);

@@ -1,4 +1,4 @@
-// The servers of a run: the daemon and the two floors, on the first core, in a temporary folder.
+// The servers of a run: the daemon and its floors, on the first core, in a temporary folder.
 #pragma once
 
 #include <filesystem>
@@ -17,6 +17,7 @@ struct Programs {
     std::filesystem::path echo_server;
     std::filesystem::path load;
     std::filesystem::path inod;
+    std::filesystem::path inod_without_disk;
 
     // As the build puts them, seen from the folder of tests/bench in it.
     static Programs in(const std::filesystem::path& folder);
@@ -24,7 +25,7 @@ struct Programs {
 
 class Servers {
 public:
-    // Starts all three, in a new folder below `below`; they end, and the folder goes, with this
+    // Starts all of them, in a new folder below `below`; they end, and the folder goes, with this
     // object. `core` is theirs; without one they run anywhere. A server that does not start is not
     // an error here: its rows will be.
     static Result<Servers, Failure> start(const Programs& programs,
@@ -34,10 +35,9 @@ public:
     Servers& operator=(Servers&&) = delete;
     ~Servers();
 
-    // Runs the load's program once and returns the JSON that it printed. `row.floor` is measured
-    // if `floor`, otherwise the daemon.
+    // Runs the load's program once, with the row's load, and returns the JSON that it printed.
     // Errors: io_error with what the load or the server said.
-    Result<std::string, Failure> measure(const Row& row, bool floor, double seconds,
+    Result<std::string, Failure> measure(const Row& row, Peer peer, double seconds,
                                          std::optional<int> core);
 
 private:
@@ -58,7 +58,7 @@ private:
 
     Programs programs_;
     std::filesystem::path folder_;
-    std::vector<Server> servers_;  // echo, group_commit, inod
+    std::vector<Server> servers_;  // by Peer
 };
 
 }  // namespace inod::bench
