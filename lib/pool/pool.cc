@@ -108,25 +108,36 @@ Result<bool> Pool::check_release(Range range, std::uint64_t generation,
     if (spec_.policy != Policy::unique && generation == 0) return Errc::generation_required;
     bool any_claimed = false;
     for (Id id = range.first;;) {
-        const auto entry = live_.find(id);
-        if (!entry) return not_live(id);
-        const Tag& tag = tags_[entry->value];
+        const auto part = first_part({id, range.last});
+        if (!part) return not_live(id);
+        const Tag& tag = tags_[part->value];
         if (tag.generation != generation) return Error{Errc::stale_generation, tag.generation};
         if (tag.holder != holder) return Error{Errc::not_holder, id};
         any_claimed = any_claimed || tag.claimed;
-        if (entry->range.last >= range.last) return any_claimed;
-        id = entry->range.last + 1;
+        if (part->range.last == range.last) return any_claimed;
+        id = part->range.last + 1;
     }
+}
+
+// What begins `range`, if that is live: as much of it as has one value. Of a single ID, which most
+// releases are of, it need not be found out how far its entry goes.
+std::optional<Entry> Pool::first_part(Range range) const noexcept {
+    if (range.first == range.last) {
+        const Value value = live_.load(range.first);
+        return value != 0 ? std::optional(Entry{range, value}) : std::nullopt;
+    }
+    const auto entry = live_.find(range.first);
+    if (!entry) return std::nullopt;
+    return Entry{{range.first, std::min(entry->range.last, range.last)}, entry->value};
 }
 
 // Takes live IDs out of the tree and out of their tags' counts.
 void Pool::forget(Range range) noexcept {
     for (Id id = range.first;;) {
-        const auto entry = live_.find(id);
-        const Range part{id, std::min(entry->range.last, range.last)};
-        tags_.remove(entry->value, part.count());
-        if (part.last == range.last) break;
-        id = part.last + 1;
+        const auto part = first_part({id, range.last});
+        tags_.remove(part->value, part->range.count());
+        if (part->range.last == range.last) break;
+        id = part->range.last + 1;
     }
     live_.erase(range);
 }

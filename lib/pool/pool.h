@@ -149,6 +149,7 @@ private:
     [[nodiscard]] Error not_live(Id id) const;
     [[nodiscard]] Result<bool> check_release(Range range, std::uint64_t generation,
                                              HolderIndex holder) const noexcept;
+    [[nodiscard]] std::optional<Entry> first_part(Range range) const noexcept;
     [[nodiscard]] Result<> check_replay(Range range) const;
     [[nodiscard]] std::optional<Range> known_part(Range range) const;
     [[nodiscard]] LiveRun run_of(const Entry& entry) const;

@@ -60,10 +60,10 @@ Result<> Pool::replay_released(Range released) {
     const Range range = *part;
     if (records_leases()) {
         for (Id id = range.first;;) {
-            const auto entry = live_.find(id);
-            if (!entry) return Error{Errc::journal_damaged, id};
-            if (entry->range.last >= range.last) break;
-            id = entry->range.last + 1;
+            const auto live = first_part({id, range.last});
+            if (!live) return Error{Errc::journal_damaged, id};
+            if (live->range.last == range.last) break;
+            id = live->range.last + 1;
         }
         forget(range);
         return {};
