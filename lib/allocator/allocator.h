@@ -199,6 +199,7 @@ private:
     void gather_marks() noexcept;
     [[nodiscard]] bool is_snapshot_due() const noexcept;
     void begin_snapshot(bool all) noexcept;
+    void resume_snapshot() noexcept;
     bool gather_group() noexcept;
     void say_state_size() noexcept;
     Result<void, Failure> flush_all();
@@ -221,6 +222,7 @@ private:
     StateSize growth_;     // and by how much a group makes it grow
     SnapshotWriter snapshot_writer_;
     bool snapshot_requested_ = false;
+    std::optional<SnapshotPosition> cut_snapshot_;  // where the life before stopped in one
     std::optional<StoreWitness> witness_;
     std::vector<PoolMark> marks_;    // as the witness was told last; never grows after recover()
     bool is_witness_begun_ = false;  // it knows of this run

@@ -24,10 +24,24 @@ public:
         return apply(bytes, Place::log);
     }
 
+    void later_snapshot_begin() override { later_position_.emplace(); }
+    void later_snapshot_record(std::span<const std::byte> bytes) override;
+
+    // How far the snapshot has come that a crash cut short, if it can be gone on with.
+    [[nodiscard]] std::optional<SnapshotPosition> cut_snapshot() const {
+        const bool can_go_on = later_position_ && later_position_->is_between_records();
+        return can_go_on ? later_position_ : std::nullopt;
+    }
+
     // Makes the configured pools that the journal does not know, and widens those that it knows
     // narrower; says so in the journal.
     Result<void, Failure> define_pools();
     void apply_unclean_stop();
+    // Sees to it that something is written in this life before anybody is told anything. Numbers of a
+    // pool that records no leases are told with nothing written, up to the mark that is settled; if
+    // then damage took the frame that names this life's segment, the life would be forgotten, and they
+    // would return. With something behind that frame such damage is noticed.
+    void leave_trace();
     // All that was recorded is durable now, the high-water marks too.
     void settle_marks();
 
@@ -70,6 +84,7 @@ private:
     Allocator& allocator_;
     Restoring restoring_ = Restoring::nothing;
     Place place_ = Place::log;  // of the record that is applied
+    std::optional<SnapshotPosition> later_position_;
 };
 
 namespace {
@@ -132,6 +147,7 @@ Result<Recovery, Failure> Allocator::recover(const Journal::Accept& accept) {
         recoverer.apply_unclean_stop();
         append(UncleanStop{});
     }
+    if (recovery->clean) recoverer.leave_trace();
     if (auto defined = recoverer.define_pools(); !defined) return defined.error();
     // What this start appended is durable before anything is handed out.
     if (auto flushed = flush_all(); !flushed) return flushed.error();
@@ -140,7 +156,14 @@ Result<Recovery, Failure> Allocator::recover(const Journal::Accept& accept) {
     size_told_ = state_size();
     journal_.set_state_size(size_told_);
     if (auto begun = begin_witness(*recovery); !begun) return begun.error();
+    if (recovery->has_cut_snapshot) cut_snapshot_ = recoverer.cut_snapshot();
     return recovery;
+}
+
+void Allocator::Recoverer::later_snapshot_record(std::span<const std::byte> bytes) {
+    if (!later_position_) return;
+    const auto record = decode_record(bytes);
+    if (!record || !later_position_->follow(*record)) later_position_.reset();
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> bytes, Place place) {
@@ -179,6 +202,7 @@ Result<void, Failure> Allocator::Recoverer::with_pool(PoolIndex index, const cha
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
+    if (place_ == Place::log && will_be_restored(record.pool)) return {};
     if (name(record.policy) == "unknown" || name(record.durability) == "unknown") {
         return unknown("pool '" + std::string(record.name) + "' has a policy or durability");
     }
@@ -270,6 +294,17 @@ void Allocator::Recoverer::settle_marks() {
         served_pool->pool.begin_run();
         served_pool->moved_mark = served_pool->pool.settled_mark();
     }
+}
+
+void Allocator::Recoverer::leave_trace() {
+    auto& pools = allocator_.pools_;
+    const auto found = std::find_if(pools.begin(), pools.end(), [](const auto& served_pool) {
+        const Pool& pool = served_pool->pool;
+        return !pool.records_leases() && pool.sequence().mark.has_value();
+    });
+    if (found == pools.end()) return;
+    allocator_.append(MarkMoved{.pool = static_cast<PoolIndex>(found - pools.begin()),
+                                .mark = *(*found)->pool.sequence().mark});
 }
 
 void Allocator::Recoverer::apply_unclean_stop() {

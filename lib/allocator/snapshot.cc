@@ -42,8 +42,19 @@ void Allocator::say_state_size() noexcept {
 
 bool Allocator::begin_flush() noexcept {
     say_state_size();
-    if (is_snapshot_due()) begin_snapshot(false);
+    if (cut_snapshot_ && journal_.can_resume_snapshot()) {
+        resume_snapshot();
+    } else if (is_snapshot_due()) {
+        begin_snapshot(false);
+    }
     return gather_group();
+}
+
+// What a life before has written of it is as good as what this one would write.
+void Allocator::resume_snapshot() noexcept {
+    journal_.resume_snapshot();
+    snapshot_writer_.resume(*cut_snapshot_);
+    cut_snapshot_.reset();
 }
 
 // What was recorded, and a piece of the snapshot that is under way, if one is.
@@ -63,6 +74,7 @@ Lsn Allocator::end_flush() noexcept {
 
 void Allocator::begin_snapshot(bool all) noexcept {
     snapshot_requested_ = false;
+    cut_snapshot_.reset();
     journal_.begin_snapshot();
     snapshot_writer_.begin(all);
 }

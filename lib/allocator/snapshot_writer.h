@@ -29,6 +29,40 @@ public:
     [[nodiscard]] virtual const Pool& pool_at(std::size_t index) const noexcept = 0;
 };
 
+// How far a snapshot has come.
+class SnapshotPosition {
+public:
+    enum class Part { holders, definition, claims, live, done };
+
+    // What comes next: the holder `next_holder`, or of `pool` this part, of IDs from `next_id` on.
+    Part part = Part::holders;
+    HolderIndex next_holder = 0;
+    PoolIndex pool = 0;
+    Id next_id = 0;
+
+    // All IDs up to `covered` are in it.
+    void pass_claims(Id covered) noexcept;
+    void pass_live(Id covered) noexcept;
+
+    // A record of the snapshot was read: moves behind it. False if it is not the one that was to come.
+    [[nodiscard]] bool follow(const Record& record) noexcept;
+    // Can it be gone on with from here? Not within a pool's definition, which is two records.
+    [[nodiscard]] bool is_between_records() const noexcept { return !is_half_defined_; }
+
+private:
+    [[nodiscard]] bool follow(const HolderDefined& record) noexcept;
+    [[nodiscard]] bool follow(const PoolDefined& record) noexcept;
+    [[nodiscard]] bool follow(const SequenceSaved& record) noexcept;
+    [[nodiscard]] bool follow(const ClaimsSaved& record) noexcept;
+    [[nodiscard]] bool follow(const LiveSaved& record) noexcept;
+    template <class Other>
+    [[nodiscard]] bool follow(const Other& /*record*/) noexcept {
+        return false;  // no record of a snapshot
+    }
+
+    bool is_half_defined_ = false;
+};
+
 class SnapshotWriter {
 public:
     explicit SnapshotWriter(Journal& journal) : journal_(journal) {}
@@ -36,27 +70,25 @@ public:
     // Starts from the beginning. Leases that are not recorded are left out, as a crash would forget
     // them, unless `all` is said, for the end of a life.
     void begin(bool all) noexcept;
+    // Goes on from there, with what a crash would not forget.
+    void resume(const SnapshotPosition& position) noexcept;
 
     // Adds to the journal's next group what it has room for, or as much as can be gathered in about
     // a millisecond, and ends the snapshot when all is in it. Requires that one is under way.
     void write(const SnapshotSource& source) noexcept;
 
 private:
-    enum class Part { holders, definition, claims, live, done };
+    using Part = SnapshotPosition::Part;
 
     [[nodiscard]] bool write_record(const Record& record) noexcept;
     [[nodiscard]] bool write_holders(const Holders& holders) noexcept;
     [[nodiscard]] bool write_definition(const Pool& pool) noexcept;
     [[nodiscard]] bool write_claims(const Pool& pool, std::size_t& visits_left) noexcept;
     [[nodiscard]] bool write_live(const Pool& pool, std::size_t& visits_left) noexcept;
-    void go_on_behind(Id covered, Part then) noexcept;
 
     Journal& journal_;
     bool all_ = false;
-    Part part_ = Part::done;
-    HolderIndex next_holder_ = 0;
-    PoolIndex pool_ = 0;
-    Id next_id_ = 0;
+    SnapshotPosition at_;
 };
 
 }  // namespace inod

@@ -76,6 +76,8 @@ public:
     [[nodiscard]] bool wants_snapshot() const noexcept;
     [[nodiscard]] bool can_spare_snapshot() const noexcept;
     void begin_snapshot() noexcept;
+    [[nodiscard]] bool can_resume_snapshot() const noexcept;
+    void resume_snapshot() noexcept;
     [[nodiscard]] bool has_snapshot_room(std::size_t size) const noexcept;
     void add_snapshot_record(std::span<const std::byte> record) noexcept;
     void end_snapshot() noexcept;
@@ -104,6 +106,7 @@ private:
     FrameBatch& collecting() { return batches_.at(collecting_); }
     FrameBatch& under_way() { return batches_.at(1 - collecting_); }
 
+    void take_over_snapshots(const Scan& scan) noexcept;
     Result<void, Failure> make_durable(const Scan& scan);
     Result<void, Failure> tidy(Scan& scan);
     Result<void, Failure> open_segment(SegmentHeader kind, Lsn first_lsn);
@@ -134,16 +137,18 @@ private:
     bool is_written_ = false;  // flush() succeeded for the group under way
     std::size_t collecting_ = 0;
     Snapshot snapshot_ = Snapshot::none;
+    bool is_cut_ = false;        // there is one that an earlier life began and did not end
     bool is_gathering_ = false;  // the next group has pieces, so its log is complete
     std::atomic<std::uint64_t> spares_wanted_{0};
     std::uint64_t spares_to_write_out_ = 0;  // see SpacePlan
+    StateSize state_size_;
 
     // Of whoever flushes, but for what set_ gives to all.
     SegmentSet set_;
     StoreId store_{};
     std::uint64_t run_ = 0;
     std::uint64_t base_ = 0;
-    std::uint64_t snapshot_base_ = 0;          // where the snapshot under way begins
+    std::uint64_t snapshot_base_ = 0;          // where the last snapshot begins, whole or not
     std::uint64_t written_snapshot_size_ = 0;  // and what of it was written
     std::uint64_t written_log_size_ = 0;       // likewise of the log since it was begun
     std::atomic<bool> has_space_{true};
@@ -175,17 +180,35 @@ Result<Recovery, Failure> Journal::Impl::recover(Replay& replay, const Accept& a
     recovery.run = run_before + 1;
     store_ = recovery.id;
     run_ = recovery.run;
-    base_ = found->base;
     last_lsn_ = durable_lsn_ = recovery.last_lsn;
-    snapshot_size_ = found->snapshot_size;
-    files_after_snapshot_ = space_.to_hold(found->snapshot_size) + 1;
-    log_size_ = found->log_size;
+    take_over_snapshots(*found);
+    recovery.has_cut_snapshot = is_cut_ = snapshot_base_ != base_;
     if (auto done = tidy(*found); !done) return seal(done.error());
     auto opened = open_segment({.begins_life = true}, last_lsn_ + 1);
     if (!opened) return seal(opened.error());
+    if (auto recycled = set_.recycle_before(base_); !recycled) return seal(recycled.error());
     state_ = State::open;
     set_state_size({});
     return recovery;
+}
+
+// The one that was read; where a later one is whole, that one, which is durable before the first header
+// of this life says so. One that was cut short may be gone on with.
+void Journal::Impl::take_over_snapshots(const Scan& scan) noexcept {
+    base_ = snapshot_base_ = scan.base;
+    snapshot_size_ = scan.snapshot_size;
+    log_size_ = scan.log_size;
+    if (scan.later) {
+        snapshot_base_ = scan.later->base;
+        written_snapshot_size_ = scan.later->snapshot_size;
+        written_log_size_ = scan.later->log_size;
+    }
+    if (scan.later && scan.later->is_whole) {
+        base_ = scan.later->base;
+        snapshot_size_ = scan.later->snapshot_size;
+        log_size_ = scan.later->log_size;
+    }
+    files_after_snapshot_ = space_.to_hold(snapshot_size_) + 1;
 }
 
 // See Scan::Unproven.
@@ -361,6 +384,7 @@ Result<void, Failure> Journal::Impl::retire_log() {
 void Journal::Impl::set_state_size(const StateSize& size) noexcept {
     spares_wanted_ = space_.to_release(size) + spares_ahead;
     spares_to_write_out_ = space_.to_write_out(size);
+    state_size_ = size;
 }
 
 Result<void, Failure> Journal::Impl::make_space() {
@@ -393,15 +417,30 @@ bool Journal::Impl::wants_snapshot() const noexcept {
     return (is_worth_it && can_spare_snapshot()) || (runs_out && gains_space);
 }
 
+// On a full disk what is set aside is for the snapshot that gains space: one that a crash cuts short has
+// used it up.
 bool Journal::Impl::can_spare_snapshot() const noexcept {
-    return snapshot_ == Snapshot::none && set_.spare_count() >= spares_to_write_out_;
+    return snapshot_ == Snapshot::none && has_space_ && set_.spare_count() >= spares_to_write_out_;
 }
 
 void Journal::Impl::begin_snapshot() noexcept {
     INOD_ASSERT(state_ == State::open && !is_under_way_ && snapshot_ == Snapshot::none);
     snapshot_ = Snapshot::under_way;
+    is_cut_ = false;
     pieces_.add_frame(FrameType::snapshot_begin, ++last_lsn_, {});
     is_gathering_ = true;
+}
+
+bool Journal::Impl::can_resume_snapshot() const noexcept {
+    if (!is_cut_ || is_under_way_ || snapshot_ != Snapshot::none) return false;
+    return set_.spare_count() >=
+           space_.to_complete(state_size_, written_snapshot_size_ + set_.room());
+}
+
+void Journal::Impl::resume_snapshot() noexcept {
+    INOD_ASSERT(can_resume_snapshot());
+    is_cut_ = false;
+    snapshot_ = Snapshot::under_way;
 }
 
 bool Journal::Impl::has_snapshot_room(std::size_t size) const noexcept {
@@ -497,8 +536,14 @@ bool Journal::snapshot_under_way() const noexcept {
 void Journal::begin_snapshot() noexcept {
     impl_->begin_snapshot();
 }
+bool Journal::can_resume_snapshot() const noexcept {
+    return impl_->can_resume_snapshot();
+}
 bool Journal::has_snapshot_room(std::size_t size) const noexcept {
     return impl_->has_snapshot_room(size);
+}
+void Journal::resume_snapshot() noexcept {
+    impl_->resume_snapshot();
 }
 void Journal::add_snapshot_record(std::span<const std::byte> record) noexcept {
     impl_->add_snapshot_record(record);

@@ -92,6 +92,11 @@ public:
     virtual Result<void, Failure> snapshot_record(std::span<const std::byte> record) = 0;
     virtual Result<void, Failure> snapshot_end() = 0;
     virtual Result<void, Failure> log_record(Lsn lsn, std::span<const std::byte> record) = 0;
+
+    // Of a snapshot that was begun after the one above, in order. What it tells is known by then; it
+    // is for who wants to go on with it, see Recovery::has_cut_snapshot.
+    virtual void later_snapshot_begin() {}
+    virtual void later_snapshot_record(std::span<const std::byte> /*record*/) {}
 };
 
 struct Recovery {
@@ -101,7 +106,9 @@ struct Recovery {
     std::uint64_t run = 0;  // The number of this life: 1 when created, above all earlier ones.
     Lsn last_lsn = 0;       // The last that was read, 0 if none.
     Lsn snapshot_lsn = 0;   // Where the snapshot begins from which it was read, 0 if there is none.
-    MachineId machine{};    // Of the last life, likewise.
+    // The last snapshot was cut short. It can be gone on with: can_resume_snapshot().
+    bool has_cut_snapshot = false;
+    MachineId machine{};  // Of the last life, likewise.
     MachineId vm{};
     bool had_witness = false;
 
@@ -186,6 +193,12 @@ public:
     [[nodiscard]] bool can_spare_snapshot() const noexcept;
     // Requires that none is under way. What was appended before comes before it.
     void begin_snapshot() noexcept;
+    // Are there spares enough for the rest of the one that was cut short? Requires that no flush is
+    // under way. False once one was begun or gone on with.
+    [[nodiscard]] bool can_resume_snapshot() const noexcept;
+    // Goes on with it, with what comes behind its last record that was read: so what it took of the
+    // disk is not lost. Requires can_resume_snapshot().
+    void resume_snapshot() noexcept;
     // True if the next group has room for another record of the snapshot of at most `size` bytes.
     [[nodiscard]] bool has_snapshot_room(std::size_t size) const noexcept;
     // Requires has_snapshot_room(record.size()), and that begin_flush() comes before any append().

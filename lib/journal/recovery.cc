@@ -39,6 +39,7 @@ private:
     Result<void, Failure> read_log(const Frame& frame);
     Result<void, Failure> read_snapshot(const Frame& frame);
     Result<void, Failure> read_piece(const Frame& frame);
+    Result<void, Failure> read_later(const Frame& frame);
     Result<void, Failure> end_of_log();
     void note(const Frame& frame);
     void finish();
@@ -199,10 +200,10 @@ Result<void, Failure> Scanner::read_log(const Frame& frame) {
     }
     next_lsn_ = lsn;
     result_.log_size += frame.size_on_disk();
+    if (result_.later) result_.later->log_size += frame.size_on_disk();
     return {};
 }
 
-// Those of a snapshot that is not in use are counted and left aside.
 Result<void, Failure> Scanner::read_snapshot(const Frame& frame) {
     Result<void, Failure> done;
     const bool begins = frame.header.type == FrameType::snapshot_begin;
@@ -216,6 +217,8 @@ Result<void, Failure> Scanner::read_snapshot(const Frame& frame) {
         if (begins) return damaged_here("a snapshot begins within another one");
         done = read_piece(frame);
         result_.snapshot_size += frame.size_on_disk();
+    } else {
+        done = read_later(frame);
     }
     if (!done) return Failure{done.error().code, here() + ": " + done.error().message};
     ++next_lsn_;
@@ -231,6 +234,22 @@ Result<void, Failure> Scanner::read_piece(const Frame& frame) {
     while (const auto record = records.next()) {
         if (auto done = replay_.snapshot_record(*record); !done) return done;
     }
+    if (records.complete()) return {};
+    return Failure{Errc::journal_damaged, "the frame's records do not fit its size"};
+}
+
+// Of a snapshot that is not in use.
+Result<void, Failure> Scanner::read_later(const Frame& frame) {
+    if (frame.header.type == FrameType::snapshot_begin) {
+        result_.later = Scan::Later{.base = header().number};
+        replay_.later_snapshot_begin();
+    }
+    if (!result_.later) return Failure{Errc::journal_damaged, "a snapshot goes on without a begin"};
+    result_.later->snapshot_size += frame.size_on_disk();
+    result_.later->is_whole = frame.header.type == FrameType::snapshot_end;
+    RecordReader records(frame);
+    while (const auto record = records.next())
+        replay_.later_snapshot_record(*record);
     if (records.complete()) return {};
     return Failure{Errc::journal_damaged, "the frame's records do not fit its size"};
 }

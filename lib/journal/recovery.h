@@ -5,8 +5,9 @@
 // names it; otherwise it was about to become the next one in a crash, and is a spare. The newest that
 // counts says in its header where to start: at the base, the segment in which the newest snapshot
 // begins that was durable then, or at the very first. From there each segment leads to the next.
-// A snapshot that began later is not looked at, whole or not: the base and the log behind it say the
-// same, and all of them are there.
+// Nothing is taken from a snapshot that began later, whole or not: the base and the log behind it say
+// the same, and all of them are there. But a whole one is the base from the next life on, and one that
+// was cut short can be gone on with.
 //
 // Tail or damage. Let the frame that should carry LSN n be unsound: its checksum does not fit, it
 // is not there, or another LSN stands in it.
@@ -35,6 +36,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +53,15 @@ struct Scan {
     std::uint64_t base = 0;           // number of the segment from which it was read
     std::uint64_t snapshot_size = 0;  // bytes of the snapshot's frames
     std::uint64_t log_size = 0;       // bytes of all other frames since then
+
+    // The last snapshot that was begun since then.
+    struct Later {
+        std::uint64_t base;  // number of the segment in which it begins
+        bool is_whole = false;
+        std::uint64_t snapshot_size = 0;  // likewise, of as much of it as there is
+        std::uint64_t log_size = 0;
+    };
+    std::optional<Later> later;
 
     // Frames of which nothing proves that they were synced: they read back, perhaps only from the
     // page cache. Writing and syncing them once more makes them durable even if a failed sync had

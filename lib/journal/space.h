@@ -31,6 +31,7 @@
 // and four segments; lib/pool/pool_snapshot.cc says what the state takes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "lib/journal/frame.h"
@@ -48,6 +49,12 @@ public:
     [[nodiscard]] std::uint64_t to_write_out(const StateSize& size) const {
         const std::uint64_t once = size.kept + size.holes;
         return segments(once + once / 8) + 1;
+    }
+    // The same for the rest of a snapshot, where so many bytes of frames are there or have room.
+    [[nodiscard]] std::uint64_t to_complete(const StateSize& size, std::uint64_t done) const {
+        const std::uint64_t once = size.kept + size.holes;
+        const std::uint64_t framed_size = framed(once + once / 8);
+        return (framed_size - std::min(framed_size, done) + usable_ - 1) / usable_ + 1;
     }
     // For a snapshot that had so many bytes of frames.
     [[nodiscard]] std::uint64_t to_hold(std::uint64_t snapshot_size) const {

@@ -90,6 +90,7 @@ void Oracle::hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, boo
         violated("handed out while it is live: ", taken->first);
     }
     has_seen_leases_ = true;
+    has_heard_ = has_heard_ || wait_for <= durable_;
     for (Id id = lease.range.first;; ++id) {
         const Number number{pool, id, lease.generation};
         if (numbers_.contains(number)) {
@@ -265,6 +266,7 @@ void Oracle::group_begun() {
 void Oracle::group_durable(Lsn lsn) {
     durable_before_ = durable_;
     durable_ = lsn;
+    has_heard_ = true;
     // A turn is ended before the next is begun.
     last_durable_group_ = collecting_ - 1;
     auto it = changes_.begin();
@@ -310,7 +312,7 @@ void Oracle::check_end(const Recovery& recovery, StartConditions conditions) con
         violated("lost: all up to LSN ", durable_, " was acknowledged, and it goes on after ",
                  recovery.last_lsn);
     }
-    if (recovery.clean && !closing_ && !recovery.created) {
+    if (recovery.clean && !closing_ && !recovery.created && !may_be_forgotten(conditions)) {
         violated("a clean stop is found that nobody made");
     }
     if (closed_ && !recovery.clean && !conditions.is_damaged && !conditions.was_begun_before) {
@@ -318,12 +320,19 @@ void Oracle::check_end(const Recovery& recovery, StartConditions conditions) con
     }
 }
 
+// Damage may take the frame that names the segment of a life, and so all of that life, if nothing was
+// written behind it; then nobody has heard of anything in it.
+bool Oracle::may_be_forgotten(StartConditions conditions) const {
+    return conditions.is_damaged && !has_heard_;
+}
+
 std::vector<LiveIds> Oracle::state_after(Lsn lsn, bool clean) const {
-    if (clean) return now_;
+    if (clean && closing_) return now_;
     std::vector<LiveIds> state = settled_;
     for (const Change& change : changes_) {
         if (change.lsn <= lsn) change.apply(state);
     }
+    if (clean) return state;
     for (std::size_t pool = 0; pool < state.size(); ++pool) {
         if (records_leases(static_cast<PoolIndex>(pool))) continue;
         std::erase_if(state[pool], [](const auto& it) { return !it.second.is_recorded; });
@@ -400,6 +409,7 @@ void Oracle::take_over(std::vector<LiveIds> state, Lsn durable, bool lost_last_g
     durable_ = durable;
     // The start has made a group of its own.
     last_durable_group_ = collecting_++;
+    has_heard_ = false;
     closing_ = false;
     closed_ = false;
 }

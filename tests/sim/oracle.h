@@ -115,6 +115,7 @@ private:
 
     // The parts of restarted().
     void check_end(const Recovery& recovery, StartConditions conditions) const;
+    [[nodiscard]] bool may_be_forgotten(StartConditions conditions) const;
     [[nodiscard]] std::vector<LiveIds> state_after(Lsn lsn, bool clean) const;
     [[nodiscard]] std::optional<std::string> difference(const std::vector<LiveIds>& expected,
                                                         Allocator& allocator) const;
@@ -136,6 +137,7 @@ private:
     std::uint64_t collecting_ = 0;  // number of the group that is being collected
     std::uint64_t last_durable_group_ = 0;
     bool has_seen_leases_ = false;
+    bool has_heard_ = false;  // of something in this life
     bool closing_ = false;
     bool closed_ = false;
 };
