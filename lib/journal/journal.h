@@ -60,9 +60,10 @@ struct JournalOptions {
     // them. append() needs room in it.
     std::size_t group_size_max = std::size_t{1} << 20U;
     // Bytes of records that one group carries of a snapshot, 512 B to 32 KiB. It is gathered under
-    // the lock: at 100 ns a lease and 5 bytes for each, 32 KiB take less than a millisecond. Where
-    // space is short it is always 32 KiB.
-    std::size_t snapshot_size_per_group = std::size_t{32} * 1024;
+    // the lock, and whoever waits for the group waits for that: at 100 ns a lease and 5 bytes for each,
+    // 8 KiB take a sixth of a millisecond, about as long as a sync. Where space is short it is always
+    // 32 KiB.
+    std::size_t snapshot_size_per_group = std::size_t{8} * 1024;
     // The identity of a store that is made because there is none.
     StoreId fresh_id{};
     // Written into every segment.

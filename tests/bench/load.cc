@@ -213,6 +213,8 @@ nlohmann::ordered_json Load::report() const {
         {"allocations_per_second", per_second(measured_.allocations)},
         {"p50_us", static_cast<double>(measured_.latency.quantile(0.5)) * 1e-3},
         {"p99_us", static_cast<double>(measured_.latency.quantile(0.99)) * 1e-3},
+        {"p999_us", static_cast<double>(measured_.latency.quantile(0.999)) * 1e-3},
+        {"max_us", static_cast<double>(measured_.latency.quantile(1)) * 1e-3},
     };
 }
 

@@ -21,6 +21,7 @@ struct Options {
     std::uint64_t lease_count = 10'000'000;
     std::uint32_t holder_count = 1'000;
     int repetitions = 3;
+    std::string build;  // measure nothing, but make the store in this folder
 };
 
 // A figure and the most that it may be.
@@ -130,8 +131,16 @@ int main(int argc, char** argv) {
     app.add_option("--dir", options.directory, "On the disk to measure")->capture_default_str();
     app.add_option("--count", options.lease_count, "Leases")->capture_default_str();
     app.add_option("--repetitions", options.repetitions, "Of each recovery")->capture_default_str();
+    app.add_option("--build", options.build, "Makes the store in this empty folder, and ends")
+        ->check(CLI::ExistingDirectory);
     CLI11_PARSE(app, argc, argv);
     try {
+        if (!options.build.empty()) {
+            build_log({.directory = options.build,
+                       .lease_count = options.lease_count,
+                       .holder_count = options.holder_count});
+            return 0;
+        }
         const auto rows = measure(options);
         print(rows);
         if (!options.json.empty()) write_json(rows, options.json);
