@@ -49,6 +49,26 @@ std::size_t group_size(const JournalOptions& options) {
     return std::min<std::uint64_t>(options.group_size_max, room - room / 16);
 }
 
+// See Scan::Unproven.
+Result<void, Failure> make_durable(const Scan& scan) {
+    for (const Scan::Unproven& unproven : scan.unproven) {
+        const auto slot =
+            std::find_if(scan.found.slots.begin(), scan.found.slots.end(),
+                         [&](const SegmentSet::Slot& s) { return s.number == unproven.segment; });
+        File& file = *slot->file;
+        std::array<std::byte, 4096> page{};
+        for (std::uint64_t at = unproven.begin; at < unproven.end; at += page.size()) {
+            const auto part =
+                std::span(page).first(std::min<std::uint64_t>(page.size(), unproven.end - at));
+            auto read = file.read(at, part);
+            if (!read) return read.error();
+            if (auto written = file.write(at, part.first(*read)); !written) return written;
+        }
+        if (auto synced = file.sync(); !synced) return synced;
+    }
+    return {};
+}
+
 }  // namespace
 
 class Journal::Impl {
@@ -107,7 +127,6 @@ private:
     FrameBatch& under_way() { return batches_.at(1 - collecting_); }
 
     void take_over_snapshots(const Scan& scan) noexcept;
-    Result<void, Failure> make_durable(const Scan& scan);
     Result<void, Failure> tidy(Scan& scan);
     Result<void, Failure> open_segment(SegmentHeader kind, Lsn first_lsn);
     Result<void, Failure> write_group();
@@ -209,26 +228,6 @@ void Journal::Impl::take_over_snapshots(const Scan& scan) noexcept {
         log_size_ = scan.later->log_size;
     }
     files_after_snapshot_ = space_.to_hold(snapshot_size_) + 1;
-}
-
-// See Scan::Unproven.
-Result<void, Failure> Journal::Impl::make_durable(const Scan& scan) {
-    for (const Scan::Unproven& unproven : scan.unproven) {
-        const auto slot =
-            std::find_if(scan.found.slots.begin(), scan.found.slots.end(),
-                         [&](const SegmentSet::Slot& s) { return s.number == unproven.segment; });
-        File& file = *slot->file;
-        std::array<std::byte, 4096> page{};
-        for (std::uint64_t at = unproven.begin; at < unproven.end; at += page.size()) {
-            const auto part =
-                std::span(page).first(std::min<std::uint64_t>(page.size(), unproven.end - at));
-            auto read = file.read(at, part);
-            if (!read) return read.error();
-            if (auto written = file.write(at, part.first(*read)); !written) return written;
-        }
-        if (auto synced = file.sync(); !synced) return synced;
-    }
-    return {};
 }
 
 // Hands the files to the set, without those that a crash left half made.
