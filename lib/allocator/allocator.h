@@ -2,7 +2,8 @@
 // change, and says what each answer has to wait for. Given the same storage and the same calls it
 // does the same: it has no thread, no socket and no clock.
 //
-// Life: construct, recover() once, then requests and flushes in any order, close() at the end.
+// Life: construct, recover() once, then requests and flushes in any order, close() at the end. Or,
+// for tools that only look: construct, load() once, then what is const.
 //
 // Snapshots are taken on the way: while one is under way, every group carries a piece of it.
 //
@@ -74,6 +75,11 @@ public:
     //   says.
     Result<Recovery, Failure> recover(const Journal::Accept& accept = {});
 
+    // Takes the state back as recover() does, what an unclean stop costs included, and changes
+    // nothing on the disk. The options need no pools: all are as the journal has them. Errors:
+    // those of scan(); journal_damaged where records contradict each other; out_of_memory.
+    Result<Scan, Failure> load();
+
     // Is there room for the records of one more request? If not, flush first. Every request below
     // but lookup() and next() requires it.
     [[nodiscard]] bool has_room() const noexcept;
@@ -131,6 +137,8 @@ public:
     [[nodiscard]] const Pool& any_pool(PoolIndex index) const noexcept { return pool_at(index); }
     // One more than the highest index of any pool.
     [[nodiscard]] std::size_t pool_index_end() const { return pools_.size(); }
+    // All that ever held something.
+    [[nodiscard]] const Holders& holders() const noexcept override { return holders_; }
     // Names of pools that the journal has and the configuration does not: kept, not served.
     [[nodiscard]] std::vector<std::string> dormant_pools() const;
 
@@ -165,7 +173,6 @@ private:
         std::uint64_t refusals = 0;
     };
 
-    [[nodiscard]] const Holders& holders() const noexcept override { return holders_; }
     [[nodiscard]] std::size_t pool_count() const noexcept override { return pools_.size(); }
     [[nodiscard]] const Pool& pool_at(std::size_t index) const noexcept override {
         return pools_[index]->pool;

@@ -1,5 +1,7 @@
 // How the allocator takes its state back: each record is applied as it was when it was written, and
 // refused where it contradicts what came before.
+#include "lib/journal/recovery.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -164,6 +166,14 @@ void Allocator::Recoverer::later_snapshot_record(std::span<const std::byte> byte
     if (!later_position_) return;
     const auto record = decode_record(bytes);
     if (!record || !later_position_->follow(*record)) later_position_.reset();
+}
+
+Result<Scan, Failure> Allocator::load() {
+    Recoverer recoverer(*this);
+    auto scan = journal_.load(recoverer);
+    const bool is_store = scan && scan->recovery.run != 0;
+    if (is_store && !scan->recovery.clean) recoverer.apply_unclean_stop();
+    return scan;
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> bytes, Place place) {

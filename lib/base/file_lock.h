@@ -16,4 +16,9 @@ namespace inod {
 // has it; io_error.
 Result<OwnedFd, Failure> lock_file(const std::string& path, const std::string& in_use);
 
+// Locks the file if it is there, so that nobody gets it by lock_file() meanwhile; others may look
+// at the same time. Makes and changes nothing, and needs no right but to read. Nothing is locked,
+// and that is no error, where there is no such file. Errors: the same.
+Result<OwnedFd, Failure> lock_file_to_look(const std::string& path, const std::string& in_use);
+
 }  // namespace inod

@@ -21,6 +21,12 @@ Failure failed(const char* call, const std::string& path) {
             std::string(call) + "(" + path + "): " + std::generic_category().message(reason)};
 }
 
+// As a file system that is mounted read-only would say it.
+Failure refused(const char* call, const std::string& path) {
+    errno = EROFS;
+    return failed(call, path);
+}
+
 template <class Call>
 auto retry_interrupted(Call call) {
     auto result = call();
@@ -100,10 +106,20 @@ std::optional<bool> is_directory(int directory, const dirent& entry) {
 
 Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_directory(
     const std::string& path) {
+    return open_path(path, false);
+}
+
+Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_directory_to_look(
+    const std::string& path) {
+    return open_path(path, true);
+}
+
+Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_path(const std::string& path,
+                                                                       bool is_to_look) {
     const int fd =
         retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (fd < 0) return failed("open", path);
-    return std::unique_ptr<PosixStorage>(new PosixStorage(path, OwnedFd(fd)));
+    return std::unique_ptr<PosixStorage>(new PosixStorage(path, OwnedFd(fd), is_to_look));
 }
 
 Result<std::vector<std::string>, Failure> PosixStorage::list() const {
@@ -133,7 +149,7 @@ Result<std::vector<std::string>, Failure> PosixStorage::list() const {
 Result<std::unique_ptr<File>, Failure> PosixStorage::open_file(const std::string& name, int flags) {
     const std::string path = path_ + "/" + name;
     const int fd = retry_interrupted([&] {
-        return ::openat(directory_.get(), name.c_str(), flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
+        return ::openat(directory_.get(), name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW,
                         S_IRUSR | S_IWUSR);
     });
     if (fd < 0) return failed("openat", path);
@@ -141,14 +157,16 @@ Result<std::unique_ptr<File>, Failure> PosixStorage::open_file(const std::string
 }
 
 Result<std::unique_ptr<File>, Failure> PosixStorage::create(const std::string& name) {
-    return open_file(name, O_CREAT | O_EXCL);
+    if (is_to_look_) return refused("openat", path_ + "/" + name);
+    return open_file(name, O_RDWR | O_CREAT | O_EXCL);
 }
 
 Result<std::unique_ptr<File>, Failure> PosixStorage::open(const std::string& name) {
-    return open_file(name, 0);
+    return open_file(name, is_to_look_ ? O_RDONLY : O_RDWR);
 }
 
 Result<void, Failure> PosixStorage::rename(const std::string& from, const std::string& to) {
+    if (is_to_look_) return refused("renameat", path_ + "/" + from);
     if (::renameat(directory_.get(), from.c_str(), directory_.get(), to.c_str()) != 0) {
         return failed("renameat", path_ + "/" + from);
     }
@@ -156,6 +174,7 @@ Result<void, Failure> PosixStorage::rename(const std::string& from, const std::s
 }
 
 Result<void, Failure> PosixStorage::remove(const std::string& name) {
+    if (is_to_look_) return refused("unlinkat", path_ + "/" + name);
     if (::unlinkat(directory_.get(), name.c_str(), 0) != 0) {
         return failed("unlinkat", path_ + "/" + name);
     }

@@ -86,6 +86,7 @@ public:
         pieces_.reset(FrameType::snapshot_piece);
     }
 
+    Result<Scan, Failure> load(Replay& replay);
     Result<Recovery, Failure> recover(Replay& replay, const Accept& accept);
     [[nodiscard]] bool has_room(std::size_t count, std::size_t size) const noexcept;
     Lsn append(std::span<const std::byte> record) noexcept;
@@ -178,6 +179,13 @@ private:
     std::array<FrameBatch, 2> batches_;
     FrameBatch pieces_;  // of the snapshot under way, for the next group or the one under way
 };
+
+Result<Scan, Failure> Journal::Impl::load(Replay& replay) {
+    INOD_ASSERT(state_ == State::fresh);
+    state_ = State::closed;
+    sealed_ = true;
+    return scan(storage_, replay);
+}
 
 Result<Recovery, Failure> Journal::Impl::recover(Replay& replay, const Accept& accept) {
     INOD_ASSERT(state_ == State::fresh);
@@ -478,6 +486,9 @@ Journal::Journal(Storage& storage, const JournalOptions& options)
     : impl_(std::make_unique<Impl>(storage, options)) {}
 Journal::~Journal() = default;
 
+Result<Scan, Failure> Journal::load(Replay& replay) {
+    return impl_->load(replay);
+}
 Result<Recovery, Failure> Journal::recover(Replay& replay, const Accept& accept) {
     return impl_->recover(replay, accept);
 }

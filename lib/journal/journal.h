@@ -123,10 +123,16 @@ struct Recovery {
     std::optional<TornTail> torn_tail;
 };
 
+struct Scan;  // what there is on the disk: recovery.h
+
 class Journal {
 public:
     Journal(Storage& storage, const JournalOptions& options);
     ~Journal();
+
+    // Reads what there is as recover() does, and changes nothing: for whoever only looks. Nothing
+    // else may be called afterwards. Errors: those of scan().
+    Result<Scan, Failure> load(Replay& replay);
 
     // Reads what there is and hands it to `replay`, or makes a new store; then opens a fresh
     // segment and writes the start of this life into it, durably, before anything can be appended.

@@ -17,8 +17,13 @@ Failure damaged(const std::string& where, const std::string& what) {
 // Follows the segments from the base to the newest, frame by frame.
 class Scanner {
 public:
-    Scanner(SegmentReader& segments, std::size_t newest, Replay& replay, Scan& result)
-        : segments_(segments), newest_(newest), replay_(replay), result_(result) {}
+    Scanner(SegmentReader& segments, std::size_t newest, Replay& replay, ScanWatcher* watcher,
+            Scan& result)
+        : segments_(segments),
+          newest_(newest),
+          replay_(replay),
+          watcher_(watcher),
+          result_(result) {}
 
     Result<void, Failure> run();
 
@@ -41,6 +46,7 @@ private:
     Result<void, Failure> read_piece(const Frame& frame);
     Result<void, Failure> read_later(const Frame& frame);
     Result<void, Failure> end_of_log();
+    void show(const Frame& frame) const;
     void note(const Frame& frame);
     void finish();
 
@@ -58,6 +64,7 @@ private:
     SegmentReader& segments_;
     const std::size_t newest_;
     Replay& replay_;
+    ScanWatcher* const watcher_;
     Scan& result_;
     std::size_t index_ = 0;  // of the file being read
     std::uint64_t offset_ = frames_offset;
@@ -150,6 +157,7 @@ Result<void, Failure> Scanner::check(std::size_t index) const {
 // Returns the number of the segment that goes on, if there is one.
 Result<std::optional<std::uint64_t>, Failure> Scanner::read_segment() {
     segments_.open(index_);
+    if (watcher_ != nullptr) watcher_->on_segment(entry().name, header());
     unproven_.clear();
     is_clean_ = false;
     for (;;) {
@@ -168,12 +176,24 @@ Result<std::optional<std::uint64_t>, Failure> Scanner::read_segment() {
             }
             return damaged_here("no frame reads back, and something was written behind it");
         }
+        show(*frame);
         if (frame->header.type == FrameType::next) return std::optional(named_by(*frame));
         if (is_clean_) return damaged_here("a frame stands behind the mark of a clean stop");
         if (auto read = read_frame(*frame); !read) return read.error();
         note(*frame);
         offset_ += frame->size_on_disk();
     }
+}
+
+void Scanner::show(const Frame& frame) const {
+    if (watcher_ == nullptr) return;
+    // The snapshot in use begins with the first frame of all, and ends before any other one begins.
+    const bool begins_in_use = offset_ == frames_offset && header().number == result_.base;
+    const bool is_aside =
+        is_snapshot(frame.header.type) && snapshot_ != Snapshot::under_way && !begins_in_use;
+    watcher_->on_frame(
+        {.file = entry().name, .segment = header().number, .offset = offset_, .is_aside = is_aside},
+        frame);
 }
 
 // Hands on what is in it, and moves next_lsn_ behind it.
@@ -349,7 +369,7 @@ Result<void, Failure> check_no_store(SegmentReader& segments, Scan& result) {
 
 }  // namespace
 
-Result<Scan, Failure> scan(Storage& storage, Replay& replay) {
+Result<Scan, Failure> scan(Storage& storage, Replay& replay, ScanWatcher* watcher) {
     Scan result;
     SegmentReader segments(storage);
     if (auto opened = segments.open_all(); !opened) return opened.error();
@@ -362,7 +382,8 @@ Result<Scan, Failure> scan(Storage& storage, Replay& replay) {
         if (auto none = check_no_store(segments, result); !none) return none.error();
         return result;
     }
-    if (auto done = Scanner(segments, **newest, replay, result).run(); !done) return done.error();
+    auto done = Scanner(segments, **newest, replay, watcher, result).run();
+    if (!done) return done.error();
     return result;
 }
 

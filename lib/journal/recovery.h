@@ -41,7 +41,9 @@
 #include <vector>
 
 #include "lib/base/storage.h"
+#include "lib/journal/frame.h"
 #include "lib/journal/journal.h"
+#include "lib/journal/segment.h"
 #include "lib/journal/segment_set.h"
 
 namespace inod {
@@ -76,8 +78,31 @@ struct Scan {
     std::vector<std::string> unfinished;  // were about to become journal files
 };
 
-// Reads all, hands it to `replay`, changes nothing on the disk.
+// Where a frame stands.
+struct FramePlace {
+    const std::string& file;
+    std::uint64_t segment;
+    std::uint64_t offset;
+    bool is_aside;  // of a snapshot that is not in use: nobody replays it
+};
+
+// Is shown each segment and each sound frame in the order in which they are read, the frame before
+// its records are replayed: for tools that look at the journal itself.
+class ScanWatcher {
+public:
+    ScanWatcher() = default;
+    ScanWatcher(const ScanWatcher&) = delete;
+    ScanWatcher& operator=(const ScanWatcher&) = delete;
+    virtual ~ScanWatcher() = default;
+
+    virtual void on_segment(const std::string& file, const SegmentHeader& header) = 0;
+    // The frame's payload is there until the call returns.
+    virtual void on_frame(const FramePlace& place, const Frame& frame) = 0;
+};
+
+// Reads all, hands it to `replay`, changes nothing on the disk. Shows it to `watcher`, unless that
+// is null.
 // Errors: journal_damaged, record_unknown, io_error, and those of `replay`.
-Result<Scan, Failure> scan(Storage& storage, Replay& replay);
+Result<Scan, Failure> scan(Storage& storage, Replay& replay, ScanWatcher* watcher = nullptr);
 
 }  // namespace inod

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "lib/base/hex.h"
+
 namespace inod {
 namespace {
 
@@ -11,23 +13,6 @@ enum class Skip { automatic, by_number };
 
 constexpr const char* number_to_choose =
     " (N: at least as many numbers as any pool can have handed out since the copy was made)";
-
-std::string hex(std::span<const std::byte> bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const std::byte byte : bytes) {
-        text += digits[std::to_integer<unsigned>(byte) / 16];
-        text += digits[std::to_integer<unsigned>(byte) % 16];
-    }
-    return text;
-}
-
-std::string uuid(const Id128& id) {
-    std::string text = hex(id);
-    for (const std::size_t at : {20U, 16U, 12U, 8U})
-        text.insert(at, "-");
-    return text;
-}
 
 // As a shell takes it for one word.
 std::string shell_word(const std::string& text) {

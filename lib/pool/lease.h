@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "lib/base/range.h"
 
@@ -11,6 +12,11 @@ namespace inod {
 enum class Binding : std::uint8_t {
     persistent = 1,  // Never by itself: what it holds stays until it is released.
 };
+
+// The word for it: "persistent"; "unknown" for a value that is none.
+constexpr std::string_view name(Binding binding) noexcept {
+    return binding == Binding::persistent ? "persistent" : "unknown";
+}
 
 // Who holds leases. Two holders are the same if binding and UID are; the GID is that of the
 // connection which leased first.

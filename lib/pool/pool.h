@@ -82,6 +82,10 @@ public:
     [[nodiscard]] const PoolSpec& spec() const { return spec_; }
     [[nodiscard]] const PoolCounters& counters() const { return counters_; }
     [[nodiscard]] const RangeTree& live() const { return live_; }
+    // What an entry of live() stands for.
+    [[nodiscard]] const Tag& tag_of(const Entry& entry) const noexcept {
+        return tags_[entry.value];
+    }
     [[nodiscard]] SequenceState sequence() const { return sequence_->state(); }
 
     // The high-water mark that was recorded last is durable: up to it IDs may be handed out.

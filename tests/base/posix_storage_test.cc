@@ -57,6 +57,23 @@ TEST_F(PosixStorageTest, WhatIsWrittenReadsBack) {
     EXPECT_EQ(file->read(100, part).value(), 0U);
 }
 
+TEST_F(PosixStorageTest, WhoeverOnlyLooksChangesNothing) {
+    {
+        auto file = storage_->create("a").value();
+        ASSERT_TRUE(file->write(0, bytes("hello")));
+    }
+    std::filesystem::permissions(path_ + "/a", std::filesystem::perms::owner_read);
+    const auto looking = PosixStorage::open_directory_to_look(path_).value();
+    const auto file = looking->open("a").value();
+    EXPECT_EQ(read_all(*file), "hello");
+    EXPECT_EQ(file->write(0, bytes("x")).error().code, Errc::io_error);
+    EXPECT_EQ(looking->create("b").error().code, Errc::io_error);
+    EXPECT_EQ(looking->rename("a", "b").error().code, Errc::io_error);
+    EXPECT_EQ(looking->remove("a").error().code, Errc::io_error);
+    EXPECT_EQ(names(), std::vector<std::string>{"a"});
+    EXPECT_EQ(read_all(*storage_->open("a").value()), "hello");
+}
+
 TEST_F(PosixStorageTest, FilesAreForTheOwnerAlone) {
     ASSERT_TRUE(storage_->create("a"));
     struct stat status {};
