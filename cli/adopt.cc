@@ -1,15 +1,10 @@
 #include "cli/adopt.h"
 
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 
-#include <grp.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+#include "cli/state_directory.h"
 #include "config/config.h"
 #include "lib/allocator/adopt.h"
 #include "lib/base/file_lock.h"
@@ -19,26 +14,9 @@
 namespace inod::cli {
 namespace {
 
-Failure failed(const char* call, const std::string& what) {
-    return {Errc::io_error, std::string(call) + " " + what + ": " + std::strerror(errno)};
-}
-
-// Gives up root for whoever owns `path`, for good.
-Result<void, Failure> become_owner_of(const std::string& path) {
-    struct stat status {};
-    if (stat(path.c_str(), &status) != 0) return failed("stat", path);
-    if (geteuid() != 0 || status.st_uid == 0) return {};
-    if (setgroups(0, nullptr) != 0) return failed("setgroups", path);
-    if (setresgid(status.st_gid, status.st_gid, status.st_gid) != 0) return failed("setgid", path);
-    if (setresuid(status.st_uid, status.st_uid, status.st_uid) != 0) return failed("setuid", path);
-    return {};
-}
-
 Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
     if (auto owner = become_owner_of(options.state_dir); !owner) return owner.error();
-    const auto lock =
-        lock_file(options.state_dir + "/lock",
-                  "state directory " + options.state_dir + ": inod runs on it; stop it first");
+    const auto lock = lock_file(options.state_dir + "/lock", in_use_message(options.state_dir));
     if (!lock) return lock.error();
     const std::string by_default = default_witness_dir(options.state_dir);
     const bool is_default = options.witness_dir.empty() || options.witness_dir == by_default;
@@ -77,8 +55,7 @@ void print_lines(const Adoption& adoption) {
 ExitStatus adopt(const AdoptOptions& options) {
     const auto adopted = adopt_at(options);
     if (!adopted) {
-        std::fprintf(stderr, "inoctl: %s: %s\n", std::string(name(adopted.error().code)).c_str(),
-                     adopted.error().message.c_str());
+        complain(adopted.error());
         return ExitStatus::refused;
     }
     if (adopted->pools_missing > 0) {

@@ -19,6 +19,7 @@ enum class ExitStatus {
     usage = 2,      // The command line makes no sense.
     no_daemon = 3,  // Nobody answers at the socket, or not any more.
     unheard = 4,    // It was done, but what came of it could not be printed.
+    damaged = 5,    // A store that was looked at is damaged; stderr says where.
 };
 
 // The command line. What a verb does not take is left as it is.

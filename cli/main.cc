@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <limits>
 #include <map>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "cli/adopt.h"
 #include "cli/commands.h"
+#include "cli/offline.h"
 #include "lib/base/standard_descriptors.h"
 
 namespace {
@@ -45,13 +47,14 @@ public:
             "An ID is a number from 0 to 18446744073709551615; a range is FIRST-LAST; @GENERATION\n"
             "behind either tells one turn of a wrapping pool from another.\n"
             "Ends with status 0, 1 if the daemon refuses, 2 for a wrong command line, 3 if no\n"
-            "daemon answers, 4 if the answer could not be printed. Errors are text on stderr, the\n"
-            "error's name first, with --json as well.");
+            "daemon answers, 4 if the answer could not be printed, 5 if a store is damaged.\n"
+            "Errors are text on stderr, the error's name first, with --json as well.");
         add_alloc();
         add_release();
         add_queries();
         add_overviews();
         add_adopt();
+        add_check();
     }
 
     // Runs what the command line says, and returns the exit status.
@@ -62,8 +65,7 @@ public:
             return app_.exit(error) == 0 ? 0 : static_cast<int>(ExitStatus::usage);
         }
         if (command_ != nullptr) return static_cast<int>(inod::cli::run(command_, options_));
-        adopt_.format = options_.format;
-        return static_cast<int>(inod::cli::adopt(adopt_));
+        return static_cast<int>(offline_());
     }
 
 private:
@@ -166,13 +168,17 @@ private:
         add("ping", "Does the daemon answer?", inod::cli::ping);
     }
 
-    // The one verb that no daemon can carry out: none may run.
+    // From here on verbs that no daemon can carry out: none may run.
     void add_adopt() {
         CLI::App* const verb = app_.add_subcommand(
             "adopt", "Go on with an old copy of a state directory that inod refuses to start on");
-        verb->add_option("DIR", adopt_.state_dir, "The state directory; its daemon must be stopped")
-            ->required()
-            ->check(not_empty_);
+        add_state_dir(verb, adopt_.state_dir);
+        verb->callback([this] {
+            offline_ = [this] {
+                adopt_.format = options_.format;
+                return inod::cli::adopt(adopt_);
+            };
+        });
         verb->add_option_function<std::string>(
                 "--skip-ahead",
                 [this](const std::string& text) {
@@ -202,6 +208,37 @@ private:
             "skipped could not be printed.");
     }
 
+    void add_state_dir(CLI::App* verb, std::string& state_dir) {
+        verb->add_option("DIR", state_dir, "The state directory; its daemon must be stopped")
+            ->required()
+            ->check(not_empty_);
+    }
+
+    CLI::App* add_offline(const char* verb, const char* what,
+                          ExitStatus (*command)(const inod::cli::OfflineOptions&)) {
+        CLI::App* const verb_app = app_.add_subcommand(verb, what);
+        add_state_dir(verb_app, looked_at_.state_dir);
+        verb_app->callback([this, command] {
+            offline_ = [this, command] {
+                looked_at_.format = options_.format;
+                return command(looked_at_);
+            };
+        });
+        return verb_app;
+    }
+
+    void add_check() {
+        add_offline("check", "Is the store in a state directory sound? Changes nothing",
+                    inod::cli::check)
+            ->footer(
+                "Reads every frame and record, checks what they come to, and that no number was\n"
+                "handed out twice. A torn tail, as a crash leaves it, is reported and is no "
+                "damage.\n"
+                "Ends with status 0, 1 if it was refused, 2 for a wrong command line, 4 if it "
+                "could\n"
+                "not be printed, 5 for damage: each is a line on stderr.");
+    }
+
     const CLI::Validator not_empty_{
         [](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); },
         ""};
@@ -210,7 +247,9 @@ private:
     CLI::App app_{"inoctl: numbers from inod, the number daemon"};
     Options options_;
     inod::cli::AdoptOptions adopt_;
-    Command command_ = nullptr;  // null: adopt
+    inod::cli::OfflineOptions looked_at_;
+    Command command_ = nullptr;  // null: offline_
+    std::function<ExitStatus()> offline_;
 };
 
 }  // namespace

@@ -120,6 +120,18 @@ std::string describe(const Error& error, const std::string& own_text) {
     return text;
 }
 
+std::string word_of(const Json& value) {
+    if (value.is_null()) return "-";
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string line_of(const Json& object) {
+    std::string line;
+    for (const auto& [key, value] : object.items())
+        line += " " + key + "=" + word_of(value);
+    return line;
+}
+
 void print(const Json& json, Format format) {
     std::printf("%s\n", json.dump(format == Format::pretty ? indent : -1).c_str());
 }

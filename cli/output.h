@@ -35,6 +35,11 @@ std::string text_of(const std::vector<proto::Stat>& stats);
 // `own_text` is what the client library has to say, which may be empty.
 std::string describe(const Error& error, const std::string& own_text);
 
+// A value as a word: a text without its quotes, null as "-".
+std::string word_of(const Json& value);
+// " key=word" for each member of an object without further ones in it.
+std::string line_of(const Json& object);
+
 // Prints `json` in this format, which is not off.
 void print(const Json& json, Format format);
 

@@ -1,85 +1,12 @@
 // inoctl as shells and people meet it: what it prints, where, and with which status it ends.
+#include "tests/cli/inoctl.h"
+
 #include <array>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <string>
 
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#include "tests/e2e/daemon_process.h"
 
 namespace inod::e2e {
 namespace {
-
-const std::string pools = R"({
-  "pools": [
-    {"name": "inode", "policy": "unique", "min": 1, "max": 18446744073709551615},
-    {"name": "pid", "policy": "cyclic", "min": 2, "max": 20000},
-    {"name": "last", "policy": "unique", "min": 18446744073709551615, "max": 18446744073709551615}
-  ],
-  "journal": {"segment_size": 65536}
-})";
-
-std::string content_of(const std::string& file) {
-    std::ifstream in(file);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// What a run of inoctl came to.
-struct Outcome {
-    int status;
-    std::string out;
-    std::string err;
-};
-
-class Inoctl : public testing::Test {
-protected:
-    void SetUp() override { ASSERT_TRUE(daemon_.start()) << daemon_.log(); }
-
-    // `arguments` as a shell splits them.
-    Outcome run(const std::string& arguments) { return run_at(daemon_.socket(), arguments); }
-
-    Outcome run_at(const std::string& socket, const std::string& arguments) {
-        const std::string out = daemon_.folder() + "/out";
-        const std::string err = daemon_.folder() + "/err";
-        const std::string command = std::string(INOD_CTL_PROGRAM) + " --socket " + socket + " " +
-                                    arguments + " >" + out + " 2>" + err;
-        const int status = std::system(command.c_str());
-        EXPECT_TRUE(WIFEXITED(status)) << command;
-        return {WEXITSTATUS(status), content_of(out), content_of(err)};
-    }
-
-    void expect(const std::string& arguments, const std::string& out) {
-        SCOPED_TRACE(arguments);
-        const Outcome outcome = run(arguments);
-        EXPECT_EQ(outcome.status, 0);
-        EXPECT_EQ(outcome.out, out);
-        EXPECT_EQ(outcome.err, "");
-    }
-
-    // Refused: nothing on stdout, and the error's name first on stderr.
-    void expect_refused(const std::string& arguments, const std::string& error) {
-        SCOPED_TRACE(arguments);
-        const Outcome outcome = run(arguments);
-        EXPECT_EQ(outcome.status, 1);
-        EXPECT_EQ(outcome.out, "");
-        EXPECT_EQ(outcome.err.substr(0, outcome.err.find(": ", 8)), "inoctl: " + error);
-    }
-
-    nlohmann::json json(const std::string& arguments) {
-        const Outcome outcome = run(arguments);
-        EXPECT_EQ(outcome.status, 0) << outcome.err;
-        return nlohmann::json::parse(outcome.out);
-    }
-
-    const std::string holder_ = " uid=" + std::to_string(geteuid()) +
-                                " gid=" + std::to_string(getegid()) + " binding=persistent\n";
-    DaemonProcess daemon_{pools};
-};
 
 TEST_F(Inoctl, PrintsWhatWasHandedOut) {
     expect("alloc inode", "1\n");

@@ -124,12 +124,14 @@ const std::vector<Room>& rooms() {
         {"lib/allocator", {"lib/pool", "lib/tree", "lib/journal", "lib/base"}, true},
         {"proto", {"lib/base"}, true},
         {"config", {"lib/pool", "lib/base"}, true},
+        {"lib/offline", {"lib/allocator", "lib/pool", "lib/tree", "lib/journal", "lib/base"}, true},
         {"lib/client", {"proto", "lib/base"}, false},
         {"daemon",
          {"lib/allocator", "lib/pool", "lib/journal", "proto", "config", "lib/base"},
          false},
         {"cli",
-         {"lib/client", "lib/allocator", "lib/journal", "proto", "config", "lib/base"},
+         {"lib/client", "lib/offline", "lib/allocator", "lib/journal", "proto", "config",
+          "lib/base"},
          false},
     };
     return table;

@@ -1,0 +1,108 @@
+#include "cli/offline.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "cli/state_directory.h"
+#include "lib/base/hex.h"
+#include "lib/offline/check.h"
+
+namespace inod::cli {
+namespace {
+
+ExitStatus refuse(const OfflineOptions& options, Failure failure) {
+    // What comes from the store names a file of it at most.
+    if (failure.message.find(options.state_dir) == std::string::npos) {
+        failure.message = "state directory " + options.state_dir + ": " + failure.message;
+    }
+    complain(failure);
+    return failure.code == Errc::journal_damaged ? ExitStatus::damaged : ExitStatus::refused;
+}
+
+ExitStatus printed(ExitStatus status) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    std::fprintf(stderr, "inoctl: cannot write to standard output\n");
+    return ExitStatus::unheard;
+}
+
+Json json_of(const CheckReport::PoolReport& pool) {
+    const SequenceState& sequence = pool.sequence;
+    const auto number = [](std::optional<Id> id) { return id ? Json(*id) : Json(); };
+    return {{"pool", pool.spec.name},
+            {"policy", name(pool.spec.policy)},
+            {"durability", name(pool.spec.durability)},
+            {"min", pool.spec.range.first},
+            {"max", pool.spec.range.last},
+            {"live_ids", pool.live_ids},
+            {"live_runs", pool.live_runs},
+            {"highest", number(sequence.highest)},
+            {"mark", number(sequence.mark)},
+            {"generation", sequence.generation}};
+}
+
+Json json_of(const Recovery::TornTail& tail) {
+    return {
+        {"file", tail.file}, {"segment", tail.segment}, {"offset", tail.offset}, {"lsn", tail.lsn}};
+}
+
+Json json_of(const CheckReport& report) {
+    Json json{{"sound", report.damage.empty()}};
+    if (const auto& store = report.store) {
+        json["store"] = uuid(store->id);
+        json["run"] = store->run;
+        json["last_stop"] = store->clean ? "clean" : "unclean";
+        json["torn_tail"] = store->torn_tail ? json_of(*store->torn_tail) : Json();
+        json["last_lsn"] = store->last_lsn;
+        json["snapshot_lsn"] = store->snapshot_lsn != 0 ? Json(store->snapshot_lsn) : Json();
+        json["snapshot_size"] = report.snapshot_size;
+        json["log_size"] = report.log_size;
+        json["segments"] = report.segments;
+        json["spares"] = report.spares;
+        json["witness"] = store->had_witness;
+    }
+    json["frames"] = report.frames;
+    json["records"] = report.records;
+    json["holders"] = report.holders;
+    Json pools = Json::array();
+    for (const CheckReport::PoolReport& pool : report.pools)
+        pools.push_back(json_of(pool));
+    json["pools"] = std::move(pools);
+    json["damage"] = report.damage;
+    return json;
+}
+
+// A line for each number, and for each pool.
+std::string text_of(const Json& report) {
+    std::string text;
+    for (const auto& [key, value] : report.items()) {
+        if (key == "sound") {
+            text += value.get<bool>() ? "sound\n" : "damaged\n";
+        } else if (key == "pools") {
+            for (const Json& pool : value)
+                text += "pool:" + line_of(pool) + "\n";
+        } else if (key != "damage") {
+            text += key + ":" + (value.is_object() ? line_of(value) : " " + word_of(value)) + "\n";
+        }
+    }
+    return text;
+}
+
+}  // namespace
+
+ExitStatus check(const OfflineOptions& options) {
+    const auto store = open_to_look(options.state_dir);
+    if (!store) return refuse(options, store.error());
+    const auto report = inod::check(*store->storage);
+    if (!report) return refuse(options, report.error());
+    for (const std::string& damage : report->damage)
+        static_cast<void>(refuse(options, {Errc::journal_damaged, damage}));
+    const Json json = json_of(*report);
+    if (options.format == Format::off) {
+        std::fputs(text_of(json).c_str(), stdout);
+    } else {
+        print(json, options.format);
+    }
+    return printed(report->damage.empty() ? ExitStatus::ok : ExitStatus::damaged);
+}
+
+}  // namespace inod::cli

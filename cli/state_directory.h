@@ -1,0 +1,35 @@
+// A state directory in the hands of inoctl, with no daemon on it.
+//
+// Thread safety: none needed.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "lib/base/owned_fd.h"
+#include "lib/base/result.h"
+#include "lib/base/storage.h"
+
+namespace inod::cli {
+
+// A store that is there to be looked at, and kept from daemons as long as this lives.
+struct StoreToLook {
+    OwnedFd lock;  // none where the directory has no lock: then no daemon ever ran on it
+    std::unique_ptr<Storage> storage;
+};
+
+// Changes nothing, and needs no right but to read. Errors: state_in_use, if a daemon runs on it;
+// io_error.
+Result<StoreToLook, Failure> open_to_look(const std::string& state_dir);
+
+// What whoever finds a daemon there is told.
+std::string in_use_message(const std::string& state_dir);
+
+// Gives up root for whoever owns `path`, for good: what is written there has to be the daemon's.
+// Errors: io_error.
+Result<void, Failure> become_owner_of(const std::string& path);
+
+// "inoctl: journal_damaged: what it says" on stderr.
+void complain(const Failure& failure);
+
+}  // namespace inod::cli

@@ -1,0 +1,99 @@
+// inoctl on a state directory without its daemon: what it prints, and that looking changes nothing.
+#include <filesystem>
+#include <map>
+
+#include "tests/cli/inoctl.h"
+
+namespace inod::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+
+class InoctlOffline : public Inoctl {
+protected:
+    // Of every file of the state directory.
+    std::map<std::string, std::string> state() {
+        std::map<std::string, std::string> content;
+        for (const auto& entry : fs::directory_iterator(daemon_.state_dir()))
+            content[entry.path().filename()] = content_of(entry.path());
+        return content;
+    }
+
+    // A daemon that was in use, and stopped.
+    void stop_used() {
+        run("alloc inode --count 10");
+        run("release inode 3");
+        run("alloc pid --count 2");
+        ASSERT_EQ(daemon_.terminate(), (Exit{.status = 0}));
+    }
+
+    // The file in use, of which there is one; a byte of its first frame is turned round.
+    void damage() {
+        const std::string file = daemon_.state_dir() + "/journal-0000000000000002";
+        std::fstream content(file, std::ios::in | std::ios::out | std::ios::binary);
+        content.seekg(4096 + 40);
+        const int byte = content.get();
+        content.seekp(4096 + 40);
+        content.put(static_cast<char>(byte ^ 1));
+        ASSERT_TRUE(content.good());
+    }
+
+    std::string on_state(const std::string& verb) { return verb + " " + daemon_.state_dir(); }
+};
+
+TEST_F(InoctlOffline, ChecksAState) {
+    expect_refused(on_state("check"), "state_in_use");
+    stop_used();
+    const auto before = state();
+    const auto report = json(on_state("--json=short check"));
+    EXPECT_EQ(report["sound"], true);
+    EXPECT_EQ(report["run"], 1);
+    EXPECT_EQ(report["last_stop"], "clean");
+    EXPECT_EQ(report["torn_tail"], nullptr);
+    EXPECT_EQ(report["holders"], 1);
+    ASSERT_EQ(report["pools"].size(), 3U);
+    EXPECT_EQ(report["pools"][0]["live_ids"], 9);
+    EXPECT_EQ(report["pools"][0]["max"], id_max);
+    const Outcome text = run(on_state("check"));
+    EXPECT_EQ(text.status, 0);
+    EXPECT_EQ(text.out.substr(0, 6), "sound\n");
+    EXPECT_NE(text.out.find("\nlast_stop: clean\n"), std::string::npos) << text.out;
+    EXPECT_NE(text.out.find("\npool: pool=inode policy=unique"), std::string::npos) << text.out;
+    EXPECT_EQ(state(), before);
+}
+
+TEST_F(InoctlOffline, ADamagedStateEndsWithStatus5) {
+    stop_used();
+    ASSERT_NO_FATAL_FAILURE(damage());
+    const auto before = state();
+    const Outcome outcome = run(on_state("--json=short check"));
+    EXPECT_EQ(outcome.status, 5);
+    EXPECT_EQ(nlohmann::json::parse(outcome.out)["sound"], false);
+    EXPECT_EQ(outcome.err.substr(0, 25), "inoctl: journal_damaged: ");
+    EXPECT_EQ(state(), before);
+}
+
+// A copy that nobody ever ran on has no lock, and gets none.
+TEST_F(InoctlOffline, LooksAtWhatMayOnlyBeRead) {
+    stop_used();
+    const std::string copy = daemon_.folder() + "/copy";
+    fs::copy(daemon_.state_dir(), copy);
+    fs::remove(copy + "/lock");
+    for (const auto& entry : fs::directory_iterator(copy))
+        fs::permissions(entry.path(), fs::perms::owner_read);
+    fs::permissions(copy, fs::perms::owner_read | fs::perms::owner_exec);
+    EXPECT_EQ(run("check " + copy).status, 0);
+    EXPECT_FALSE(fs::exists(copy + "/lock"));
+    fs::permissions(copy, fs::perms::owner_all);
+}
+
+TEST_F(InoctlOffline, NoStoreIsRefused) {
+    expect_refused("check " + daemon_.folder() + "/nosuch", "io_error");
+    const std::string empty = daemon_.folder() + "/empty";
+    fs::create_directory(empty);
+    expect_refused("check " + empty, "io_error");
+    EXPECT_TRUE(fs::is_empty(empty));
+}
+
+}  // namespace
+}  // namespace inod::e2e
