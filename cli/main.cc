@@ -55,6 +55,7 @@ public:
         add_overviews();
         add_adopt();
         add_check();
+        add_dump();
     }
 
     // Runs what the command line says, and returns the exit status.
@@ -225,6 +226,15 @@ private:
             };
         });
         return verb_app;
+    }
+
+    void add_dump() {
+        add_offline("dump", "What the journal in a state directory says, record by record",
+                    inod::cli::dump)
+            ->footer(
+                "A line for each segment, frame, record and item, with file, offset and LSN; with\n"
+                "--json=short an object each. Goes as far as it can, and says on stderr why not\n"
+                "further. Changes nothing. Statuses as of check.");
     }
 
     void add_check() {

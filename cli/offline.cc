@@ -6,6 +6,7 @@
 #include "cli/state_directory.h"
 #include "lib/base/hex.h"
 #include "lib/offline/check.h"
+#include "lib/offline/dump.h"
 
 namespace inod::cli {
 namespace {
@@ -103,6 +104,22 @@ ExitStatus check(const OfflineOptions& options) {
         print(json, options.format);
     }
     return printed(report->damage.empty() ? ExitStatus::ok : ExitStatus::damaged);
+}
+
+ExitStatus dump(const OfflineOptions& options) {
+    const auto store = open_to_look(options.state_dir);
+    if (!store) return refuse(options, store.error());
+    const auto dumped = inod::dump(*store->storage, [&](const Json& line) {
+        if (options.format == Format::off) {
+            std::puts(line_of(line).c_str() + 1);
+        } else {
+            print(line, options.format);
+        }
+    });
+    // In the order in which it happened, wherever both go.
+    const ExitStatus status = printed(ExitStatus::ok);
+    if (!dumped) return refuse(options, dumped.error());
+    return status;
 }
 
 }  // namespace inod::cli

@@ -1,4 +1,4 @@
-// inoctl check: looks at a state directory on which no daemon runs, and changes nothing in it.
+// inoctl check and dump: look at a state directory on which no daemon runs, and change nothing.
 #pragma once
 
 #include <string>
@@ -16,5 +16,10 @@ struct OfflineOptions {
 // Prints what is there and whether it is sound, see lib/offline/check.h; what is wrong also on
 // stderr, an error a line. Ends with ExitStatus::damaged if anything is.
 ExitStatus check(const OfflineOptions& options);
+
+// Prints what the journal says, a line for each record and what it stands in, see
+// lib/offline/dump.h: with --json a JSON object each. Where it cannot go on it says so on stderr,
+// and ends with ExitStatus::damaged if that is damage.
+ExitStatus dump(const OfflineOptions& options);
 
 }  // namespace inod::cli

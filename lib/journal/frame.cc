@@ -59,6 +59,18 @@ bool is_snapshot(FrameType type) {
            type == FrameType::snapshot_end;
 }
 
+std::string_view name(FrameType type) {
+    switch (type) {
+        case FrameType::log: return "log";
+        case FrameType::snapshot_begin: return "snapshot_begin";
+        case FrameType::snapshot_piece: return "snapshot_piece";
+        case FrameType::snapshot_end: return "snapshot_end";
+        case FrameType::clean: return "clean";
+        case FrameType::next: return "next";
+    }
+    return "unknown";
+}
+
 bool is_known(const FrameHeader& header) {
     return header.version == frame_version && header.type >= FrameType::log &&
            header.type <= FrameType::next;

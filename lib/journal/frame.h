@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "lib/journal/journal.h"
@@ -84,6 +85,8 @@ struct Frame {
 std::size_t frame_size_on_disk(std::size_t payload_size);
 
 [[nodiscard]] bool is_snapshot(FrameType type);
+// As docs/format.md calls it; "unknown" for a type that this version does not know.
+[[nodiscard]] std::string_view name(FrameType type);
 // True if this version knows the frame's type and version.
 [[nodiscard]] bool is_known(const FrameHeader& header);
 

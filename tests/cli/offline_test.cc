@@ -1,6 +1,8 @@
 // inoctl on a state directory without its daemon: what it prints, and that looking changes nothing.
+#include <algorithm>
 #include <filesystem>
 #include <map>
+#include <sstream>
 
 #include "tests/cli/inoctl.h"
 
@@ -71,6 +73,35 @@ TEST_F(InoctlOffline, ADamagedStateEndsWithStatus5) {
     EXPECT_EQ(nlohmann::json::parse(outcome.out)["sound"], false);
     EXPECT_EQ(outcome.err.substr(0, 25), "inoctl: journal_damaged: ");
     EXPECT_EQ(state(), before);
+}
+
+TEST_F(InoctlOffline, DumpsAState) {
+    expect_refused(on_state("dump"), "state_in_use");
+    stop_used();
+    const auto before = state();
+    const Outcome text = run(on_state("dump"));
+    EXPECT_EQ(text.status, 0);
+    EXPECT_EQ(text.out.substr(0, 51), "file=journal-0000000000000002 offset=0 lsn=1 segmen");
+    EXPECT_NE(text.out.find(" record=Allocated pool=inode first=1 last=10 holder=0 "
+                            "binding=persistent uid="),
+              std::string::npos)
+        << text.out;
+    EXPECT_NE(text.out.find(" record=Released pool=inode first=3 last=3\n"), std::string::npos);
+    const Outcome lines = run(on_state("--json=short dump"));
+    EXPECT_EQ(lines.status, 0);
+    std::istringstream in(lines.out);
+    std::string line;
+    nlohmann::json last;
+    while (std::getline(in, line))
+        last = nlohmann::json::parse(line);
+    EXPECT_EQ(last["end"], "clean stop");
+    EXPECT_EQ(state(), before);
+
+    ASSERT_NO_FATAL_FAILURE(damage());
+    const Outcome cut = run(on_state("dump"));
+    EXPECT_EQ(cut.status, 5);
+    EXPECT_EQ(cut.err.substr(0, 25), "inoctl: journal_damaged: ");
+    EXPECT_EQ(std::count(cut.out.begin(), cut.out.end(), '\n'), 1) << "the segment";
 }
 
 // A copy that nobody ever ran on has no lock, and gets none.

@@ -1,0 +1,303 @@
+#include "lib/offline/dump.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "lib/base/hex.h"
+#include "lib/journal/segment_reader.h"
+#include "lib/offline/offline_store.h"
+#include "lib/pool/record.h"
+#include "lib/pool/runs.h"
+
+namespace inod {
+namespace {
+
+DumpLine json_of(const std::optional<Id>& id) {
+    return id ? DumpLine(*id) : DumpLine();
+}
+
+class Dumper final : public ScanWatcher {
+public:
+    explicit Dumper(const DumpSink& sink) : sink_(sink) {}
+
+    void on_segment(const std::string& file, const SegmentHeader& header) override;
+    void on_frame(const FramePlace& place, const Frame& frame) override;
+    void end(const Scan& scan);
+
+    // What was wrong with a record, the first such thing.
+    [[nodiscard]] const Result<void, Failure>& trouble() const { return trouble_; }
+
+private:
+    [[nodiscard]] DumpLine line_at() const {
+        return {{"file", file_}, {"offset", offset_}, {"lsn", lsn_}};
+    }
+    void show_record(std::span<const std::byte> bytes);
+    void show_unknown(std::span<const std::byte> bytes, const Error& error);
+    void show_runs(DumpLine head, const RunItems& items, Range covered, std::uint64_t generation,
+                   bool with_tags);
+    void note(Errc code, const std::string& what);
+
+    void put_pool(DumpLine& line, PoolIndex index) const;
+    void put_holder(DumpLine& line, HolderIndex index) const;
+    static void put_range(DumpLine& line, Range range);
+
+    void show(const PoolDefined& record);
+    void show(const HolderDefined& record);
+    void show(const Allocated& record) { show_lease("Allocated", record); }
+    void show(const Claimed& record) { show_lease("Claimed", record); }
+    template <class R>
+    void show_lease(const char* type, const R& record);
+    void show(const Released& record);
+    void show(const MarkMoved& record);
+    void show(const UncleanStop& record);
+    void show(const SkippedAhead& record);
+    void show(const SkippedAbove& record);
+    void show(const SequenceSaved& record);
+    void show(const ClaimsSaved& record);
+    void show(const LiveSaved& record);
+
+    const DumpSink& sink_;
+    std::string file_;  // and where in it, of the frame or record that is shown
+    std::uint64_t offset_ = 0;
+    Lsn lsn_ = 0;
+    std::map<PoolIndex, std::string> pools_;
+    std::map<HolderIndex, Holder> holders_;
+    Result<void, Failure> trouble_;
+};
+
+void Dumper::on_segment(const std::string& file, const SegmentHeader& header) {
+    file_ = file;
+    offset_ = 0;
+    lsn_ = header.first_lsn;
+    DumpLine line = line_at();
+    line["segment"] = header.number;
+    line["size"] = header.size;
+    line["store"] = uuid(header.store);
+    line["run"] = header.run;
+    line["base"] = header.base;
+    line["previous"] = header.previous;
+    line["begins_life"] = header.begins_life;
+    line["begins_snapshot"] = header.begins_snapshot;
+    line["has_witness"] = header.has_witness;
+    line["machine"] = hex(header.machine);
+    line["vm"] = uuid(header.vm);
+    sink_(line);
+}
+
+void Dumper::on_frame(const FramePlace& place, const Frame& frame) {
+    const FrameHeader& header = frame.header;
+    offset_ = place.offset;
+    lsn_ = header.lsn;
+    DumpLine line = line_at();
+    line["frame"] = name(header.type);
+    line["count"] = header.count;
+    line["size"] = header.size;
+    line["synced"] = header.synced;
+    if (is_snapshot(header.type)) line["in_use"] = !place.is_aside;
+    if (header.type == FrameType::next) line["next"] = named_by(frame);
+    sink_(line);
+    if (header.type != FrameType::log && header.type != FrameType::snapshot_piece) return;
+    RecordReader records(frame);
+    while (const auto record = records.next()) {
+        show_record(*record);
+        lsn_ += header.type == FrameType::log ? 1 : 0;
+    }
+}
+
+void Dumper::end(const Scan& scan) {
+    offset_ = scan.found.end;
+    lsn_ = scan.recovery.last_lsn + 1;
+    DumpLine line = line_at();
+    line["end"] = scan.recovery.torn_tail ? "torn tail"
+                  : scan.recovery.clean   ? "clean stop"
+                                          : "unclean stop";
+    sink_(line);
+}
+
+void Dumper::show_record(std::span<const std::byte> bytes) {
+    const auto record = decode_record(bytes);
+    if (!record) return show_unknown(bytes, record.error());
+    std::visit([this](const auto& r) { show(r); }, *record);
+}
+
+void Dumper::show_unknown(std::span<const std::byte> bytes, const Error& error) {
+    DumpLine line = line_at();
+    line["record"] = name(error.code);
+    line["bytes"] = hex(bytes);
+    sink_(line);
+    note(error.code, error.code == Errc::record_unknown
+                         ? "a record of this type is unknown here: a newer version wrote it"
+                         : "a record is not whole");
+}
+
+// Damage is worse than what is only unknown.
+void Dumper::note(Errc code, const std::string& what) {
+    const bool is_worse = trouble_ || (code == Errc::journal_damaged &&
+                                       trouble_.error().code == Errc::record_unknown);
+    if (!is_worse) return;
+    trouble_ = Failure{code, file_ + ", offset " + std::to_string(offset_) + ", LSN " +
+                                 std::to_string(lsn_) + ": " + what};
+}
+
+void Dumper::put_pool(DumpLine& line, PoolIndex index) const {
+    const auto pool = pools_.find(index);
+    line["pool"] = pool != pools_.end() ? DumpLine(pool->second) : DumpLine(index);
+}
+
+void Dumper::put_holder(DumpLine& line, HolderIndex index) const {
+    line["holder"] = index;
+    const auto holder = holders_.find(index);
+    if (holder == holders_.end()) return;
+    line["binding"] = name(holder->second.binding);
+    line["uid"] = holder->second.uid;
+    line["gid"] = holder->second.gid;
+}
+
+void Dumper::put_range(DumpLine& line, Range range) {
+    line["first"] = range.first;
+    line["last"] = range.last;
+}
+
+void Dumper::show(const PoolDefined& record) {
+    pools_[record.pool] = std::string(record.name);
+    DumpLine line = line_at();
+    line["record"] = "PoolDefined";
+    line["pool"] = record.name;
+    line["index"] = record.pool;
+    line["policy"] = name(record.policy);
+    line["durability"] = name(record.durability);
+    line["min"] = record.range.first;
+    line["max"] = record.range.last;
+    sink_(line);
+}
+
+void Dumper::show(const HolderDefined& record) {
+    holders_[record.index] = record.holder;
+    DumpLine line = line_at();
+    line["record"] = "HolderDefined";
+    put_holder(line, record.index);
+    sink_(line);
+}
+
+template <class R>
+void Dumper::show_lease(const char* type, const R& record) {
+    DumpLine line = line_at();
+    line["record"] = type;
+    put_pool(line, record.pool);
+    put_range(line, record.range);
+    put_holder(line, record.holder);
+    line["raised_generation"] = record.raised_generation;
+    sink_(line);
+}
+
+void Dumper::show(const Released& record) {
+    DumpLine line = line_at();
+    line["record"] = "Released";
+    put_pool(line, record.pool);
+    put_range(line, record.range);
+    sink_(line);
+}
+
+void Dumper::show(const MarkMoved& record) {
+    DumpLine line = line_at();
+    line["record"] = "MarkMoved";
+    put_pool(line, record.pool);
+    line["mark"] = record.mark;
+    sink_(line);
+}
+
+void Dumper::show(const UncleanStop& /*record*/) {
+    DumpLine line = line_at();
+    line["record"] = "UncleanStop";
+    sink_(line);
+}
+
+void Dumper::show(const SkippedAhead& record) {
+    DumpLine line = line_at();
+    line["record"] = "SkippedAhead";
+    line["count"] = record.count;
+    sink_(line);
+}
+
+void Dumper::show(const SkippedAbove& record) {
+    DumpLine line = line_at();
+    line["record"] = "SkippedAbove";
+    put_pool(line, record.pool);
+    line["floor"] = record.floor;
+    sink_(line);
+}
+
+void Dumper::show(const SequenceSaved& record) {
+    DumpLine line = line_at();
+    line["record"] = "SequenceSaved";
+    put_pool(line, record.pool);
+    const SequenceState& state = record.state;
+    line["cursor"] = json_of(state.cursor);
+    line["highest"] = json_of(state.highest);
+    line["mark"] = json_of(state.mark);
+    line["generation"] = state.generation;
+    line["swept"] = json_of(state.swept);
+    line["claims_first"] =
+        json_of(state.claims ? std::optional(state.claims->first) : std::nullopt);
+    line["claims_last"] = json_of(state.claims ? std::optional(state.claims->last) : std::nullopt);
+    sink_(line);
+}
+
+void Dumper::show(const ClaimsSaved& record) {
+    DumpLine line = line_at();
+    line["record"] = "ClaimsSaved";
+    put_pool(line, record.pool);
+    put_range(line, record.covered);
+    sink_(line);
+    DumpLine head = line_at();
+    head["item"] = "claim";
+    put_pool(head, record.pool);
+    show_runs(std::move(head), record.items, record.covered, 0, false);
+}
+
+void Dumper::show(const LiveSaved& record) {
+    DumpLine line = line_at();
+    line["record"] = "LiveSaved";
+    put_pool(line, record.pool);
+    put_range(line, record.covered);
+    line["generation"] = record.generation;
+    sink_(line);
+    DumpLine head = line_at();
+    head["item"] = "live";
+    put_pool(head, record.pool);
+    show_runs(std::move(head), record.items, record.covered, record.generation, true);
+}
+
+// A line for each item, behind what `head` says of all.
+void Dumper::show_runs(DumpLine head, const RunItems& items, Range covered,
+                       std::uint64_t generation, bool with_tags) {
+    RunReader runs(items.bytes, covered.first, generation);
+    while (const auto run = runs.next()) {
+        DumpLine line = head;
+        put_range(line, run->range);
+        if (with_tags) {
+            line["generation"] = run->tag.generation;
+            line["claimed"] = run->tag.claimed;
+            put_holder(line, run->tag.holder);
+        }
+        sink_(line);
+    }
+    if (!runs.complete())
+        note(Errc::journal_damaged, "the record's items are not what they should be");
+}
+
+}  // namespace
+
+Result<void, Failure> dump(Storage& storage, const DumpSink& sink) {
+    Dumper dumper(sink);
+    NoReplay nobody;
+    const auto found = scan(storage, nobody, &dumper);
+    if (!found) return found.error();
+    if (found->recovery.run == 0) return no_store();
+    dumper.end(*found);
+    return dumper.trouble();
+}
+
+}  // namespace inod
