@@ -56,6 +56,7 @@ public:
         add_adopt();
         add_check();
         add_dump();
+        add_export();
     }
 
     // Runs what the command line says, and returns the exit status.
@@ -235,6 +236,16 @@ private:
                 "A line for each segment, frame, record and item, with file, offset and LSN; with\n"
                 "--json=short an object each. Goes as far as it can, and says on stderr why not\n"
                 "further. Changes nothing. Statuses as of check.");
+    }
+
+    void add_export() {
+        add_offline("export", "The state in a state directory, as lines of JSON for import",
+                    inod::cli::export_state)
+            ->footer(
+                "A line for each holder, pool, claim and live run, with all that a new store "
+                "needs\n"
+                "to go on where this one stopped. Numbers are exact 64-bit integers. Changes\n"
+                "nothing. Statuses as of check.");
     }
 
     void add_check() {

@@ -7,6 +7,7 @@
 #include "lib/base/hex.h"
 #include "lib/offline/check.h"
 #include "lib/offline/dump.h"
+#include "lib/offline/export.h"
 
 namespace inod::cli {
 namespace {
@@ -120,6 +121,15 @@ ExitStatus dump(const OfflineOptions& options) {
     const ExitStatus status = printed(ExitStatus::ok);
     if (!dumped) return refuse(options, dumped.error());
     return status;
+}
+
+ExitStatus export_state(const OfflineOptions& options) {
+    const auto store = open_to_look(options.state_dir);
+    if (!store) return refuse(options, store.error());
+    const auto exported = inod::export_state(
+        *store->storage, [](const std::string& line) { std::puts(line.c_str()); });
+    if (!exported) return refuse(options, exported.error());
+    return printed(ExitStatus::ok);
 }
 
 }  // namespace inod::cli

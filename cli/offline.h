@@ -1,4 +1,5 @@
-// inoctl check and dump: look at a state directory on which no daemon runs, and change nothing.
+// inoctl check, dump and export: look at a state directory on which no daemon runs, and change
+// nothing.
 #pragma once
 
 #include <string>
@@ -21,5 +22,8 @@ ExitStatus check(const OfflineOptions& options);
 // lib/offline/dump.h: with --json a JSON object each. Where it cannot go on it says so on stderr,
 // and ends with ExitStatus::damaged if that is damage.
 ExitStatus dump(const OfflineOptions& options);
+
+// Prints the state as lines of JSON, see lib/offline/state_lines.h, whatever the format.
+ExitStatus export_state(const OfflineOptions& options);
 
 }  // namespace inod::cli

@@ -104,6 +104,20 @@ bool CyclicSequence::allows(const Next& next) const {
     return cursor_ && next.range.first >= *cursor_ && !had_this_generation(next.range);
 }
 
+bool CyclicSequence::is_past(Range range) const noexcept {
+    const auto is_swept = [this](Id id) {
+        return swept_ && id >= *swept_ && (!cursor_ || id < *cursor_);
+    };
+    for (Id id = range.first;;) {
+        const bool is_claimed = claims_ && claims_->contains(id);
+        if (!is_swept(id) && !is_claimed) return false;
+        const Id swept_last = cursor_ ? *cursor_ - 1 : range_.last;
+        const Id last = is_swept(id) ? swept_last : claims_->last;
+        if (last >= range.last) return true;
+        id = last + 1;
+    }
+}
+
 void CyclicSequence::widen(Id max) noexcept {
     if (!cursor_ && max > range_.last) {
         cursor_ = range_.last + 1;

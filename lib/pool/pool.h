@@ -82,6 +82,8 @@ public:
     [[nodiscard]] const PoolSpec& spec() const { return spec_; }
     [[nodiscard]] const PoolCounters& counters() const { return counters_; }
     [[nodiscard]] const RangeTree& live() const { return live_; }
+    // What was claimed of a unique pool above its cursor; null where sequence() has all of it.
+    [[nodiscard]] const RangeTree* claims() const { return sequence_->claims(); }
     // What an entry of live() stands for.
     [[nodiscard]] const Tag& tag_of(const Entry& entry) const noexcept {
         return tags_[entry.value];

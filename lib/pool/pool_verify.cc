@@ -24,6 +24,9 @@ std::optional<std::string> Pool::verify() const {
         }
         if (tag.generation > state.generation)
             return complaint(entry, "is of a generation to come");
+        if (tag.generation == state.generation && !sequence_->is_past(entry.range)) {
+            return complaint(entry, "is live and may be handed out once more");
+        }
         if (before && before->value == entry.value && before->range.last + 1 == entry.range.first) {
             return complaint(entry, "is not one with what it touches and equals");
         }

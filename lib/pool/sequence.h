@@ -91,6 +91,10 @@ public:
     // out of place is refused before it moves anything back.
     [[nodiscard]] virtual bool allows(const Next& next) const = 0;
 
+    // Is it so that no ID of `range` is handed out again with the present generation? All that is
+    // live with it has to be.
+    [[nodiscard]] virtual bool is_past(Range range) const noexcept = 0;
+
     // The pool ends at `max` from now on. Requires that this is not below where it ended.
     virtual void widen(Id max) noexcept = 0;
 

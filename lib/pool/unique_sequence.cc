@@ -134,6 +134,12 @@ bool UniqueSequence::allows(const Next& next) const {
     return !next.raises_generation && check_claim(next.range).has_value();
 }
 
+bool UniqueSequence::is_past(Range range) const noexcept {
+    if (!cursor_ || range.last < *cursor_) return true;
+    const auto claim = claims_.find(std::max(range.first, *cursor_));
+    return claim && claim->range.last >= range.last;
+}
+
 void UniqueSequence::widen(Id max) noexcept {
     if (!cursor_ && max > range_.last) cursor_ = range_.last + 1;
     range_.last = max;

@@ -54,6 +54,7 @@ public:
     void skip_above(std::uint64_t floor) noexcept override;
 
     [[nodiscard]] bool allows(const Next& next) const override;
+    [[nodiscard]] bool is_past(Range range) const noexcept override;
     void widen(Id max) noexcept override;
     [[nodiscard]] SequenceState state() const override;
     [[nodiscard]] std::uint64_t generation() const noexcept override { return 0; }

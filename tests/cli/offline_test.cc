@@ -104,6 +104,32 @@ TEST_F(InoctlOffline, DumpsAState) {
     EXPECT_EQ(std::count(cut.out.begin(), cut.out.end(), '\n'), 1) << "the segment";
 }
 
+TEST_F(InoctlOffline, ExportsAState) {
+    expect_refused(on_state("export"), "state_in_use");
+    stop_used();
+    const auto before = state();
+    const Outcome lines = run(on_state("export"));
+    EXPECT_EQ(lines.status, 0) << lines.err;
+    EXPECT_EQ(lines.out.substr(0, 34), R"({"format":"inod-state","version":1)");
+    EXPECT_NE(
+        lines.out.find(R"({"type":"live","pool":"inode","first":4,"last":10,"generation":0,)"),
+        std::string::npos)
+        << lines.out;
+    EXPECT_NE(lines.out.find("\"max\":18446744073709551615,"), std::string::npos);
+    EXPECT_TRUE(lines.out.ends_with("}\n"));
+    EXPECT_EQ(state(), before);
+    // Where it is printed to is full.
+    const std::string command = INOD_CTL_PROGRAM + (" " + on_state("export")) + " >/dev/full 2>&1";
+    const int status = std::system(command.c_str());
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 4);
+
+    ASSERT_NO_FATAL_FAILURE(damage());
+    const Outcome damaged = run(on_state("export"));
+    EXPECT_EQ(damaged.status, 5);
+    EXPECT_EQ(damaged.out, "");
+}
+
 // A copy that nobody ever ran on has no lock, and gets none.
 TEST_F(InoctlOffline, LooksAtWhatMayOnlyBeRead) {
     stop_used();

@@ -267,5 +267,62 @@ TEST(Restore, RefusesPiecesThatDoNotFit) {
     EXPECT_TRUE(refused({claims({0, id_max}, {60, 61})})) << "above all";
 }
 
+// What is live must not come next, nor ever again with its generation.
+TEST(Restore, WhatIsLiveAndWouldComeAgainIsFoundOut) {
+    struct Case {
+        const char* name;
+        Policy policy;
+        SequenceState state;
+        bool is_sound;
+    };
+    // The live run is 10 to 14, of generation 0 or 3.
+    const auto unique = [](Id cursor) {
+        return SequenceState{.cursor = cursor,
+                             .highest = 50,
+                             .mark = 50,
+                             .generation = 0,
+                             .swept = {},
+                             .claims = {}};
+    };
+    const auto cyclic = [](std::uint64_t generation, Id swept, Id cursor,
+                           std::optional<Range> claims) {
+        return SequenceState{.cursor = cursor,
+                             .highest = 50,
+                             .mark = {},
+                             .generation = generation,
+                             .swept = swept,
+                             .claims = claims};
+    };
+    const Case cases[] = {
+        {"below the cursor", Policy::unique, unique(15), true},
+        {"partly above it", Policy::unique, unique(14), false},
+        {"above it", Policy::unique, unique(5), false},
+        {"swept", Policy::cyclic, cyclic(3, 10, 15, {}), true},
+        {"swept too little", Policy::cyclic, cyclic(3, 11, 15, {}), false},
+        {"not come to", Policy::cyclic, cyclic(3, 1, 14, {}), false},
+        {"claimed", Policy::cyclic, cyclic(3, 1, 5, Range{9, 14}), true},
+        {"swept and claimed", Policy::cyclic, cyclic(3, 1, 12, Range{12, 20}), true},
+        {"neither in between", Policy::cyclic, cyclic(3, 1, 12, Range{13, 20}), false},
+        {"of an earlier generation", Policy::cyclic, cyclic(4, 1, 5, {}), true},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        MemoryBudget budget(1 << 20);
+        Pool pool({.name = "pool", .policy = c.policy, .range = {1, 100}}, budget);
+        pool.begin_restore();
+        ASSERT_TRUE(pool.restore_sequence(c.state));
+        std::vector<std::byte> memory(items_size_max);
+        RunWriter items(memory, 0, c.state.generation);
+        const std::uint64_t generation = c.policy == Policy::unique ? 0 : 3;
+        ASSERT_TRUE(
+            items.add({{10, 14}, {.holder = 0, .claimed = false, .generation = generation}}));
+        ASSERT_TRUE(
+            pool.restore_live(whole_space, RunReader(items.finish(), 0, c.state.generation), 1));
+        const std::string said = pool.verify().value_or("sound");
+        EXPECT_EQ(said, c.is_sound ? "sound"
+                                   : "pool pool: 10-14 is live and may be handed out once more");
+    }
+}
+
 }  // namespace
 }  // namespace inod
