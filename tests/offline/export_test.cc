@@ -52,7 +52,7 @@ TEST(Export, SaysAllThatIsThere) {
         R"({"type":"live","pool":"edge","first":18446744073709551606,"last":18446744073709551615,)"
         R"("generation":1,"holder":0,"claimed":false})",
         R"({"type":"pool","name":"blocks","policy":"unique","durability":"block","min":1,)"
-        R"("max":18446744073709551615,"cursor":3,"highest":9,"mark":16386,"generation":0,)"
+        R"("max":18446744073709551615,"cursor":3,"highest":9,"mark":32770,"generation":0,)"
         R"("swept":null,"claims":null})",
         R"({"type":"claim","pool":"blocks","first":9,"last":9})",
         R"({"type":"live","pool":"blocks","first":1,"last":2,"generation":0,)"
