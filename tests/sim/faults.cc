@@ -56,7 +56,13 @@ ProcessPlan draw_process(Dice& dice) {
     plan.full_disk = once_in(dice, 12, 0, 3);
     if (plan.full_disk) *plan.full_disk *= std::uint64_t{40} * 1024;
     plan.is_full_at_start = !dice.one_in(3);
-    plan.has_long_log = dice.one_in(24);
+    plan.has_long_log = dice.one_in(20);
+    // Groups of many frames, which go on in the next segment, are in long logs alone.
+    if (plan.has_long_log && dice.one_in(2)) {
+        plan.in_life = draw_call(dice, 60);
+        plan.in_life->code.reset();
+        plan.end = End::power_cut;
+    }
     plan.is_started_twice = dice.one_in(16);
     return plan;
 }
