@@ -1,9 +1,7 @@
 #include "cli/adopt.h"
 
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 
 #include <grp.h>
@@ -15,22 +13,19 @@
 #include "lib/base/file_lock.h"
 #include "lib/base/make_directory.h"
 #include "lib/base/posix_storage.h"
+#include "lib/base/system_failure.h"
 
 namespace inod::cli {
 namespace {
 
-Failure failed(const char* call, const std::string& what) {
-    return {Errc::io_error, std::string(call) + " " + what + ": " + std::strerror(errno)};
-}
-
 // Gives up root for whoever owns `path`, for good.
 Result<void, Failure> become_owner_of(const std::string& path) {
     struct stat status {};
-    if (stat(path.c_str(), &status) != 0) return failed("stat", path);
+    if (stat(path.c_str(), &status) != 0) return system_failure("stat", path);
     if (geteuid() != 0 || status.st_uid == 0) return {};
-    if (setgroups(0, nullptr) != 0) return failed("setgroups", path);
-    if (setresgid(status.st_gid, status.st_gid, status.st_gid) != 0) return failed("setgid", path);
-    if (setresuid(status.st_uid, status.st_uid, status.st_uid) != 0) return failed("setuid", path);
+    if (setgroups(0, nullptr) != 0) return system_failure("setgroups", path);
+    if (setresgid(status.st_gid, status.st_gid, status.st_gid) != 0) return system_failure("setgid", path);
+    if (setresuid(status.st_uid, status.st_uid, status.st_uid) != 0) return system_failure("setuid", path);
     return {};
 }
 
