@@ -11,9 +11,9 @@
 #include "config/config.h"
 #include "lib/allocator/adopt.h"
 #include "lib/base/file_lock.h"
-#include "lib/base/make_directory.h"
 #include "lib/base/posix_storage.h"
 #include "lib/base/system_failure.h"
+#include "lib/journal/witness_directory.h"
 
 namespace inod::cli {
 namespace {
@@ -41,10 +41,9 @@ Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
                             .state_dir = options.state_dir,
                             .witness_dir = is_default ? by_default : options.witness_dir,
                             .witness_dir_is_default = is_default};
-    if (auto made = make_directory(here.witness_dir); !made) return made.error();
     const auto state = PosixStorage::open_directory(here.state_dir);
     if (!state) return state.error();
-    const auto witness = PosixStorage::open_directory(here.witness_dir);
+    const auto witness = open_witness_directory(here.witness_dir, here.state_dir);
     if (!witness) return witness.error();
     // Nobody asks it for anything, so what there is fits.
     AllocatorOptions allocator;

@@ -194,6 +194,8 @@ TEST_F(Inoctl, AdoptsAStateWhoseDaemonIsStopped) {
     expect_refused("adopt " + daemon_.state_dir() + " --skip-ahead 0", "state_in_use");
     ASSERT_EQ(daemon_.terminate(), (Exit{.status = 0}));
     expect_refused("adopt " + daemon_.folder() + "/nosuch --skip-ahead 0", "io_error");
+    const std::string inside = " --skip-ahead 0 --witness-dir " + daemon_.state_dir() + "/w";
+    expect_refused("adopt " + daemon_.state_dir() + inside, "config_invalid");
     const auto adopted = json("--json=short adopt " + daemon_.state_dir() + " --skip-ahead 100");
     EXPECT_EQ(adopted["run"], 2);
     ASSERT_EQ(adopted["pools"].size(), 3U);
