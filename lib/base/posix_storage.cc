@@ -90,12 +90,12 @@ std::optional<bool> is_directory(int directory, const dirent& entry) {
 
 }  // namespace
 
-Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_directory(
-    const std::string& path) {
+Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_directory(const std::string& path,
+                                                                            Access access) {
     const int fd =
         retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (fd < 0) return system_failure("open", path);
-    return std::unique_ptr<PosixStorage>(new PosixStorage(path, OwnedFd(fd)));
+    return std::unique_ptr<PosixStorage>(new PosixStorage(path, OwnedFd(fd), access));
 }
 
 Result<std::vector<std::string>, Failure> PosixStorage::list() const {
@@ -125,7 +125,7 @@ Result<std::vector<std::string>, Failure> PosixStorage::list() const {
 Result<std::unique_ptr<File>, Failure> PosixStorage::open_file(const std::string& name, int flags) {
     const std::string path = path_ + "/" + name;
     const int fd = retry_interrupted([&] {
-        return ::openat(directory_.get(), name.c_str(), flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW,
+        return ::openat(directory_.get(), name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW,
                         S_IRUSR | S_IWUSR);
     });
     if (fd < 0) return system_failure("openat", path);
@@ -133,11 +133,11 @@ Result<std::unique_ptr<File>, Failure> PosixStorage::open_file(const std::string
 }
 
 Result<std::unique_ptr<File>, Failure> PosixStorage::create(const std::string& name) {
-    return open_file(name, O_CREAT | O_EXCL);
+    return open_file(name, O_RDWR | O_CREAT | O_EXCL);
 }
 
 Result<std::unique_ptr<File>, Failure> PosixStorage::open(const std::string& name) {
-    return open_file(name, 0);
+    return open_file(name, access_ == Access::read_only ? O_RDONLY : O_RDWR);
 }
 
 Result<void, Failure> PosixStorage::rename(const std::string& from, const std::string& to) {

@@ -18,8 +18,13 @@ namespace inod {
 
 class PosixStorage final : public Storage {
 public:
+    // For how open() opens files: to read and write, or to read alone, which is all that some may,
+    // or where nothing is to be changed.
+    enum class Access { read_write, read_only };
+
     // Opens an existing directory. Errors: io_error.
-    static Result<std::unique_ptr<PosixStorage>, Failure> open_directory(const std::string& path);
+    static Result<std::unique_ptr<PosixStorage>, Failure> open_directory(
+        const std::string& path, Access access = Access::read_write);
 
     // Regular files alone: neither directories nor sockets.
     [[nodiscard]] Result<std::vector<std::string>, Failure> list() const override;
@@ -31,13 +36,14 @@ public:
     [[nodiscard]] Result<void, Failure> sync_names() override;
 
 private:
-    PosixStorage(std::string path, OwnedFd directory)
-        : path_(std::move(path)), directory_(std::move(directory)) {}
+    PosixStorage(std::string path, OwnedFd directory, Access access)
+        : path_(std::move(path)), directory_(std::move(directory)), access_(access) {}
 
     Result<std::unique_ptr<File>, Failure> open_file(const std::string& name, int flags);
 
     const std::string path_;  // for messages; files are found through directory_
     const OwnedFd directory_;
+    const Access access_;
 };
 
 }  // namespace inod

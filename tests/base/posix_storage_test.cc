@@ -57,6 +57,17 @@ TEST_F(PosixStorageTest, WhatIsWrittenReadsBack) {
     EXPECT_EQ(file->read(100, part).value(), 0U);
 }
 
+TEST_F(PosixStorageTest, ForReadingAloneItOpensNoFileToWrite) {
+    ASSERT_TRUE(storage_->create("a").value()->write(0, std::vector<std::byte>(10)));
+    const auto reader =
+        PosixStorage::open_directory(path_, PosixStorage::Access::read_only).value();
+    const auto file = reader->open("a").value();
+    std::vector<std::byte> bytes(20);
+    EXPECT_EQ(file->read(0, bytes).value(), 10U);
+    EXPECT_EQ(file->write(0, bytes).error().code, Errc::io_error);
+    EXPECT_EQ(file->size().value(), 10U);
+}
+
 TEST_F(PosixStorageTest, FilesAreForTheOwnerAlone) {
     ASSERT_TRUE(storage_->create("a"));
     struct stat status {};
