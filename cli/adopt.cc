@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/backup.h"
 #include "config/config.h"
 #include "lib/allocator/adopt.h"
 #include "lib/base/file_lock.h"
+#include "lib/base/make_directory.h"
 #include "lib/base/posix_storage.h"
 #include "lib/base/system_failure.h"
 #include "lib/journal/witness_directory.h"
@@ -24,23 +26,36 @@ Result<void, Failure> become_owner_of(const std::string& path) {
     if (stat(path.c_str(), &status) != 0) return system_failure("stat", path);
     if (geteuid() != 0 || status.st_uid == 0) return {};
     if (setgroups(0, nullptr) != 0) return system_failure("setgroups", path);
-    if (setresgid(status.st_gid, status.st_gid, status.st_gid) != 0) return system_failure("setgid", path);
-    if (setresuid(status.st_uid, status.st_uid, status.st_uid) != 0) return system_failure("setuid", path);
+    if (setresgid(status.st_gid, status.st_gid, status.st_gid) != 0)
+        return system_failure("setgid", path);
+    if (setresuid(status.st_uid, status.st_uid, status.st_uid) != 0)
+        return system_failure("setuid", path);
     return {};
 }
 
+Surroundings surroundings_of(const AdoptOptions& options) {
+    const std::string by_default = default_witness_dir(options.state_dir);
+    const bool is_default = options.witness_dir.empty() || options.witness_dir == by_default;
+    return {.machine = {},
+            .state_dir = options.state_dir,
+            .witness_dir = is_default ? by_default : options.witness_dir,
+            .witness_dir_is_default = is_default};
+}
+
 Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
+    std::unique_ptr<BackupFile> backup;
+    if (!options.from.empty()) {
+        auto opened = open_backup(options.from);
+        if (!opened) return opened.error();
+        backup = *std::move(opened);
+        if (auto made = make_directory(options.state_dir); !made) return made.error();
+    }
     if (auto owner = become_owner_of(options.state_dir); !owner) return owner.error();
     const auto lock =
         lock_file(options.state_dir + "/lock",
                   "state directory " + options.state_dir + ": inod runs on it; stop it first");
     if (!lock) return lock.error();
-    const std::string by_default = default_witness_dir(options.state_dir);
-    const bool is_default = options.witness_dir.empty() || options.witness_dir == by_default;
-    const Surroundings here{.machine = {},
-                            .state_dir = options.state_dir,
-                            .witness_dir = is_default ? by_default : options.witness_dir,
-                            .witness_dir_is_default = is_default};
+    const Surroundings here = surroundings_of(options);
     const auto state = PosixStorage::open_directory(here.state_dir);
     if (!state) return state.error();
     const auto witness = open_witness_directory(here.witness_dir, here.state_dir);
@@ -48,7 +63,9 @@ Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
     // Nobody asks it for anything, so what there is fits.
     AllocatorOptions allocator;
     allocator.memory_max = UINT64_MAX;
-    return inod::adopt(**state, **witness, std::move(allocator), {options.skip_ahead.count}, here);
+    const SkipAhead skip{options.skip_ahead.count};
+    if (backup) return adopt_backup(*backup, **state, **witness, allocator, skip, here);
+    return inod::adopt(**state, **witness, std::move(allocator), skip, here);
 }
 
 Json json_of(const Adoption& adoption) {
@@ -71,8 +88,7 @@ void print_lines(const Adoption& adoption) {
 ExitStatus adopt(const AdoptOptions& options) {
     const auto adopted = adopt_at(options);
     if (!adopted) {
-        std::fprintf(stderr, "inoctl: %s: %s\n", std::string(name(adopted.error().code)).c_str(),
-                     adopted.error().message.c_str());
+        complain_of(adopted.error());
         return ExitStatus::refused;
     }
     if (adopted->pools_missing > 0) {

@@ -120,6 +120,11 @@ std::string describe(const Error& error, const std::string& own_text) {
     return text;
 }
 
+void complain_of(const Failure& failure) {
+    std::fprintf(stderr, "inoctl: %s: %s\n", std::string(name(failure.code)).c_str(),
+                 failure.message.c_str());
+}
+
 void print(const Json& json, Format format) {
     std::printf("%s\n", json.dump(format == Format::pretty ? indent : -1).c_str());
 }

@@ -35,6 +35,9 @@ std::string text_of(const std::vector<proto::Stat>& stats);
 // `own_text` is what the client library has to say, which may be empty.
 std::string describe(const Error& error, const std::string& own_text);
 
+// Says on stderr why something was refused: the error's name first.
+void complain_of(const Failure& failure);
+
 // Prints `json` in this format, which is not off.
 void print(const Json& json, Format format);
 
