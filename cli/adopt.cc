@@ -4,35 +4,49 @@
 #include <cstdio>
 #include <memory>
 
+#include "cli/backup.h"
 #include "cli/state_directory.h"
 #include "config/config.h"
 #include "lib/allocator/adopt.h"
 #include "lib/base/file_lock.h"
 #include "lib/base/make_directory.h"
 #include "lib/base/posix_storage.h"
+#include "lib/journal/witness_directory.h"
 
 namespace inod::cli {
 namespace {
 
+Surroundings surroundings_of(const AdoptOptions& options) {
+    const std::string by_default = default_witness_dir(options.state_dir);
+    const bool is_default = options.witness_dir.empty() || options.witness_dir == by_default;
+    return {.machine = {},
+            .state_dir = options.state_dir,
+            .witness_dir = is_default ? by_default : options.witness_dir,
+            .witness_dir_is_default = is_default};
+}
+
 Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
+    std::unique_ptr<BackupFile> backup;
+    if (!options.from.empty()) {
+        auto opened = open_backup(options.from);
+        if (!opened) return opened.error();
+        backup = *std::move(opened);
+        if (auto made = make_directory(options.state_dir); !made) return made.error();
+    }
     if (auto owner = become_owner_of(options.state_dir); !owner) return owner.error();
     const auto lock = lock_file(options.state_dir + "/lock", in_use_message(options.state_dir));
     if (!lock) return lock.error();
-    const std::string by_default = default_witness_dir(options.state_dir);
-    const bool is_default = options.witness_dir.empty() || options.witness_dir == by_default;
-    const Surroundings here{.machine = {},
-                            .state_dir = options.state_dir,
-                            .witness_dir = is_default ? by_default : options.witness_dir,
-                            .witness_dir_is_default = is_default};
-    if (auto made = make_directory(here.witness_dir); !made) return made.error();
+    const Surroundings here = surroundings_of(options);
     const auto state = PosixStorage::open_directory(here.state_dir);
     if (!state) return state.error();
-    const auto witness = PosixStorage::open_directory(here.witness_dir);
+    const auto witness = open_witness_directory(here.witness_dir, here.state_dir);
     if (!witness) return witness.error();
     // Nobody asks it for anything, so what there is fits.
     AllocatorOptions allocator;
     allocator.memory_max = UINT64_MAX;
-    return inod::adopt(**state, **witness, std::move(allocator), {options.skip_ahead.count}, here);
+    const SkipAhead skip{options.skip_ahead.count};
+    if (backup) return adopt_backup(*backup, **state, **witness, allocator, skip, here);
+    return inod::adopt(**state, **witness, std::move(allocator), skip, here);
 }
 
 Json json_of(const Adoption& adoption) {

@@ -1,5 +1,5 @@
-// inoctl adopt: goes on with an old copy of a state directory. It needs no daemon, and none may run
-// on the directory.
+// inoctl adopt: goes on with an old copy of a state directory, or with a backup. It needs no
+// daemon, and none may run on the directory.
 #pragma once
 
 #include <string>
@@ -12,6 +12,7 @@ namespace inod::cli {
 
 struct AdoptOptions {
     std::string state_dir;
+    std::string from;         // the backup; empty: the copy is in the state directory
     std::string witness_dir;  // empty: beside the state directory
     SkipAheadArgument skip_ahead;
     Format format = Format::off;
@@ -21,7 +22,8 @@ struct AdoptOptions {
 // with what it skipped, and says on stderr why it was refused.
 //
 // Whoever runs it as root becomes the owner of the state directory first, since what it writes
-// there has to be the daemon's.
+// there has to be the daemon's; the backup is opened before. If there is a backup and the state
+// directory is not there, it is made, for whoever runs it.
 ExitStatus adopt(const AdoptOptions& options);
 
 }  // namespace inod::cli

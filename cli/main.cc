@@ -11,8 +11,10 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/adopt.h"
+#include "cli/backup.h"
 #include "cli/commands.h"
 #include "cli/offline.h"
+#include "config/config.h"
 #include "lib/base/standard_descriptors.h"
 
 namespace {
@@ -54,6 +56,7 @@ public:
         add_queries();
         add_overviews();
         add_adopt();
+        add_backup();
         add_check();
         add_dump();
         add_export();
@@ -170,10 +173,12 @@ private:
         add("ping", "Does the daemon answer?", inod::cli::ping);
     }
 
-    // From here on verbs that no daemon can carry out: none may run.
+    // From here on verbs that need no daemon; but for backup, none may run.
     void add_adopt() {
         CLI::App* const verb = app_.add_subcommand(
-            "adopt", "Go on with an old copy of a state directory that inod refuses to start on");
+            "adopt",
+            "Go on with a backup, or with an old copy of a state directory that inod refuses to "
+            "start on");
         add_state_dir(verb, adopt_.state_dir);
         verb->callback([this] {
             offline_ = [this] {
@@ -196,6 +201,10 @@ private:
                 "have been handed out since the copy was made; auto: by what the witness knows")
             ->required()
             ->option_text("N|auto REQUIRED");
+        verb->add_option("--from", adopt_.from,
+                         "A backup, which is put into DIR first; DIR is empty or not there")
+            ->option_text("FILE")
+            ->check(not_empty_);
         verb->add_option("--witness-dir", adopt_.witness_dir,
                          "Where the witness is, if not beside DIR")
             ->check(not_empty_);
@@ -203,9 +212,10 @@ private:
             "Leases stay as they are in the copy. What was handed out since reads as released, "
             "what\n"
             "was released since is live again, and the numbers passed over are never handed out.\n"
-            "Whoever runs it as root acts as the owner of DIR. Prints each pool, from where and "
-            "to\n"
-            "where it skipped. Put back a copy of the newest state instead, if there is one.\n"
+            "Whoever runs it as root acts as the owner of DIR, so make it for the daemon's user\n"
+            "before a backup is put into it. Prints each pool, from where and to where it "
+            "skipped.\n"
+            "Put back a copy of the newest state instead, if there is one.\n"
             "Ends with status 0, 1 if it was refused, 2 for a wrong command line, 4 if what was\n"
             "skipped could not be printed.");
     }
@@ -260,6 +270,38 @@ private:
                 "not be printed, 5 for damage: each is a line on stderr.");
     }
 
+    // The daemon may run beside it, or not.
+    void add_backup() {
+        CLI::App* const verb = app_.add_subcommand(
+            "backup", "Copy the state into one file, while the daemon runs or not");
+        verb->add_option("FILE", backup_.file, "The backup; it must not be there yet")
+            ->required()
+            ->check(not_empty_);
+        backup_.state_dir = inod::Config().state_dir;
+        verb->add_option("--state-dir", backup_.state_dir, "The state directory")
+            ->option_text("DIR (" + backup_.state_dir + ")")
+            ->check(not_empty_);
+        verb->add_flag("--force", backup_.replaces, "Replace FILE if it is there");
+        verb->callback([this] {
+            offline_ = [this] {
+                backup_.format = options_.format;
+                return inod::cli::backup(backup_);
+            };
+        });
+        verb->footer(
+            "What was acknowledged before it began is in it, and it was read back when this "
+            "ends.\n"
+            "Reads the state directory's files, so run it as the daemon's user or as root. "
+            "The\n"
+            "witness is no part of it: it is how inod notices that a backup was put back. To "
+            "go "
+            "on\n"
+            "with one: inoctl adopt DIR --from FILE.\n"
+            "Ends with status 0, 1 if it was refused, 2 for a wrong command line, 4 if it is "
+            "made\n"
+            "and that could not be printed. If it is killed, FILE.new-PID may be left behind.");
+    }
+
     const CLI::Validator not_empty_{
         [](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); },
         ""};
@@ -268,6 +310,7 @@ private:
     CLI::App app_{"inoctl: numbers from inod, the number daemon"};
     Options options_;
     inod::cli::AdoptOptions adopt_;
+    inod::cli::BackupOptions backup_;
     inod::cli::OfflineOptions looked_at_;
     Command command_ = nullptr;  // null: offline_
     std::function<ExitStatus()> offline_;

@@ -14,13 +14,10 @@
 
 #include "lib/base/file_lock.h"
 #include "lib/base/make_directory.h"
+#include "lib/base/system_failure.h"
 
 namespace inod::daemon {
 namespace {
-
-Failure failure(const std::string& call, const std::string& path) {
-    return {Errc::io_error, call + " " + path + ": " + std::strerror(errno)};
-}
 
 // A directory with files of which none is ours belongs to something else: a mistyped path.
 Result<void, Failure> check_ours(const std::string& directory) {
@@ -59,7 +56,7 @@ Result<sockaddr_un, Failure> address_of(const std::string& path) {
 // socket that refuses to be connected to has no process behind it. Does not wait.
 Result<void, Failure> check_unserved(const sockaddr_un& address, const std::string& path) {
     const OwnedFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!probe) return failure("socket", path);
+    if (!probe) return system_failure("socket", path);
     const auto* const raw_address = reinterpret_cast<const sockaddr*>(&address);
     // EAGAIN: its queue is full (connect(2)).
     if (connect(probe.get(), raw_address, sizeof(address)) == 0 || errno == EAGAIN) {
@@ -80,14 +77,14 @@ Result<void, Failure> bind_to(int socket, const std::string& path, std::uint32_t
                            "socket " + path + ": a file that is no socket is there"};
         }
         if (auto free = check_unserved(*address, path); !free) return free.error();
-        if (unlink(path.c_str()) != 0) return failure("unlink", path);
+        if (unlink(path.c_str()) != 0) return system_failure("unlink", path);
     }
     if (bind(socket, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
-        return failure("bind", path);
+        return system_failure("bind", path);
     }
     // Nobody can connect before listen(2), so nobody sees the permissions that bind(2) gave.
-    if (chmod(path.c_str(), mode) != 0) return failure("chmod", path);
-    if (listen(socket, SOMAXCONN) != 0) return failure("listen", path);
+    if (chmod(path.c_str(), mode) != 0) return system_failure("chmod", path);
+    if (listen(socket, SOMAXCONN) != 0) return system_failure("listen", path);
     return {};
 }
 
@@ -136,7 +133,7 @@ Result<Listener, Failure> listen_at(const std::string& path, std::uint32_t mode)
     auto lock = lock_file(path + ".lock", "socket " + path + ": another inod serves it");
     if (!lock) return lock.error();
     OwnedFd made(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!made) return failure("socket", path);
+    if (!made) return system_failure("socket", path);
     if (auto bound = bind_to(made.get(), path, mode); !bound) return bound.error();
     return Listener(std::move(made), std::move(*lock), path);
 }

@@ -29,12 +29,12 @@
 #include "daemon/machine_identity.h"
 #include "daemon/memory_limit.h"
 #include "daemon/session.h"
-#include "daemon/witness_directory.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
 #include "lib/base/posix_storage.h"
 #include "lib/journal/segment.h"
 #include "lib/journal/stale_copy.h"
+#include "lib/journal/witness_directory.h"
 
 namespace inod::daemon {
 namespace {

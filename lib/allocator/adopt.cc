@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/journal/restore.h"
+
 namespace inod {
 namespace {
 
@@ -44,6 +46,9 @@ public:
           allocator_(state, std::move(options)) {}
 
     Result<Adoption, Failure> run();
+    // All that comes before the first change of the store: whatever can refuse the adoption, and
+    // the witness's word that the store is stale. Instead of run().
+    Result<void, Failure> announce();
 
 private:
     Result<std::uint64_t, Failure> admit(const Recovery& store);
@@ -74,6 +79,22 @@ Result<Adoption, Failure> Adopter::run() {
     if (auto closed = allocator_.close(); !closed) return closed.error();
     if (auto done = mark_done(); !done) return done.error();
     return adoption_;
+}
+
+Result<void, Failure> Adopter::announce() {
+    auto seen = load(witness_, here_);
+    if (!seen) return seen.error();
+    seen_ = *std::move(seen);
+    bool is_admitted = false;
+    // Recovery goes no further than to the question whether to go on.
+    const auto recovery =
+        allocator_.recover([&](const Recovery& store) -> Result<std::uint64_t, Failure> {
+            auto admitted = admit(store);
+            is_admitted = admitted.has_value();
+            return is_admitted ? Failure{Errc::ok, "not yet"} : admitted.error();
+        });
+    if (is_admitted) return {};
+    return recovery.error();
 }
 
 // Called with what the journal says of the store, before anything is changed; answers with the run
@@ -186,6 +207,20 @@ Result<Adoption, Failure> adopt(Storage& state, Storage& witness_directory,
                                 const Surroundings& here) {
     options.journal.has_witness = true;
     return Adopter(state, witness_directory, std::move(options), skip, here).run();
+}
+
+Result<Adoption, Failure> adopt_backup(BackupFile& backup, Storage& state,
+                                       Storage& witness_directory, const AllocatorOptions& options,
+                                       SkipAhead skip, const Surroundings& here) {
+    const auto in_state = [&here](Failure failure) {
+        failure.message = "state directory " + here.state_dir + ": " + failure.message;
+        return failure;
+    };
+    if (auto is_empty = check_restorable(state); !is_empty) return in_state(is_empty.error());
+    auto announced = Adopter(backup, witness_directory, options, skip, here).announce();
+    if (!announced) return announced.error();
+    if (auto restored = restore(backup, state); !restored) return in_state(restored.error());
+    return adopt(state, witness_directory, options, skip, here);
 }
 
 }  // namespace inod

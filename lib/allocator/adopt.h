@@ -16,6 +16,7 @@
 #include "lib/allocator/allocator.h"
 #include "lib/base/result.h"
 #include "lib/base/storage.h"
+#include "lib/journal/backup_file.h"
 #include "lib/journal/stale_copy.h"
 
 namespace inod {
@@ -56,5 +57,17 @@ struct Adoption {
 //   io_error, no_space. The message names the remedy.
 Result<Adoption, Failure> adopt(Storage& state, Storage& witness_directory,
                                 AllocatorOptions options, SkipAhead skip, const Surroundings& here);
+
+// The same of a backup, which it brings into `state` first.
+//
+// What can refuse it comes before anything is written. Then the witness is told that the store is
+// stale, and only then are the segments brought in: so one that was cut off anywhere leaves a
+// directory, empty or not, on which nothing starts, and is done again. If all segments are there by
+// then, that is an adoption without a backup.
+//
+// Errors: state_in_use if `state` is not empty (lib/journal/restore.h); those of adopt().
+Result<Adoption, Failure> adopt_backup(BackupFile& backup, Storage& state,
+                                       Storage& witness_directory, const AllocatorOptions& options,
+                                       SkipAhead skip, const Surroundings& here);
 
 }  // namespace inod

@@ -1,17 +1,14 @@
 #include "lib/base/file_lock.h"
 
 #include <cerrno>
-#include <cstring>
 
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include "lib/base/system_failure.h"
+
 namespace inod {
 namespace {
-
-Failure failure(const std::string& call, const std::string& path) {
-    return {Errc::io_error, call + " " + path + ": " + std::strerror(errno)};
-}
 
 // A signal may interrupt it on a file system that is far away.
 OwnedFd open_file(const std::string& path, int flags) {
@@ -24,9 +21,9 @@ OwnedFd open_file(const std::string& path, int flags) {
 
 Result<OwnedFd, Failure> lock(OwnedFd file, int how, const std::string& path,
                               const std::string& in_use) {
-    if (!file) return failure("open", path);
+    if (!file) return system_failure("open", path);
     if (flock(file.get(), how | LOCK_NB) == 0) return file;
-    if (errno != EWOULDBLOCK) return failure("flock", path);
+    if (errno != EWOULDBLOCK) return system_failure("flock", path);
     return Failure{Errc::state_in_use, in_use};
 }
 

@@ -13,7 +13,7 @@ namespace inod {
 
 // Opens `path`, a file that exists for no other purpose and is made (mode 0600) if it is not there,
 // and locks it. Does not wait. Errors: state_in_use, with the message `in_use`, if somebody else
-// has it; io_error.
+// has it; io_error, no_space.
 Result<OwnedFd, Failure> lock_file(const std::string& path, const std::string& in_use);
 
 // Locks the file if it is there, so that nobody gets it by lock_file() meanwhile; others may look

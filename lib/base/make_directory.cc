@@ -1,7 +1,6 @@
 #include "lib/base/make_directory.h"
 
 #include <cerrno>
-#include <cstring>
 #include <optional>
 
 #include <fcntl.h>
@@ -9,17 +8,10 @@
 #include <unistd.h>
 
 #include "lib/base/owned_fd.h"
+#include "lib/base/system_failure.h"
 
 namespace inod {
 namespace {
-
-// From errno, so nothing may come between the call that failed and this one.
-Failure failed(const char* call, const std::string& path) {
-    const int reason = errno;
-    const bool full = reason == ENOSPC || reason == EDQUOT;
-    return {full ? Errc::no_space : Errc::io_error,
-            std::string(call) + " " + path + ": " + std::strerror(reason)};
-}
 
 // The directory that has the name `path` in it.
 std::string above(std::string path) {
@@ -32,8 +24,8 @@ std::string above(std::string path) {
 
 std::optional<Failure> sync_names_of(const std::string& path) {
     const OwnedFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) return failed("open", path);
-    if (::fsync(directory.get()) != 0) return failed("fsync", path);
+    if (!directory) return system_failure("open", path);
+    if (::fsync(directory.get()) != 0) return system_failure("fsync", path);
     return std::nullopt;
 }
 
@@ -42,7 +34,7 @@ std::optional<Failure> sync_names_of(const std::string& path) {
 Result<void, Failure> make_directory(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0) {
         if (errno == EEXIST) return {};
-        return failed("mkdir", path);
+        return system_failure("mkdir", path);
     }
     if (auto failure = sync_names_of(above(path))) {
         ::rmdir(path.c_str());

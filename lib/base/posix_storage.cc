@@ -1,31 +1,17 @@
 #include "lib/base/posix_storage.h"
 
 #include <cerrno>
-#include <cstring>
 #include <optional>
-#include <system_error>
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/system_failure.h"
+
 namespace inod {
 namespace {
-
-// From errno, so nothing may come between the call that failed and this one.
-Failure failed(const char* call, const std::string& path) {
-    const int reason = errno;
-    const bool full = reason == ENOSPC || reason == EDQUOT;
-    return {full ? Errc::no_space : Errc::io_error,
-            std::string(call) + "(" + path + "): " + std::generic_category().message(reason)};
-}
-
-// As a file system that is mounted read-only would say it.
-Failure refused(const char* call, const std::string& path) {
-    errno = EROFS;
-    return failed(call, path);
-}
 
 template <class Call>
 auto retry_interrupted(Call call) {
@@ -47,7 +33,7 @@ public:
                 return ::pread(fd_.get(), out.data() + done, out.size() - done,
                                static_cast<off_t>(offset + done));
             });
-            if (size < 0) return failed("pread", path_);
+            if (size < 0) return system_failure("pread", path_);
             if (size == 0) break;  // the file's end
             done += static_cast<std::size_t>(size);
         }
@@ -60,10 +46,10 @@ public:
             const ssize_t size = retry_interrupted([&] {
                 return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
             });
-            if (size < 0) return failed("pwrite", path_);
+            if (size < 0) return system_failure("pwrite", path_);
             if (size == 0) {  // no error, no progress: POSIX does not promise that it ever ends
                 errno = EIO;
-                return failed("pwrite", path_);
+                return system_failure("pwrite", path_);
             }
             offset += static_cast<std::uint64_t>(size);
             bytes = bytes.subspan(static_cast<std::size_t>(size));
@@ -73,14 +59,14 @@ public:
 
     [[nodiscard]] Result<void, Failure> sync() override {
         if (retry_interrupted([&] { return ::fdatasync(fd_.get()); }) != 0) {
-            return failed("fdatasync", path_);
+            return system_failure("fdatasync", path_);
         }
         return {};
     }
 
     [[nodiscard]] Result<std::uint64_t, Failure> size() const override {
         struct stat status {};
-        if (::fstat(fd_.get(), &status) != 0) return failed("fstat", path_);
+        if (::fstat(fd_.get(), &status) != 0) return system_failure("fstat", path_);
         return static_cast<std::uint64_t>(status.st_size);
     }
 
@@ -104,32 +90,22 @@ std::optional<bool> is_directory(int directory, const dirent& entry) {
 
 }  // namespace
 
-Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_directory(
-    const std::string& path) {
-    return open_path(path, false);
-}
-
-Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_directory_to_look(
-    const std::string& path) {
-    return open_path(path, true);
-}
-
-Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_path(const std::string& path,
-                                                                       bool is_to_look) {
+Result<std::unique_ptr<PosixStorage>, Failure> PosixStorage::open_directory(const std::string& path,
+                                                                            Access access) {
     const int fd =
         retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-    if (fd < 0) return failed("open", path);
-    return std::unique_ptr<PosixStorage>(new PosixStorage(path, OwnedFd(fd), is_to_look));
+    if (fd < 0) return system_failure("open", path);
+    return std::unique_ptr<PosixStorage>(new PosixStorage(path, OwnedFd(fd), access));
 }
 
 Result<std::vector<std::string>, Failure> PosixStorage::list() const {
     // A descriptor of its own: reading moves the position that a dup(2) would share.
     const int fd = retry_interrupted(
         [&] { return ::openat(directory_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-    if (fd < 0) return failed("openat", path_);
+    if (fd < 0) return system_failure("openat", path_);
     const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(fd));
     if (!directory) {
-        const Failure failure = failed("fdopendir", path_);
+        const Failure failure = system_failure("fdopendir", path_);
         ::close(fd);
         return failure;
     }
@@ -139,10 +115,10 @@ Result<std::vector<std::string>, Failure> PosixStorage::list() const {
         const dirent* const entry = ::readdir(directory.get());
         if (entry == nullptr) break;
         const auto left_out = is_directory(fd, *entry);
-        if (!left_out) return failed("fstatat", path_ + "/" + entry->d_name);
+        if (!left_out) return system_failure("fstatat", path_ + "/" + entry->d_name);
         if (!*left_out) names.emplace_back(entry->d_name);
     }
-    if (errno != 0) return failed("readdir", path_);
+    if (errno != 0) return system_failure("readdir", path_);
     return names;
 }
 
@@ -152,38 +128,46 @@ Result<std::unique_ptr<File>, Failure> PosixStorage::open_file(const std::string
         return ::openat(directory_.get(), name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW,
                         S_IRUSR | S_IWUSR);
     });
-    if (fd < 0) return failed("openat", path);
+    if (fd < 0) return system_failure("openat", path);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(path, OwnedFd(fd)));
 }
 
+// As a file system that is mounted read-only would say it.
+Result<void, Failure> PosixStorage::check_may_change(const char* call,
+                                                     const std::string& name) const {
+    if (access_ == Access::read_write) return {};
+    errno = EROFS;
+    return system_failure(call, path_ + "/" + name);
+}
+
 Result<std::unique_ptr<File>, Failure> PosixStorage::create(const std::string& name) {
-    if (is_to_look_) return refused("openat", path_ + "/" + name);
+    if (auto allowed = check_may_change("openat", name); !allowed) return allowed.error();
     return open_file(name, O_RDWR | O_CREAT | O_EXCL);
 }
 
 Result<std::unique_ptr<File>, Failure> PosixStorage::open(const std::string& name) {
-    return open_file(name, is_to_look_ ? O_RDONLY : O_RDWR);
+    return open_file(name, access_ == Access::read_only ? O_RDONLY : O_RDWR);
 }
 
 Result<void, Failure> PosixStorage::rename(const std::string& from, const std::string& to) {
-    if (is_to_look_) return refused("renameat", path_ + "/" + from);
+    if (auto allowed = check_may_change("renameat", from); !allowed) return allowed;
     if (::renameat(directory_.get(), from.c_str(), directory_.get(), to.c_str()) != 0) {
-        return failed("renameat", path_ + "/" + from);
+        return system_failure("renameat", path_ + "/" + from);
     }
     return {};
 }
 
 Result<void, Failure> PosixStorage::remove(const std::string& name) {
-    if (is_to_look_) return refused("unlinkat", path_ + "/" + name);
+    if (auto allowed = check_may_change("unlinkat", name); !allowed) return allowed;
     if (::unlinkat(directory_.get(), name.c_str(), 0) != 0) {
-        return failed("unlinkat", path_ + "/" + name);
+        return system_failure("unlinkat", path_ + "/" + name);
     }
     return {};
 }
 
 Result<void, Failure> PosixStorage::sync_names() {
     if (retry_interrupted([&] { return ::fsync(directory_.get()); }) != 0) {
-        return failed("fsync", path_);
+        return system_failure("fsync", path_);
     }
     return {};
 }

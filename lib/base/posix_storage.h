@@ -18,11 +18,13 @@ namespace inod {
 
 class PosixStorage final : public Storage {
 public:
+    // To read and write, or to read alone, which is all that some may: then whatever would change
+    // something fails with io_error.
+    enum class Access { read_write, read_only };
+
     // Opens an existing directory. Errors: io_error.
-    static Result<std::unique_ptr<PosixStorage>, Failure> open_directory(const std::string& path);
-    // Likewise for who may only read it. Whatever would change something fails with io_error.
-    static Result<std::unique_ptr<PosixStorage>, Failure> open_directory_to_look(
-        const std::string& path);
+    static Result<std::unique_ptr<PosixStorage>, Failure> open_directory(
+        const std::string& path, Access access = Access::read_write);
 
     // Regular files alone: neither directories nor sockets.
     [[nodiscard]] Result<std::vector<std::string>, Failure> list() const override;
@@ -34,16 +36,16 @@ public:
     [[nodiscard]] Result<void, Failure> sync_names() override;
 
 private:
-    PosixStorage(std::string path, OwnedFd directory, bool is_to_look)
-        : path_(std::move(path)), directory_(std::move(directory)), is_to_look_(is_to_look) {}
-    static Result<std::unique_ptr<PosixStorage>, Failure> open_path(const std::string& path,
-                                                                    bool is_to_look);
+    PosixStorage(std::string path, OwnedFd directory, Access access)
+        : path_(std::move(path)), directory_(std::move(directory)), access_(access) {}
+    [[nodiscard]] Result<void, Failure> check_may_change(const char* call,
+                                                         const std::string& name) const;
 
     Result<std::unique_ptr<File>, Failure> open_file(const std::string& name, int flags);
 
     const std::string path_;  // for messages; files are found through directory_
     const OwnedFd directory_;
-    const bool is_to_look_;
+    const Access access_;
 };
 
 }  // namespace inod

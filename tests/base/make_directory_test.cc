@@ -46,7 +46,7 @@ TEST_F(MakeDirectory, MakesNoDirectoryAbove) {
     const auto made = make_directory(path("no/such"));
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().code, Errc::io_error);
-    EXPECT_EQ(made.error().message, "mkdir " + path("no/such") + ": No such file or directory");
+    EXPECT_EQ(made.error().message, "mkdir(" + path("no/such") + "): No such file or directory");
     EXPECT_FALSE(fs::exists(path("no")));
 }
 

@@ -63,7 +63,8 @@ TEST_F(PosixStorageTest, WhoeverOnlyLooksChangesNothing) {
         ASSERT_TRUE(file->write(0, bytes("hello")));
     }
     std::filesystem::permissions(path_ + "/a", std::filesystem::perms::owner_read);
-    const auto looking = PosixStorage::open_directory_to_look(path_).value();
+    const auto looking =
+        PosixStorage::open_directory(path_, PosixStorage::Access::read_only).value();
     const auto file = looking->open("a").value();
     EXPECT_EQ(read_all(*file), "hello");
     EXPECT_EQ(file->write(0, bytes("x")).error().code, Errc::io_error);

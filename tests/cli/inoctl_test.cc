@@ -2,6 +2,12 @@
 #include "tests/cli/inoctl.h"
 
 #include <array>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
 
 #include <unistd.h>
 
@@ -79,11 +85,27 @@ TEST_F(Inoctl, JsonKeepsEveryBit) {
 }
 
 TEST_F(Inoctl, WrongUsageEndsWithStatus2) {
-    for (const char* arguments :
-         {"", "nosuch", "alloc", "alloc inode --count x", "alloc inode --count -1",
-          "alloc inode --count 1 --at 1", "alloc inode --at 1@1", "release inode", "lookup inode",
-          "lookup inode 1-2", "lookup inode x", "next inode 1@1", "--json=nice ping", "adopt",
-          "adopt x", "adopt x --skip-ahead some", "adopt x --skip-ahead -1"}) {
+    for (const char* arguments : {"",
+                                  "nosuch",
+                                  "alloc",
+                                  "alloc inode --count x",
+                                  "alloc inode --count -1",
+                                  "alloc inode --count 1 --at 1",
+                                  "alloc inode --at 1@1",
+                                  "release inode",
+                                  "lookup inode",
+                                  "lookup inode 1-2",
+                                  "lookup inode x",
+                                  "next inode 1@1",
+                                  "--json=nice ping",
+                                  "adopt",
+                                  "adopt x",
+                                  "adopt x --skip-ahead some",
+                                  "adopt x --skip-ahead -1",
+                                  "adopt x --skip-ahead 0 --from ''",
+                                  "backup",
+                                  "backup ''",
+                                  "backup x --state-dir ''"}) {
         SCOPED_TRACE(arguments);
         const Outcome outcome = run(arguments);
         EXPECT_EQ(outcome.status, 2);
@@ -121,6 +143,8 @@ TEST_F(Inoctl, AdoptsAStateWhoseDaemonIsStopped) {
     expect_refused("adopt " + daemon_.state_dir() + " --skip-ahead 0", "state_in_use");
     ASSERT_EQ(daemon_.terminate(), (Exit{.status = 0}));
     expect_refused("adopt " + daemon_.folder() + "/nosuch --skip-ahead 0", "io_error");
+    const std::string inside = " --skip-ahead 0 --witness-dir " + daemon_.state_dir() + "/w";
+    expect_refused("adopt " + daemon_.state_dir() + inside, "config_invalid");
     const auto adopted = json("--json=short adopt " + daemon_.state_dir() + " --skip-ahead 100");
     EXPECT_EQ(adopted["run"], 2);
     ASSERT_EQ(adopted["pools"].size(), 3U);
@@ -136,6 +160,58 @@ TEST_F(Inoctl, AdoptsAStateWhoseDaemonIsStopped) {
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
     EXPECT_GT(json("--json=short alloc inode")["first"], inode["to"]);
     EXPECT_EQ(json("--json=short lookup inode 2")["first"], 1) << "leases stay";
+}
+
+// A daemon that hangs answers nobody, and its files are there all the same.
+TEST_F(Inoctl, BacksUpAStateWhoseDaemonHangs) {
+    run("alloc inode --count 3");
+    const std::string folder = daemon_.folder() + "/backups";
+    std::filesystem::create_directory(folder);
+    const std::string file = folder + "/b";
+    const std::string backup = "backup " + file + " --state-dir " + daemon_.state_dir();
+    daemon_.signal(SIGSTOP);
+    const auto made = json("--json=short " + backup);
+    expect_refused(backup, "io_error");
+    const std::string first = content_of(file);
+    const Outcome again = run(backup + " --force");
+    daemon_.signal(SIGCONT);
+    EXPECT_EQ(again.out.substr(0, again.out.find(' ')), file + ":") << again.err;
+    EXPECT_EQ(content_of(file), first);
+    EXPECT_EQ(made["file"], file);
+    EXPECT_EQ(made["size"], first.size());
+    EXPECT_EQ(made["run"], 1);
+    EXPECT_EQ(std::filesystem::status(file).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+        EXPECT_EQ(entry.path(), file) << "it is all there is";
+    expect("ping", run("ping").out);
+}
+
+TEST_F(Inoctl, BacksUpToAFileOutsideTheState) {
+    const std::string of = " --state-dir " + daemon_.state_dir();
+    expect_refused("backup " + daemon_.state_dir() + "/b" + of, "config_invalid");
+    expect_refused("backup --force " + daemon_.folder() + of, "io_error");
+    expect_refused("backup " + daemon_.folder() + "/none/b" + of, "io_error");
+    expect_refused("backup " + daemon_.folder() + "/b --state-dir " + daemon_.folder() + "/none",
+                   "io_error");
+}
+
+TEST_F(Inoctl, AdoptsABackupIntoAnEmptyDirectoryAlone) {
+    run("alloc inode --count 3");
+    const std::string file = daemon_.folder() + "/b";
+    ASSERT_EQ(run("backup " + file + " --state-dir " + daemon_.state_dir()).status, 0);
+    ASSERT_EQ(daemon_.terminate(), (Exit{.status = 0}));
+    const std::string from = " --skip-ahead 0 --from ";
+    const std::string fresh = daemon_.folder() + "/fresh";
+    expect_refused("adopt " + daemon_.state_dir() + from + file, "state_in_use");
+    expect_refused("adopt " + fresh + from + daemon_.folder() + "/none", "io_error");
+    expect_refused("adopt " + fresh + from + daemon_.config_file(), "journal_damaged");
+    EXPECT_FALSE(std::filesystem::exists(fresh)) << "what is refused has made nothing";
+    std::filesystem::create_symlink(file, daemon_.folder() + "/latest");
+    EXPECT_EQ(run("adopt " + fresh + from + daemon_.folder() + "/latest").status, 0);
+    daemon_.use_state_dir(fresh);
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    EXPECT_EQ(json("--json=short lookup inode 2")["first"], 1);
 }
 
 TEST_F(Inoctl, NoDaemonEndsWithStatus3) {

@@ -1,12 +1,10 @@
 // A copy of the state directory that is put back: refused, and gone on with by the command that the
 // refusal prints.
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <tuple>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include "tests/e2e/daemon_process.h"
 #include "tests/e2e/support.h"
@@ -15,13 +13,6 @@ namespace inod::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-
-// As a shell runs it, with the inoctl of this build first in the PATH.
-int run_in_shell(const std::string& command) {
-    const std::string folder = fs::path(INOD_CTL_PROGRAM).parent_path();
-    const int status = std::system(("PATH=" + folder + ":$PATH; " + command).c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 class StaleCopy : public testing::Test {
 protected:

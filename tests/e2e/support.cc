@@ -1,9 +1,19 @@
 #include "tests/e2e/support.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <stdexcept>
 
+#include <sys/wait.h>
+
 namespace inod::e2e {
+
+int run_in_shell(const std::string& command) {
+    const std::string folder = std::filesystem::path(INOD_CTL_PROGRAM).parent_path();
+    const int status = std::system(("PATH=" + folder + ":$PATH; " + command).c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
 
 std::vector<proto::LeaseRecord> list_all(Client& client, PoolRef pool, std::uint32_t limit) {
     std::vector<proto::LeaseRecord> all;

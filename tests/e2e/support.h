@@ -20,6 +20,10 @@ inline const std::string three_pools = R"({
   "journal": {"segment_size": 1048576}
 })";
 
+// Runs the command as a shell does, with the inoctl of this build first in the PATH. Returns its
+// status, -1 if it did not end by itself.
+int run_in_shell(const std::string& command);
+
 // Every lease of the pool, page by page. Throws where a page fails.
 std::vector<proto::LeaseRecord> list_all(Client& client, PoolRef pool, std::uint32_t limit = 0);
 

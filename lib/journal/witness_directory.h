@@ -8,7 +8,7 @@
 #include "lib/base/posix_storage.h"
 #include "lib/base/result.h"
 
-namespace inod::daemon {
+namespace inod {
 
 // Makes `directory` (mode 0700) if it is not there, and opens it. Needs no lock of its own: whoever
 // has that of `state_dir`, which must exist, has the witness too, and the witness's record tells
@@ -19,4 +19,4 @@ namespace inod::daemon {
 Result<std::unique_ptr<PosixStorage>, Failure> open_witness_directory(const std::string& directory,
                                                                       const std::string& state_dir);
 
-}  // namespace inod::daemon
+}  // namespace inod

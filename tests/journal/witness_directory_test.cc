@@ -1,4 +1,4 @@
-#include "daemon/witness_directory.h"
+#include "lib/journal/witness_directory.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace inod::daemon {
+namespace inod {
 namespace {
 
 namespace fs = std::filesystem;
@@ -80,4 +80,4 @@ TEST_F(WitnessDirectory, IsADirectoryBelowOneThatIsThere) {
 }
 
 }  // namespace
-}  // namespace inod::daemon
+}  // namespace inod

@@ -1,30 +1,24 @@
-#include "daemon/witness_directory.h"
+#include "lib/journal/witness_directory.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
 #include <unistd.h>
 
+#include "lib/base/lies_in.h"
 #include "lib/base/make_directory.h"
 #include "lib/journal/witness.h"
 
-namespace inod::daemon {
+namespace inod {
 namespace {
 
 namespace fs = std::filesystem;
 
 // A copy of the state directory would then bring its own witness along.
 Result<void, Failure> check_outside(const std::string& directory, const std::string& state_dir) {
-    std::error_code error;
-    const fs::path state = fs::canonical(state_dir, error);
-    if (error) return Failure{Errc::io_error, "realpath " + state_dir + ": " + error.message()};
-    // What of it is there; the rest as it is written.
-    const fs::path witness = fs::weakly_canonical(directory, error);
-    if (error) return Failure{Errc::io_error, "realpath " + directory + ": " + error.message()};
-    const auto [end, differs] =
-        std::mismatch(state.begin(), state.end(), witness.begin(), witness.end());
-    if (end != state.end()) return {};
+    const auto inside = lies_in(directory, state_dir);
+    if (!inside) return inside.error();
+    if (!*inside) return {};
     return Failure{Errc::config_invalid,
                    "witness directory " + directory + ": lies in state directory " + state_dir +
                        ", so a copy of the one brings a copy of the other; name another with "
@@ -68,4 +62,4 @@ Result<std::unique_ptr<PosixStorage>, Failure> open_witness_directory(
     return storage;
 }
 
-}  // namespace inod::daemon
+}  // namespace inod

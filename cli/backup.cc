@@ -1,0 +1,99 @@
+#include "cli/backup.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+
+#include <unistd.h>
+
+#include "cli/state_directory.h"
+#include "lib/base/lies_in.h"
+#include "lib/base/posix_storage.h"
+#include "lib/journal/backup.h"
+
+namespace inod::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+Failure refused(const std::string& file, const std::string& why, Errc code = Errc::io_error) {
+    return {code, "backup " + file + ": " + why};
+}
+
+// May a backup be made there?
+Result<void, Failure> check_place(const BackupOptions& options) {
+    const auto inside = lies_in(options.file, options.state_dir);
+    if (!inside) return inside.error();
+    if (*inside) {
+        return refused(options.file,
+                       "it lies in state directory " + options.state_dir +
+                           ", and would be lost with it; name a file elsewhere",
+                       Errc::config_invalid);
+    }
+    std::error_code error;
+    const fs::file_status status = fs::symlink_status(options.file, error);
+    if (!fs::exists(status)) return {};
+    if (fs::is_directory(status)) return refused(options.file, "it is a directory; name a file");
+    if (!options.replaces) return refused(options.file, "it is there already; --force replaces it");
+    return {};
+}
+
+Result<BackupMade, Failure> make(const BackupOptions& options) {
+    if (auto checked = check_place(options); !checked) return checked.error();
+    const fs::path path = fs::absolute(options.file);
+    const std::string file_name = path.filename();
+    if (file_name.empty()) return refused(options.file, "it names a directory; name a file");
+    const auto state =
+        PosixStorage::open_directory(options.state_dir, PosixStorage::Access::read_only);
+    if (!state) return state.error();
+    const auto directory = PosixStorage::open_directory(path.parent_path());
+    if (!directory) return directory.error();
+    // Two at a time do not meet.
+    const BackupName as{.name = file_name,
+                        .temporary = file_name + ".new-" + std::to_string(getpid())};
+    auto made = back_up(**state, **directory, as);
+    if (!made)
+        return Failure{made.error().code,
+                       "state directory " + options.state_dir + ": " + made.error().message};
+    return made;
+}
+
+}  // namespace
+
+ExitStatus backup(const BackupOptions& options) {
+    const auto made = make(options);
+    if (!made) {
+        complain(made.error());
+        return ExitStatus::refused;
+    }
+    if (options.format == Format::off) {
+        std::printf("%s: %llu bytes, run %llu up to LSN %llu\n", options.file.c_str(),
+                    static_cast<unsigned long long>(made->size),
+                    static_cast<unsigned long long>(made->run),
+                    static_cast<unsigned long long>(made->last_lsn));
+    } else {
+        print(Json{{"file", options.file},
+                   {"size", made->size},
+                   {"segments", made->segments},
+                   {"run", made->run},
+                   {"last_lsn", made->last_lsn}},
+              options.format);
+    }
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return ExitStatus::ok;
+    std::fprintf(stderr, "inoctl: backed up, but that could not be printed\n");
+    return ExitStatus::unheard;
+}
+
+Result<std::unique_ptr<BackupFile>, Failure> open_backup(const std::string& file) {
+    std::error_code error;
+    const fs::path path = fs::canonical(file, error);
+    if (error) return refused(file, error.message());
+    const auto directory =
+        PosixStorage::open_directory(path.parent_path(), PosixStorage::Access::read_only);
+    if (!directory) return directory.error();
+    auto opened = BackupFile::open(**directory, path.filename());
+    if (opened || opened.error().code == Errc::io_error) return opened;
+    return refused(file, opened.error().message, opened.error().code);
+}
+
+}  // namespace inod::cli
