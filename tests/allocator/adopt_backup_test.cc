@@ -16,13 +16,14 @@ std::string said(const Result<Adoption, Failure>& adoption) {
 
 // A store of which a backup was made while it ran, and that is gone. Its witness is still there.
 struct Loss {
-    Loss() {
+    // So many groups after the backup. Without any the witness is not ahead of it.
+    explicit Loss(int groups = 3) {
         EXPECT_EQ(inod::said(machine.start()), "recovered");
         EXPECT_TRUE(told.hand_out(machine, 10));
         const auto made = back_up(machine.disk, directory, as);
         EXPECT_TRUE(made) << made.error().message;
         held = machine.allocator->next(0, 0).result.value();
-        for (int group = 0; group < 3; ++group)
+        for (int group = 0; group < groups; ++group)
             EXPECT_TRUE(told.hand_out(machine, 40));
         machine.allocator.reset();
     }
@@ -103,35 +104,42 @@ void finish(Loss& loss, sim::MemStorage& state) {
     ASSERT_EQ(said(loss.adopt(state)), "adopted");
 }
 
+void cut_off_anywhere(bool at_witness, int groups) {
+    bool ended = false;
+    int begun = 0;  // something was there, and was not to be started on
+    for (std::uint64_t call = 1; !ended; ++call) {
+        SCOPED_TRACE(std::string(at_witness ? "witness" : "state") + " call " +
+                     std::to_string(call));
+        Loss loss(groups);
+        sim::MemStorage state;
+        (at_witness ? loss.machine.witness_disk : state).die_at_call(call);
+        ended = loss.adopt(state).has_value();
+        std::mt19937_64 random(call);
+        state.crash(random);
+        loss.machine.witness_disk.crash(random);
+        const bool is_empty = state.names().empty();
+        const Errc started = loss.start(state);
+        if (started != Errc::ok) {
+            ASSERT_FALSE(ended);
+            ASSERT_TRUE(started == Errc::state_stale || started == Errc::journal_damaged);
+            begun += is_empty ? 0 : 1;
+            ASSERT_NO_FATAL_FAILURE(finish(loss, state));
+            ASSERT_EQ(loss.start(state), Errc::ok);
+        } else {
+            ASSERT_FALSE(is_empty);
+        }
+        ASSERT_TRUE(loss.told.hand_out(loss.machine, 30));
+        loss.machine.allocator.reset();
+    }
+    EXPECT_GT(begun, at_witness ? 0 : 10);
+}
+
 TEST(AdoptBackup, CutOffAnywhereItLeavesNothingThatStarts) {
     for (const bool at_witness : {false, true}) {
-        bool ended = false;
-        int begun = 0;  // something was there, and was not to be started on
-        for (std::uint64_t call = 1; !ended; ++call) {
-            SCOPED_TRACE(std::string(at_witness ? "witness" : "state") + " call " +
-                         std::to_string(call));
-            Loss loss;
-            sim::MemStorage state;
-            (at_witness ? loss.machine.witness_disk : state).die_at_call(call);
-            ended = loss.adopt(state).has_value();
-            std::mt19937_64 random(call);
-            state.crash(random);
-            loss.machine.witness_disk.crash(random);
-            const bool is_empty = state.names().empty();
-            const Errc started = loss.start(state);
-            if (started != Errc::ok) {
-                ASSERT_FALSE(ended);
-                ASSERT_TRUE(started == Errc::state_stale || started == Errc::journal_damaged);
-                begun += is_empty ? 0 : 1;
-                ASSERT_NO_FATAL_FAILURE(finish(loss, state));
-                ASSERT_EQ(loss.start(state), Errc::ok);
-            } else {
-                ASSERT_FALSE(is_empty);
-            }
-            ASSERT_TRUE(loss.told.hand_out(loss.machine, 30));
-            loss.machine.allocator.reset();
+        for (const int groups : {0, 3}) {
+            SCOPED_TRACE(std::to_string(groups) + " groups behind");
+            ASSERT_NO_FATAL_FAILURE(cut_off_anywhere(at_witness, groups));
         }
-        EXPECT_GT(begun, at_witness ? 0 : 10);
     }
 }
 
