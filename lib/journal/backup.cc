@@ -36,19 +36,6 @@ Result<void, Failure> check_same(const SegmentHeader& found, const SegmentHeader
     return changed(segment_name(found.number) + " was used again while it was copied");
 }
 
-// For whoever wants to know that a journal reads back, and not what it says.
-class Nobody final : public Replay {
-public:
-    Result<void, Failure> snapshot_begin() override { return {}; }
-    Result<void, Failure> snapshot_record(std::span<const std::byte> /*record*/) override {
-        return {};
-    }
-    Result<void, Failure> snapshot_end() override { return {}; }
-    Result<void, Failure> log_record(Lsn /*lsn*/, std::span<const std::byte> /*record*/) override {
-        return {};
-    }
-};
-
 // One attempt.
 class Copier {
 public:
@@ -88,7 +75,7 @@ Result<BackupMade, Failure> Copier::run() {
     if (auto found = find(); !found) return found.error();
     if (auto copied = copy_chain(); !copied) return copied.error();
     BackupFile copy(out_, parts_);
-    Nobody nobody;
+    NoReplay nobody;
     const auto read = scan(copy, nobody);
     if (!read) return read.error();
     const Recovery& recovery = read->recovery;

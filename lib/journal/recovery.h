@@ -100,6 +100,19 @@ public:
     virtual void on_frame(const FramePlace& place, const Frame& frame) = 0;
 };
 
+// For whoever wants to know that a journal reads back, or to watch, and not what it says.
+class NoReplay final : public Replay {
+public:
+    Result<void, Failure> snapshot_begin() override { return {}; }
+    Result<void, Failure> snapshot_record(std::span<const std::byte> /*record*/) override {
+        return {};
+    }
+    Result<void, Failure> snapshot_end() override { return {}; }
+    Result<void, Failure> log_record(Lsn /*lsn*/, std::span<const std::byte> /*record*/) override {
+        return {};
+    }
+};
+
 // Reads all, hands it to `replay`, changes nothing on the disk. Shows it to `watcher`, unless that
 // is null.
 // Errors: journal_damaged, record_unknown, io_error, and those of `replay`.

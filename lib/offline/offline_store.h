@@ -10,19 +10,6 @@
 
 namespace inod {
 
-// Takes whatever a scan reads: for a watcher that is all that is wanted.
-class NoReplay final : public Replay {
-public:
-    Result<void, Failure> snapshot_begin() override { return {}; }
-    Result<void, Failure> snapshot_record(std::span<const std::byte> /*record*/) override {
-        return {};
-    }
-    Result<void, Failure> snapshot_end() override { return {}; }
-    Result<void, Failure> log_record(Lsn /*lsn*/, std::span<const std::byte> /*record*/) override {
-        return {};
-    }
-};
-
 // Of an allocator that nobody asks for anything: so what there is fits, and pools are as the
 // journal has them.
 inline AllocatorOptions options_to_look() {

@@ -1,6 +1,7 @@
 // The state after a restart is the state before it; records that cannot be are refused.
 #include <array>
 
+#include "lib/journal/recovery.h"
 #include "tests/allocator/used.h"
 
 namespace inod {
@@ -113,13 +114,6 @@ TEST(Recovery, PastTheMemoryBudgetIsRefused) {
     ASSERT_FALSE(started);
     EXPECT_EQ(started.error().code, Errc::out_of_memory);
 }
-
-class NoReplay final : public Replay {
-    Result<void, Failure> snapshot_begin() override { return {}; }
-    Result<void, Failure> snapshot_end() override { return {}; }
-    Result<void, Failure> snapshot_record(std::span<const std::byte>) override { return {}; }
-    Result<void, Failure> log_record(Lsn, std::span<const std::byte>) override { return {}; }
-};
 
 using Bytes = std::vector<std::byte>;
 
