@@ -44,7 +44,8 @@ Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
     // Nobody asks it for anything, so what there is fits.
     AllocatorOptions allocator;
     allocator.memory_max = UINT64_MAX;
-    const SkipAhead skip{options.skip_ahead.count};
+    const SkipAhead skip{.count = options.skip_ahead.count,
+                         .may_stay_below_witness = options.may_stay_below_witness};
     if (backup) return adopt_backup(*backup, **state, **witness, allocator, skip, here);
     return inod::adopt(**state, **witness, std::move(allocator), skip, here);
 }

@@ -15,6 +15,7 @@ struct AdoptOptions {
     std::string from;         // the backup; empty: the copy is in the state directory
     std::string witness_dir;  // empty: beside the state directory
     SkipAheadArgument skip_ahead;
+    bool may_stay_below_witness = false;  // see lib/allocator/adopt.h
     Format format = Format::off;
 };
 

@@ -22,6 +22,11 @@ Failure refused(const std::string& file, const std::string& why, Errc code = Err
 
 // May a backup be made there?
 Result<void, Failure> check_place(const BackupOptions& options) {
+    std::error_code error;
+    if (!fs::is_directory(options.state_dir, error)) {
+        return refused(options.file, "there is no state directory " + options.state_dir +
+                                         "; --state-dir says where it is");
+    }
     const auto inside = lies_in(options.file, options.state_dir);
     if (!inside) return inside.error();
     if (*inside) {
@@ -30,10 +35,11 @@ Result<void, Failure> check_place(const BackupOptions& options) {
                            ", and would be lost with it; name a file elsewhere",
                        Errc::config_invalid);
     }
-    std::error_code error;
     const fs::file_status status = fs::symlink_status(options.file, error);
     if (!fs::exists(status)) return {};
-    if (fs::is_directory(status)) return refused(options.file, "it is a directory; name a file");
+    if (!fs::is_regular_file(status)) {
+        return refused(options.file, "it is there and no regular file; name another");
+    }
     if (!options.replaces) return refused(options.file, "it is there already; --force replaces it");
     return {};
 }

@@ -205,6 +205,9 @@ private:
                          "A backup, which is put into DIR first; DIR is empty or not there")
             ->option_text("FILE")
             ->check(not_empty_);
+        verb->add_flag("--below-witness", adopt_.may_stay_below_witness,
+                       "N may be too few to come up to what the witness knows, where that is a\n"
+                       "claim far up which the pool never reaches");
         verb->add_option("--witness-dir", adopt_.witness_dir,
                          "Where the witness is, if not beside DIR")
             ->check(not_empty_);

@@ -53,6 +53,7 @@ public:
 private:
     Result<std::uint64_t, Failure> admit(const Recovery& store);
     Result<void, Failure> check_marks() const;
+    Result<void, Failure> check_count() const;
     Result<void, Failure> mark_unfinished(const Recovery& store);
     Result<void, Failure> skip();
     Result<void, Failure> flush();
@@ -116,9 +117,7 @@ Result<std::uint64_t, Failure> Adopter::admit(const Recovery& store) {
     adoption_.pools_missing = static_cast<std::size_t>(std::count_if(
         marks_.begin(), marks_.end(),
         [&](const PoolMark& mark) { return mark.pool >= allocator_.pool_index_end(); }));
-    if (is_auto) {
-        if (auto checked = check_marks(); !checked) return checked.error();
-    }
+    if (auto checked = is_auto ? check_marks() : check_count(); !checked) return checked.error();
     if (auto marked = mark_unfinished(store); !marked) return marked.error();
     return std::max(store.run, seen_ ? seen_->facts.run : 0);
 }
@@ -136,6 +135,37 @@ Result<void, Failure> Adopter::check_marks() const {
                                       "name too");
     }
     return {};
+}
+
+// By how much a pool of the copy must skip to come above what the witness knows of it; 0 if it knows
+// nothing newer.
+std::uint64_t needed_count(const Pool& pool, const PoolMark& mark) {
+    if (mark.value <= mark_of(mark.pool, pool).value) return 0;
+    const std::uint64_t missing = mark.value - position(pool);
+    // Numbers of the witnessed generation may have been handed out.
+    return pool.spec().policy == Policy::unique ? missing : missing + 1;
+}
+
+// Does the number come up to what the witness knows was handed out?
+Result<void, Failure> Adopter::check_count() const {
+    if (skip_.may_stay_below_witness) return {};
+    std::uint64_t needed = 0;
+    std::string name;
+    for (const PoolMark& mark : marks_) {
+        if (mark.pool >= allocator_.pool_index_end()) continue;
+        const Pool& pool = allocator_.any_pool(mark.pool);
+        if (needed_count(pool, mark) <= needed) continue;
+        needed = needed_count(pool, mark);
+        name = pool.spec().name;
+    }
+    if (*skip_.count >= needed) return {};
+    return Failure{Errc::state_stale,
+                   "state directory " + here_.state_dir + ": with --skip-ahead " +
+                       std::to_string(*skip_.count) + " pool '" + name +
+                       "' would hand out again what the witness in " + here_.witness_dir +
+                       " knows was handed out. Give auto, or " + std::to_string(needed) +
+                       " at least; or, if that is a claim far up which the pool never reaches, a "
+                       "smaller number with --below-witness"};
 }
 
 // Above the run of this life, so that the store stays stale until all is done. The marks stay, so

@@ -27,6 +27,9 @@ struct SkipAhead {
     // 0 where surely nothing was handed out since. None: by what the witness knows, to a stride
     // above its marks (store_witness.h).
     std::optional<std::uint64_t> count;
+    // A number may be too few to come up to what the witness knows of a pool. That is right only where
+    // what the witness knows is a claim far up, which the pool is never to reach.
+    bool may_stay_below_witness = false;
 };
 
 struct Adoption {
@@ -51,7 +54,7 @@ struct Adoption {
 // numbers and nothing else.
 //
 // Requires that the caller holds the lock of the state directory.
-// Errors: state_stale if there is no store, or if `skip` has no count and the witness does not tell
+// Errors: state_stale if there is no store, if the number comes below what the witness knows, or if `skip` has no count and the witness does not tell
 //   (there is none, or it is damaged, of another store or version, or knows pools that the copy
 //   lacks or has with another max): with a number it goes on. Those of Allocator::recover(), and
 //   io_error, no_space. The message names the remedy.

@@ -57,8 +57,10 @@ Result<void, Failure> check_no_store(const WitnessRecord& witness, const Surroun
     return stale(here,
                  "it is empty, but the witness in " + here.witness_dir + " knows of store " +
                      uuid(witness.facts.store) + " in run " + std::to_string(witness.facts.run),
-                 "Put the state back; or, if all its numbers may be handed out again, begin anew: "
-                 "rm " +
+                 "Put the state back; or go on with a backup of it: inoctl adopt " +
+                     shell_word(here.state_dir) +
+                     " --from FILE --skip-ahead auto; or, if all its numbers may be handed out "
+                     "again, begin anew: rm " +
                      shell_word(here.witness_dir + "/" + witness_file));
 }
 

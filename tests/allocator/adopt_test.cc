@@ -92,7 +92,8 @@ TEST(Adopt, RepeatsNothingHoweverMuchWasHandedOutSince) {
 
 TEST(Adopt, SkipsSoManyAsAreAskedFor) {
     Story story;
-    const auto adoption = adopt_copy(story.machine, *story.copy, {.count = 5000});
+    const auto adoption =
+        adopt_copy(story.machine, *story.copy, {.count = 5000, .may_stay_below_witness = true});
     ASSERT_EQ(said(adoption), "adopted");
     for (const Adoption::SkippedPool& pool : adoption->pools)
         EXPECT_EQ(pool.to - pool.from, 5000U) << pool.name;
@@ -154,7 +155,7 @@ TEST(Adopt, ByTheWitnessIsRefusedWhereThatCannotTell) {
         EXPECT_EQ(refused.error().code, Errc::state_stale);
         EXPECT_NE(refused.error().message.find(c.says), std::string::npos)
             << refused.error().message;
-        EXPECT_EQ(said(adopt_copy(story.machine, *story.copy, {.count = 10'000})), "adopted");
+        EXPECT_EQ(said(adopt_copy(story.machine, *story.copy, {.count = 3'000'000})), "adopted");
         EXPECT_EQ(story.start(), Errc::ok);
     }
 }
@@ -193,6 +194,23 @@ TEST(Adopt, CutOffAnywhereItLeavesACopyThatIsStaleOrAdopted) {
         }
         EXPECT_GT(stale, 3);
     }
+}
+
+// Whoever names a number need not know what the witness knows; but it is held against it.
+TEST(Adopt, ByANumberThatComesBelowTheWitnessIsRefused) {
+    Story story;
+    const auto refused = adopt_copy(story.machine, *story.copy, {.count = 0});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::state_stale);
+    const std::string& message = refused.error().message;
+    const std::size_t at = message.find("Give auto, or ");
+    ASSERT_NE(at, message.npos) << message;
+    const std::uint64_t enough = std::stoull(message.substr(at + 14));
+    ASSERT_GT(enough, 0U);
+    EXPECT_FALSE(adopt_copy(story.machine, *story.copy, {.count = enough - 1}));
+    ASSERT_EQ(said(adopt_copy(story.machine, *story.copy, {.count = enough})), "adopted");
+    ASSERT_EQ(inod::said(story.machine.start_on(*story.copy)), "recovered");
+    EXPECT_TRUE(story.told.hand_out(story.machine, 40));
 }
 
 }  // namespace

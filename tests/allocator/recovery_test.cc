@@ -1,7 +1,8 @@
 // The state after a restart is the state before it; records that cannot be are refused.
+#include "lib/journal/recovery.h"
+
 #include <array>
 
-#include "lib/journal/recovery.h"
 #include "tests/allocator/used.h"
 
 namespace inod {
