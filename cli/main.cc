@@ -13,6 +13,7 @@
 #include "cli/adopt.h"
 #include "cli/backup.h"
 #include "cli/commands.h"
+#include "cli/import.h"
 #include "cli/offline.h"
 #include "config/config.h"
 #include "lib/base/standard_descriptors.h"
@@ -60,6 +61,7 @@ public:
         add_check();
         add_dump();
         add_export();
+        add_import();
     }
 
     // Runs what the command line says, and returns the exit status.
@@ -261,6 +263,33 @@ private:
                 "nothing. Statuses as of check.");
     }
 
+    void add_import() {
+        CLI::App* const verb = app_.add_subcommand(
+            "import", "Make a new store of what export printed, read from standard input");
+        verb->add_option("DIR", imported_.state_dir, "Where: not there yet, or empty")
+            ->required()
+            ->check(not_empty_);
+        const auto* const skip =
+            add_number(
+                verb, "--skip-ahead",
+                "How many numbers and generations each pool passes over: as many at least as\n"
+                "the other store may have handed out since the export",
+                skip_ahead_)
+                ->default_str("none");
+        verb->callback([this, skip] {
+            if (skip->count() > 0) imported_.skip_ahead = skip_ahead_;
+            offline_ = [this] {
+                imported_.format = options_.format;
+                return inod::cli::import_state(imported_);
+            };
+        });
+        verb->footer(
+            "The store that was exported must not hand out any more, or each number comes twice.\n"
+            "Whoever runs it as root acts as the owner of DIR, if that is there. After an error\n"
+            "there is no store. Ends with status 0, 1 if it was refused, 2 for a wrong command\n"
+            "line, 4 if what was made could not be printed.");
+    }
+
     void add_check() {
         add_offline("check", "Is the store in a state directory sound? Changes nothing",
                     inod::cli::check)
@@ -315,6 +344,8 @@ private:
     inod::cli::AdoptOptions adopt_;
     inod::cli::BackupOptions backup_;
     inod::cli::OfflineOptions looked_at_;
+    inod::cli::ImportOptions imported_;
+    std::uint64_t skip_ahead_ = 0;
     Command command_ = nullptr;  // null: offline_
     std::function<ExitStatus()> offline_;
 };

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,6 +80,16 @@ public:
     // nothing on the disk. The options need no pools: all are as the journal has them. Errors:
     // those of scan(); journal_damaged where records contradict each other; out_of_memory.
     Result<Scan, Failure> load();
+
+    // Makes a new store in a storage that has none, in a state that comes from elsewhere: `source`
+    // hands it over as the records of a snapshot, and nothing is written before it is through. Each
+    // pool skips ahead by `skip_ahead`, if that is given, as in lib/pool/pool.h. Ends this life
+    // with the mark of a clean stop. The options need no pools.
+    // Errors: those of `source`, which passes on what the Replay refuses: journal_damaged where
+    //   records contradict each other, out_of_memory; io_error, no_space.
+    using Source = std::function<Result<void, Failure>(Replay& replay)>;
+    Result<Recovery, Failure> create(const Source& source,
+                                     std::optional<std::uint64_t> skip_ahead = {});
 
     // Is there room for the records of one more request? If not, flush first. Every request below
     // but lookup() and next() requires it.

@@ -176,6 +176,22 @@ Result<Scan, Failure> Allocator::load() {
     return scan;
 }
 
+Result<Recovery, Failure> Allocator::create(const Source& source,
+                                            std::optional<std::uint64_t> skip_ahead) {
+    Recoverer recoverer(*this);
+    if (auto told = source(recoverer); !told) return told.error();
+    for (const auto& served_pool : pools_) {
+        if (skip_ahead) served_pool->pool.skip_ahead(*skip_ahead);
+    }
+    auto recovery = journal_.recover(recoverer, {});
+    if (!recovery) return recovery;
+    INOD_ASSERT(recovery->created);
+    begin_snapshot(true);
+    if (auto flushed = flush_all(); !flushed) return flushed.error();
+    if (auto closed = journal_.close(); !closed) return closed.error();
+    return recovery;
+}
+
 Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> bytes, Place place) {
     const auto record = decode_record(bytes);
     if (!record && record.error().code == Errc::record_unknown) {

@@ -60,6 +60,7 @@ constexpr std::array entries{
     INOD_ERRC(io_error, "a system call on a file failed"),
     INOD_ERRC(state_stale,
               "the state directory is an old copy; put the newest one back, or see `inoctl adopt`"),
+    INOD_ERRC(import_invalid, "what is to be imported is no state that can have been"),
     INOD_ERRC(not_connected, "no daemon answers at the socket"),
     INOD_ERRC(timed_out, "no reply in time; the request may still be carried out"),
     INOD_ERRC(in_doubt, "the connection broke with the request under way"),

@@ -54,6 +54,7 @@ enum class Errc : std::uint16_t {
     pool_changed = 68,     // The configuration contradicts what the journal knows of a pool.
     io_error = 69,         // A system call on a file failed.
     state_stale = 70,      // The state directory is an old copy, or a copy from another machine.
+    import_invalid = 71,   // What is to be imported is no state: whoever wrote it mends the line.
 
     // The client library alone; never on the wire.
     not_connected = 80,       // No daemon answers at the socket.

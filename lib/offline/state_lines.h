@@ -1,5 +1,5 @@
 // The state of a store as lines of text, to take it out of one and into another: written by
-// export.h.
+// export.h, read by import.h.
 //
 // Each line is a JSON object with just these members, in this order, and nothing else. Numbers are
 // JSON integers from 0 to 2^64 - 1, exact; null stands for none.

@@ -105,7 +105,12 @@ TEST_F(Inoctl, WrongUsageEndsWithStatus2) {
                                   "adopt x --skip-ahead 0 --from ''",
                                   "backup",
                                   "backup ''",
-                                  "backup x --state-dir ''"}) {
+                                  "backup x --state-dir ''",
+                                  "check",
+                                  "dump",
+                                  "export",
+                                  "import",
+                                  "import x --skip-ahead -1"}) {
         SCOPED_TRACE(arguments);
         const Outcome outcome = run(arguments);
         EXPECT_EQ(outcome.status, 2);

@@ -130,6 +130,56 @@ TEST_F(InoctlOffline, ExportsAState) {
     EXPECT_EQ(damaged.out, "");
 }
 
+TEST_F(InoctlOffline, ImportsWhatWasExported) {
+    stop_used();
+    const std::string lines = daemon_.folder() + "/lines";
+    const std::string again = daemon_.folder() + "/again";
+    const std::string fresh = daemon_.folder() + "/fresh";
+    ASSERT_EQ(run(on_state("export") + " >" + lines + " #").status, 0);
+    const Outcome made = run("--json=short import " + fresh + " <" + lines);
+    ASSERT_EQ(made.status, 0) << made.err;
+    EXPECT_EQ(nlohmann::json::parse(made.out)["pools"], 3);
+    ASSERT_EQ(run("export " + fresh + " >" + again + " #").status, 0);
+    const auto behind_first = [](const std::string& text) { return text.substr(text.find('\n')); };
+    EXPECT_EQ(behind_first(content_of(again)), behind_first(content_of(lines)));
+    EXPECT_EQ(run("check " + fresh).status, 0);
+    expect_refused("import " + fresh + " <" + lines, "state_in_use");
+
+    // A daemon goes on with it.
+    daemon_.use_state_dir(fresh);
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    expect("alloc inode", "11\n");
+    expect("lookup inode 4", "4-11" + holder_);
+    expect_refused("lookup inode 3", "released");
+    expect_refused("import " + fresh + " <" + lines, "state_in_use");
+}
+
+TEST_F(InoctlOffline, ImportsFarAheadOfWhatWasHandedOutSince) {
+    stop_used();
+    const std::string lines = daemon_.folder() + "/lines";
+    const std::string fresh = daemon_.folder() + "/fresh";
+    ASSERT_EQ(run(on_state("export") + " >" + lines + " #").status, 0);
+    fs::create_directory(fresh);
+    ASSERT_EQ(run("import " + fresh + " --skip-ahead 100000 <" + lines).status, 0);
+    daemon_.use_state_dir(fresh);
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    EXPECT_GT(json("--json=short alloc inode")["first"], 100'000);
+    EXPECT_EQ(json("--json=short alloc pid")["generation"], 100'001);
+}
+
+TEST_F(InoctlOffline, AnImportThatIsRefusedLeavesNothing) {
+    const std::string fresh = daemon_.folder() + "/fresh";
+    expect_refused("import " + fresh + " </dev/null", "import_invalid");
+    EXPECT_FALSE(fs::exists(fresh));
+    expect_refused("import " + fresh + " <" + daemon_.folder(), "io_error");
+    EXPECT_FALSE(fs::exists(fresh));
+    fs::create_directory(fresh);
+    expect_refused("import " + fresh + " <" + daemon_.config_file(), "import_invalid");
+    for (const auto& entry : fs::directory_iterator(fresh))
+        EXPECT_EQ(entry.path().filename(), "lock");
+    EXPECT_EQ(run("import " + fresh + " --skip-ahead auto </dev/null").status, 2);
+}
+
 // A copy that nobody ever ran on has no lock, and gets none.
 TEST_F(InoctlOffline, LooksAtWhatMayOnlyBeRead) {
     stop_used();
