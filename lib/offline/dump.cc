@@ -35,8 +35,8 @@ private:
     }
     void show_record(std::span<const std::byte> bytes);
     void show_unknown(std::span<const std::byte> bytes, const Error& error);
-    void show_runs(DumpLine head, const RunItems& items, Range covered, std::uint64_t generation,
-                   bool with_tags);
+    void show_runs(const DumpLine& head, const RunItems& items, Range covered,
+                   std::uint64_t generation, bool with_tags);
     void note(Errc code, const std::string& what);
 
     void put_pool(DumpLine& line, PoolIndex index) const;
@@ -254,7 +254,7 @@ void Dumper::show(const ClaimsSaved& record) {
     DumpLine head = line_at();
     head["item"] = "claim";
     put_pool(head, record.pool);
-    show_runs(std::move(head), record.items, record.covered, 0, false);
+    show_runs(head, record.items, record.covered, 0, false);
 }
 
 void Dumper::show(const LiveSaved& record) {
@@ -267,11 +267,11 @@ void Dumper::show(const LiveSaved& record) {
     DumpLine head = line_at();
     head["item"] = "live";
     put_pool(head, record.pool);
-    show_runs(std::move(head), record.items, record.covered, record.generation, true);
+    show_runs(head, record.items, record.covered, record.generation, true);
 }
 
 // A line for each item, behind what `head` says of all.
-void Dumper::show_runs(DumpLine head, const RunItems& items, Range covered,
+void Dumper::show_runs(const DumpLine& head, const RunItems& items, Range covered,
                        std::uint64_t generation, bool with_tags) {
     RunReader runs(items.bytes, covered.first, generation);
     while (const auto run = runs.next()) {
