@@ -11,6 +11,7 @@ std::optional<std::uint64_t> once_in(Dice& dice, std::uint64_t count, std::uint6
 
 CallFault draw_call(Dice& dice, std::uint64_t number_max) {
     CallFault fault{.number = 1 + dice.below(number_max),
+                    .segments = 0,
                     .code = std::nullopt,
                     .kept_permille = dice.below(1'001)};
     switch (dice.below(8)) {
@@ -57,9 +58,14 @@ ProcessPlan draw_process(Dice& dice) {
     if (plan.full_disk) *plan.full_disk *= std::uint64_t{40} * 1024;
     plan.is_full_at_start = !dice.one_in(3);
     plan.has_long_log = dice.one_in(20);
-    // Groups of many frames, which go on in the next segment, are in long logs alone.
+    // Groups of many frames, which go on in the next segment, are in long logs alone. There half of the
+    // crashes are at one of the few calls with which that is done.
     if (plan.has_long_log && dice.one_in(2)) {
         plan.in_life = draw_call(dice, 60);
+        if (dice.one_in(2)) {
+            plan.in_life->number = 1 + dice.below(4);
+            plan.in_life->segments = 1 + dice.below(6);
+        }
         plan.in_life->code.reset();
         plan.end = End::power_cut;
     }

@@ -19,6 +19,7 @@ enum class End { clean_stop, kill, power_cut };
 // One call to the disk, counted from when it is armed, that fails; or with which the process ends.
 struct CallFault {
     std::uint64_t number;
+    std::uint64_t segments;       // 0, or counted from when so many segments have been opened
     std::optional<Errc> code;     // none: a crash
     std::uint64_t kept_permille;  // of a write
 };

@@ -107,6 +107,8 @@ struct MemStorage::Disk {
     std::uint64_t fail_kept_permille = 0;
     std::uint64_t die_at = 0;  // likewise
     std::uint64_t die_kept_permille = 0;
+    Aim aim;  // where it begins to count, if that is yet to come
+    std::uint64_t die_behind_aim = 0;
     std::uint64_t capacity = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t syncs_to_lie = 0;  // 0: none lies
     Lie lie{};
@@ -131,14 +133,17 @@ struct MemStorage::Disk {
         if (calls == die_at) permille = die_kept_permille;
         return size * permille / 1000;
     }
-    void tell(const DiskCall& call) const {
+    void tell(const DiskCall& call) {
         if (watcher != nullptr) watcher->on_call(call);
+        if (!aim || !aim(call)) return;
+        aim = nullptr;
+        die_at = calls + die_behind_aim;
     }
-    void tell(std::string_view call, const std::string& name, Errc result) const {
+    void tell(std::string_view call, const std::string& name, Errc result) {
         tell(DiskCall{.call = call, .name = name, .to = {}, .result = result});
     }
     // A call that is made to fail, or that cannot be.
-    Failure refuse(std::string_view call, const std::string& name, Failure failure) const {
+    Failure refuse(std::string_view call, const std::string& name, Failure failure) {
         tell(call, name, failure.code);
         return failure;
     }
@@ -149,6 +154,7 @@ struct MemStorage::Disk {
     }
     void end_process() {
         ++life;
+        aim = nullptr;
         die_at = 0;
         fail_at = 0;
         syncs_to_lie = 0;
@@ -475,7 +481,15 @@ void MemStorage::fail_call(std::uint64_t number, Errc code, std::uint64_t kept_p
 
 void MemStorage::die_at_call(std::uint64_t number, std::uint64_t kept_permille) {
     const std::lock_guard lock(disk_->mutex);
+    disk_->aim = nullptr;
     disk_->die_at = number == 0 ? 0 : disk_->calls + number;
+    disk_->die_kept_permille = kept_permille;
+}
+
+void MemStorage::die_behind(Aim aim, std::uint64_t number, std::uint64_t kept_permille) {
+    const std::lock_guard lock(disk_->mutex);
+    disk_->aim = std::move(aim);
+    disk_->die_behind_aim = number;
     disk_->die_kept_permille = kept_permille;
 }
 

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -108,6 +109,10 @@ public:
     // From that call on all fail with io_error: the machine, or the process, is about to end. Of a
     // write at just that call the first `kept_permille` are in the file, of later ones half.
     void die_at_call(std::uint64_t number, std::uint64_t kept_permille = 500);
+    // Likewise, but counted from behind the first call for which `aim` is true. It is asked after each,
+    // and must not call this storage.
+    using Aim = std::function<bool(const DiskCall& call)>;
+    void die_behind(Aim aim, std::uint64_t number, std::uint64_t kept_permille = 500);
     // Bytes that all files together may have; a write that would need more fails with no_space.
     void set_capacity(std::uint64_t size);
     // Bytes that all files together have.

@@ -373,6 +373,22 @@ TEST(MemStorageDieAtCall, FailsAllFromThereUntilTheCrash) {
     }
 }
 
+TEST(MemStorageDieBehind, CountsFromTheCallThatIsAimedAt) {
+    MemStorage disk;
+    const auto file = make_synced(disk, "a", "oooo");
+    disk.die_behind([](const DiskCall& call) { return call.call == "rename"; }, 2);
+    EXPECT_TRUE(file->write(0, bytes("n")));
+    EXPECT_TRUE(file->sync());
+    EXPECT_TRUE(disk.rename("a", "b"));
+    EXPECT_TRUE(file->write(0, bytes("n")));
+    EXPECT_FALSE(file->sync());
+    EXPECT_FALSE(disk.sync_names()) << "it stays dead";
+    disk.kill();
+    EXPECT_TRUE(disk.rename("b", "a"));
+    EXPECT_TRUE(disk.sync_names()) << "it has aimed once";
+    EXPECT_TRUE(disk.sync_names());
+}
+
 TEST(MemStorageFailCall, AFailedWriteKeepsTheShareThatIsAskedFor) {
     for (const std::uint64_t permille : {0U, 1U, 500U, 999U, 1000U}) {
         SCOPED_TRACE(permille);

@@ -43,7 +43,12 @@ void World::arm(const CallFault& fault, Fault kind) {
         figures_.inject(Fault::short_write);
     }
     armed_ = {kind, !fault.code.has_value(), disk_->failures()};
-    if (fault.code) {
+    if (fault.segments > 0) {
+        const auto aim = [this, left = fault.segments](const DiskCall&) mutable {
+            return steps_.opens_segment() && --left == 0;
+        };
+        disk_->die_behind(aim, fault.number, fault.kept_permille);
+    } else if (fault.code) {
         disk_->fail_call(fault.number, *fault.code, fault.kept_permille);
     } else {
         disk_->die_at_call(fault.number, fault.kept_permille);
