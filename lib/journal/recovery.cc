@@ -46,6 +46,7 @@ private:
     Result<void, Failure> read_piece(const Frame& frame);
     Result<void, Failure> read_later(const Frame& frame);
     Result<void, Failure> end_of_log();
+    Result<void, Failure> check_others();
     void show(const Frame& frame) const;
     void note(const Frame& frame);
     void finish();
@@ -87,6 +88,7 @@ Result<void, Failure> Scanner::run() {
         if (auto gone_on = go_on(**next); !gone_on) return gone_on;
     }
     if (snapshot_ == Snapshot::under_way) return damaged_here("the snapshot has no end");
+    if (auto checked = check_others(); !checked) return checked;
     finish();
     return {};
 }
@@ -301,6 +303,25 @@ Result<void, Failure> Scanner::end_of_log() {
         result_.recovery.torn_tail = {
             .file = entry().name, .segment = header().number, .offset = offset_, .lsn = lsn};
     }
+    return {};
+}
+
+// A segment's header is durable before a frame is written behind it. In a file without one, frames are
+// those of an earlier use, so long before the end, or damage took the header of a segment and the frame
+// that names it.
+Result<void, Failure> Scanner::check_others() {
+    for (std::size_t i = 0; i < segments_.entries().size(); ++i) {
+        if (segments_.at(i).header) continue;
+        segments_.open(i);
+        const auto frame = segments_.unproven_header_at(frames_offset);
+        if (!segments_.trouble()) return segments_.trouble();
+        if (!frame || frame->lsn < next_lsn_) continue;
+        return damaged(segments_.at(i).name,
+                       "its header does not read back, and behind it stands LSN " +
+                           std::to_string(frame->lsn) + ", beyond the end of the log, LSN " +
+                           std::to_string(next_lsn_ - 1));
+    }
+    segments_.open(index_);
     return {};
 }
 

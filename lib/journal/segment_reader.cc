@@ -150,6 +150,15 @@ std::optional<Frame> SegmentReader::frame_at(std::uint64_t offset) {
     return decode_frame(window_at(offset), entries_[open_].seed);
 }
 
+std::optional<FrameHeader> SegmentReader::unproven_header_at(std::uint64_t offset) {
+    std::array<std::byte, frame_header_size> bytes{};
+    auto read = entries_[open_].file->read(offset, bytes);
+    if (!read && trouble_) trouble_ = read.error();
+    if (!read || *read < bytes.size()) return std::nullopt;
+    const FrameHeader header = first_header(bytes);
+    return is_known(header) ? std::optional(header) : std::nullopt;
+}
+
 bool SegmentReader::is_blank(std::uint64_t offset) {
     const auto rest = window_at(offset);
     const auto header = rest.first(std::min(frame_header_size, rest.size()));

@@ -55,6 +55,8 @@ public:
     void open(std::size_t index) noexcept;
     // The frame at `offset`, if it is sound. Its payload is there until the next call.
     [[nodiscard]] std::optional<Frame> frame_at(std::uint64_t offset);
+    // What the header of a frame at `offset` says, of a known kind, whether the frame is sound or not.
+    [[nodiscard]] std::optional<FrameHeader> unproven_header_at(std::uint64_t offset);
     // True if zeros stand where a frame's header would.
     [[nodiscard]] bool is_blank(std::uint64_t offset);
     // Searches from `offset` on, at every place where a frame can stand, for a sound one of a known
@@ -62,7 +64,7 @@ public:
     using Wanted = std::function<bool(const Frame&)>;
     [[nodiscard]] std::optional<std::uint64_t> find_frame(std::uint64_t offset,
                                                           const Wanted& wanted);
-    // Why a read failed: ask before anything is concluded from what the three above have not found.
+    // Why a read failed: ask before anything is concluded from what the four above have not found.
     [[nodiscard]] const Result<void, Failure>& trouble() const noexcept { return trouble_; }
 
 private:

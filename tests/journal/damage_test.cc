@@ -98,6 +98,13 @@ std::pair<std::uint64_t, FrameHeader> find_frame(MemStorage& storage, std::uint6
     return {};
 }
 
+void erase_frame(MemStorage& storage, std::uint64_t number, FrameType type) {
+    const auto [offset, header] = find_frame(storage, number, type);
+    Edit edit(storage, number);
+    const auto frame = edit.at(offset).first(frame_size_on_disk(header.size));
+    std::fill(frame.begin(), frame.end(), std::byte{0});
+}
+
 // Gives a frame without payload another type.
 void retype_frame(MemStorage& storage, std::uint64_t number, FrameType from, FrameType to) {
     auto [offset, header] = find_frame(storage, number, from);
@@ -232,6 +239,14 @@ TEST(JournalDamage, OfASegmentIsRefused) {
          },
          Errc::journal_damaged,
          "its header does not read back, and something was written behind it"},
+        {"neither the newest one's header nor the frame that names it",
+         [](MemStorage& s) {
+             erase_header(s, 2);
+             erase_frame(s, 1, FrameType::next);
+         },
+         Errc::journal_damaged,
+         "its header does not read back, and behind it stands LSN 21, beyond the end of the log, "
+         "LSN 20"},
         {"a newer version", [](MemStorage& s) { set_segment_version(s, 3); }, Errc::record_unknown,
          ": segment format version 3 is unknown here"},
     };
