@@ -129,6 +129,7 @@ private:
 
     void take_over_snapshots(const Scan& scan) noexcept;
     Result<void, Failure> tidy(Scan& scan);
+    Result<void, Failure> replace_spare();
     Result<void, Failure> open_segment(SegmentHeader kind, Lsn first_lsn);
     Result<void, Failure> write_group();
     Result<void, Failure> write_pieces();
@@ -211,6 +212,9 @@ Result<Recovery, Failure> Journal::Impl::recover(Replay& replay, const Accept& a
     take_over_snapshots(*found);
     recovery.has_cut_snapshot = is_cut_ = snapshot_base_ != base_;
     if (auto done = tidy(*found); !done) return seal(done.error());
+    if (!recovery.created) {
+        if (auto replaced = replace_spare(); !replaced) return seal(replaced.error());
+    }
     auto opened = open_segment({.begins_life = true}, last_lsn_ + 1);
     if (!opened) return seal(opened.error());
     if (auto recycled = set_.recycle_before(base_); !recycled) return seal(recycled.error());
@@ -258,6 +262,18 @@ Result<void, Failure> Journal::Impl::tidy(Scan& scan) {
     if (auto synced = storage_.sync_names(); !synced) return synced;
     set_.adopt(std::move(scan.found));
     return {};
+}
+
+// A start takes a spare. Where the disk has space it makes another one before, so that lives that crash
+// early, however many, do not use up what is set aside.
+Result<void, Failure> Journal::Impl::replace_spare() {
+    for (;;) {
+        auto completed = set_.advance_spare();
+        if (completed && *completed) return {};
+        if (completed) continue;
+        if (completed.error().code != Errc::no_space) return completed.error();
+        return {};
+    }
 }
 
 bool Journal::Impl::has_room(std::size_t count, std::size_t size) const noexcept {

@@ -94,6 +94,22 @@ TEST(JournalSpace, WithoutSpaceForASpareItSaysSoAndGoesOn) {
     EXPECT_EQ(state_on(storage), life.state);
 }
 
+// Lives that crash before they have made space take nothing of what is set aside.
+TEST(JournalSpace, AStartMakesUpForTheSpareItTakes) {
+    MemStorage storage;
+    Life(storage, 1).make_space();
+    std::size_t files = names_of(storage, "").size();
+    for (std::uint64_t life = 2; life < 20; ++life) {
+        Life begun(storage, life);
+        EXPECT_EQ(names_of(storage, "").size(), ++files);
+        EXPECT_TRUE(begun.journal.has_space_for({}));
+    }
+    storage.set_capacity(storage.used());
+    const Life on_full_disk(storage, 20);
+    EXPECT_EQ(names_of(storage, "").size(), files);
+    EXPECT_TRUE(names_of(storage, "new-").empty());
+}
+
 TEST(JournalSpace, OnceNothingIsWantedThereIsSpace) {
     MemStorage storage;
     Life life(storage);
