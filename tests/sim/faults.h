@@ -20,6 +20,7 @@ enum class End { clean_stop, kill, power_cut };
 struct CallFault {
     std::uint64_t number;
     std::uint64_t segments;       // 0, or counted from when so many segments have been opened
+    bool is_in_snapshot;          // while a snapshot was under way
     std::optional<Errc> code;     // none: a crash
     std::uint64_t kept_permille;  // of a write
 };
@@ -37,13 +38,23 @@ struct ProcessPlan {
     std::optional<std::uint64_t> full_disk;  // so many bytes more are free
     bool is_full_at_start;                   // otherwise in the middle of its life
     bool has_long_log;
+    bool has_slow_flusher;  // it makes a group only where somebody waits for one
     bool is_started_twice;
+};
+
+// Where a bit flips, and when.
+enum class Flip {
+    anywhere,
+    in_first_groups,  // in the last group of a process that has made few
+    in_only_trace  // in the frame that names the segment of a process that has made none, where the
+                   // one before has stopped clean
 };
 
 // Damage comes once in a store's life, so that it is known what it may take with it.
 struct StorePlan {
     std::optional<Fault> damage;
     std::uint64_t damaged_process;  // in or after which
+    Flip flip;                      // if that is the damage
     std::uint64_t memory_max;
     bool has_small_budget;
     std::uint64_t segment_size;
@@ -51,6 +62,7 @@ struct StorePlan {
 };
 
 StorePlan draw_store(Dice& dice);
-ProcessPlan draw_process(Dice& dice);
+// `is_behind_clean_stop`: such a process often ends early.
+ProcessPlan draw_process(Dice& dice, bool is_behind_clean_stop);
 
 }  // namespace inod::sim

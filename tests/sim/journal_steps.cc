@@ -24,6 +24,12 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Step::end_)> ste
     "removing a file",
 };
 
+// With zeros, where a frame has its checksum, LSN and all.
+bool fills_spare(const DiskCall& call) {
+    const auto front = call.bytes.first(frame_header_size);
+    return std::all_of(front.begin(), front.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
 // The last frame of a snapshot is the last of its group.
 bool ends_snapshot(std::span<const std::byte> frames) {
     while (frames.size() >= frame_header_size) {
@@ -46,9 +52,8 @@ Step JournalSteps::on_call(const DiskCall& call) {
     if (call.call == "create" || call.call == "rename" || call.call == "sync_names") {
         return Step::spare;
     }
-    if (call.call == "sync") return call.name.starts_with("new-") ? Step::spare : step_;
+    if (call.call == "sync") return step_;
     if (call.call != "write") return Step::other;
-    if (call.name.starts_with("new-")) return Step::spare;
     return step_ = on_write(call);
 }
 
@@ -57,6 +62,7 @@ Step JournalSteps::on_write(const DiskCall& call) {
     // Zeros behind the header.
     if (call.offset == frames_offset && call.size == frame_header_size) return step_;
     if (call.size < frame_header_size) return Step::other;
+    if (fills_spare(call)) return Step::spare;
     const FrameType type = first_header(call.bytes).type;
     if (type == FrameType::next) return naming_;
     if (!is_snapshot(type)) return Step::group;

@@ -70,6 +70,7 @@ public:
     // A clean stop is tried; has succeeded.
     void closing() { closing_ = true; }
     void closed() { closed_ = true; }
+    [[nodiscard]] bool is_closed() const { return closed_; }
 
     // Was anything ever handed out, heard of or not?
     [[nodiscard]] bool has_seen_leases() const { return has_seen_leases_; }

@@ -2,6 +2,8 @@
 // finds that one does not hold turns its switch off, and says in docs/promises.md what is missing.
 #pragma once
 
+#include <cstdint>
+
 namespace inod::sim {
 
 // Where damage takes the very last group, which nothing proves to have been synced, no number that
@@ -13,5 +15,9 @@ inline constexpr bool last_group_repeats_forbidden = true;
 // lack of space. Before the first lease nothing is set aside, and a start may be refused. Off: the
 // daemon may end.
 inline constexpr bool full_disk_never_stops = true;
+
+// So many starts on a full disk, one after the other and without a snapshot made whole between them, have
+// room in what is set aside.
+inline constexpr std::uint64_t starts_on_full_disk_max = 2;
 
 }  // namespace inod::sim

@@ -85,6 +85,7 @@ void World::make_store() {
     operations_before_ = 0;
     crash_count_ = 0;
     process_number_ = 0;
+    starts_on_full_disk_ = 0;
     was_begun_before_ = false;
     is_damage_done_ = is_damage_unseen_ = is_damage_noticed_ = false;
     is_lie_armed_ = power_failed_since_lie_ = false;
@@ -92,9 +93,9 @@ void World::make_store() {
 }
 
 void World::run_process() {
-    const ProcessPlan plan = draw_process(dice_);
+    const ProcessPlan plan = draw_process(dice_, oracle_->is_closed());
     ++process_number_;
-    is_over_ = false;
+    is_over_ = is_behind_clean_stop_ = false;
     // Where the last process was over before its disk lied, this one's does.
     is_lie_armed_ = is_lie_armed_ && is_damage_done_;
     turn_ = Turn::idle;
@@ -134,6 +135,7 @@ bool World::start(const ProcessPlan& plan) {
     const std::optional<Failure> failure = try_start(plan, recovery);
     disarm();
     look_for_lie();
+    if (disk_was_full()) ++starts_on_full_disk_;
     if (!failure) {
         started(*recovery);
         if (before) compare_with(*before);
@@ -195,7 +197,7 @@ void World::judge_failed_start(const Failure& failure, bool memory_was_refused) 
             if (call_failed()) return;
             if (!disk_was_full()) violated("no space, with enough");
             // Before the first lease nothing is set aside, and nobody waits for a release.
-            if (full_disk_never_stops && oracle_->has_seen_leases()) {
+            if (!full_disk_may_stop() && oracle_->has_seen_leases()) {
                 violated("no start because the disk is full");
             }
             figures_.add(Count::starts_refused_full);
@@ -220,6 +222,7 @@ void World::started(const Recovery& recovery) {
     story_.detail("Started: run ", recovery.run, recovery.clean ? ", clean" : ", unclean",
                   ", up to LSN ", recovery.last_lsn, ", from a snapshot at ", recovery.snapshot_lsn,
                   recovery.torn_tail ? ", a torn tail was cut" : "");
+    is_behind_clean_stop_ = recovery.clean && !recovery.created;
     if (recovery.snapshot_lsn != 0) figures_.add(Count::starts_from_snapshot);
     if (recovery.torn_tail) figures_.add(Count::torn_tails);
     const bool lost_last_group = oracle_->restarted(
@@ -230,6 +233,7 @@ void World::started(const Recovery& recovery) {
         notice_damage(Count::damage_cut_last_group);
     }
     was_begun_before_ = false;
+    if (!disk_was_full()) starts_on_full_disk_ = 0;
     check_space();
     if (!process_->has_space() && disk_was_full()) figures_.meet(Fault::full_disk);
     if (store_.damage == Fault::bit_flip || power_failed_since_lie_) is_damage_unseen_ = false;
@@ -279,24 +283,26 @@ void World::live(const ProcessPlan& plan) {
     const std::uint64_t half = plan.operations / 2;
     for (std::uint64_t i = 0; !is_over_ && i < plan.operations; ++i) {
         if (i == half && plan.full_disk && !plan.is_full_at_start) fill_disk(plan);
-        if (!is_over_) operate();
+        if (!is_over_) operate(plan);
     }
     if (!is_over_ && dice_.one_in(2)) {
         if (const auto broken = process_->allocator().verify()) violated(*broken);
     }
 }
 
-void World::operate() {
+void World::operate(const ProcessPlan& plan) {
     if (!process_->allocator().has_room()) finish_turns();
-    if (!is_over_ && dice_.one_in(2)) advance_turn();
+    if (!is_over_ && !plan.has_slow_flusher && dice_.one_in(2)) advance_turn();
     if (is_over_) return;
     if (turn_ == Turn::begun || turn_ == Turn::written) figures_.add(Count::operations_in_flush);
     if (process_->snapshot_under_way()) figures_.add(Count::operations_in_snapshot);
-    if (dice_.one_in(70)) {
-        story_.step("A snapshot is asked for");
-        process_->request_snapshot();
-    }
+    if (dice_.one_in(70)) request_snapshot();
     clients_->operate(*process_, store_.has_small_budget);
+}
+
+void World::request_snapshot() {
+    story_.step("A snapshot is asked for");
+    process_->request_snapshot();
 }
 
 // The disk gets full, and clients go on releasing.
@@ -330,7 +336,9 @@ void World::lengthen_log() {
         finish_turns();
     }
     for (std::uint64_t i = dice_.below(12); !is_over_ && i > 0; --i) {
-        clients_->churn(*process_, store_.has_small_budget, dice_.one_in(4) ? 5'000 : 500);
+        // While it is under way the log goes on in the next segment.
+        if (dice_.one_in(3)) request_snapshot();
+        clients_->churn(*process_, store_.has_small_budget, dice_.one_in(2) ? 5'000 : 500);
         finish_turns();
     }
 }

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "tests/sim/clients.h"
@@ -61,7 +62,8 @@ private:
     void compare_with(const MemStorage& before);
     [[nodiscard]] Process::Sizes sizes() const;
     void live(const ProcessPlan& plan);
-    void operate();
+    void operate(const ProcessPlan& plan);
+    void request_snapshot();
     void fill_disk(const ProcessPlan& plan);
     void limit_disk(std::uint64_t free_size);
     void lengthen_log();
@@ -84,6 +86,7 @@ private:
     [[nodiscard]] bool call_failed() const { return disk_->failures() != failures_before_; }
     [[nodiscard]] bool disk_was_full() const { return disk_->refusals() != refusals_before_; }
     void check_space() const;
+    [[nodiscard]] bool full_disk_may_stop() const;
 
     // Faults.
     void arm(const CallFault& fault, Fault kind);
@@ -91,7 +94,10 @@ private:
     void prepare_lie();
     void look_for_lie();
     void damage_at_rest();
+    [[nodiscard]] bool is_time_to_flip() const;
     void flip_bit();
+    [[nodiscard]] std::string file_to_flip();
+    [[nodiscard]] std::uint64_t offset_to_flip(std::uint64_t used);
     void notice_damage(Count how);
 
     Dice dice_;
@@ -107,7 +113,8 @@ private:
     std::unique_ptr<Clients> clients_;
     JournalSteps steps_;
     std::uint64_t process_number_ = 0;
-    bool was_begun_before_ = false;  // a start since the last that succeeded
+    std::uint64_t starts_on_full_disk_ = 0;  // since there was room, or a snapshot was made whole
+    bool was_begun_before_ = false;          // a start since the last that succeeded
     bool is_damage_done_ = false;
     bool is_damage_unseen_ = false;  // no start has come to terms with it yet
     bool is_damage_noticed_ = false;
@@ -117,6 +124,7 @@ private:
     // One process.
     std::unique_ptr<Process> process_;
     bool is_over_ = false;
+    bool is_behind_clean_stop_ = false;  // the one before has stopped clean
     Turn turn_ = Turn::idle;
     std::uint64_t flush_count_ = 0;
     std::optional<std::uint64_t> memory_in_flush_;
@@ -125,6 +133,7 @@ private:
     struct Armed {
         Fault kind;
         bool is_crash;
+        bool is_in_snapshot;
         std::uint64_t failures_before;
         bool is_over = false;  // it has come
     };

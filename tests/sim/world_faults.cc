@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "lib/journal/frame.h"
 #include "lib/journal/segment.h"
 #include "tests/sim/world.h"
 
@@ -42,9 +43,10 @@ void World::arm(const CallFault& fault, Fault kind) {
     if (fault.kept_permille > 0 && fault.kept_permille < 1'000) {
         figures_.inject(Fault::short_write);
     }
-    armed_ = {kind, !fault.code.has_value(), disk_->failures()};
+    armed_ = {kind, !fault.code.has_value(), fault.is_in_snapshot, disk_->failures()};
     if (fault.segments > 0) {
         const auto aim = [this, left = fault.segments](const DiskCall&) mutable {
+            if (armed_->is_in_snapshot && !process_->snapshot_under_way()) return false;
             return steps_.opens_segment() && --left == 0;
         };
         disk_->die_behind(aim, fault.number, fault.kept_permille);
@@ -85,34 +87,52 @@ void World::look_for_lie() {
 }
 
 void World::damage_at_rest() {
-    if (store_.damage != Fault::bit_flip || is_damage_done_) return;
-    if (process_number_ < store_.damaged_process) return;
-    flip_bit();
+    if (store_.damage == Fault::bit_flip && !is_damage_done_ && is_time_to_flip()) flip_bit();
+}
+
+bool World::is_time_to_flip() const {
+    switch (store_.flip) {
+        case Flip::anywhere: return process_number_ >= store_.damaged_process;
+        case Flip::in_first_groups: return flush_count_ <= 2;
+        case Flip::in_only_trace: return flush_count_ == 0 && is_behind_clean_stop_;
+    }
+    return false;
 }
 
 // One bit of a file, mostly where something was written.
 void World::flip_bit() {
-    const std::vector<std::string> names = disk_->names();
-    if (names.empty()) return;
-    const auto newest =
-        std::max_element(names.begin(), names.end(), [&](const auto& a, const auto& b) {
-            return segment_number(*disk_, a) < segment_number(*disk_, b);
-        });
-    const std::string& name = dice_.one_in(2) ? *newest : names[dice_.below(names.size())];
+    const std::string name = file_to_flip();
     const std::vector<std::byte> content = disk_->content(name);
     const auto last = std::find_if(content.rbegin(), content.rend(),
                                    [](std::byte byte) { return byte != std::byte{0}; });
     const auto used = static_cast<std::uint64_t>(content.rend() - last);
     if (used == 0) return;
-    const std::uint64_t header_size = std::min<std::uint64_t>(used, 512);
-    std::uint64_t offset = dice_.below(used);
-    if (dice_.one_in(4)) offset = dice_.below(header_size);
-    if (dice_.one_in(2)) offset = used - 1 - dice_.below(std::min<std::uint64_t>(used, 200));
+    const std::uint64_t offset = offset_to_flip(used);
     const auto mask = static_cast<std::byte>(1U << dice_.below(8));
     disk_->flip(name, offset, mask);
     figures_.inject(Fault::bit_flip);
     is_damage_done_ = is_damage_unseen_ = true;
     story_.step("A bit flips: ", name, ", offset ", offset);
+}
+
+std::string World::file_to_flip() {
+    std::vector<std::string> names = disk_->names();
+    std::stable_sort(names.begin(), names.end(), [this](const auto& a, const auto& b) {
+        return segment_number(*disk_, a) > segment_number(*disk_, b);
+    });
+    switch (store_.flip) {
+        case Flip::in_first_groups: return names[0];
+        case Flip::in_only_trace: return names[1];
+        case Flip::anywhere: break;
+    }
+    return dice_.one_in(2) ? names[0] : names[dice_.below(names.size())];
+}
+
+std::uint64_t World::offset_to_flip(std::uint64_t used) {
+    const std::uint64_t last_frame = std::min<std::uint64_t>(used, frame_header_size);
+    if (store_.flip != Flip::anywhere) return used - 1 - dice_.below(last_frame);
+    if (dice_.one_in(2)) return used - 1 - dice_.below(std::min<std::uint64_t>(used, 200));
+    return dice_.below(dice_.one_in(4) ? std::min<std::uint64_t>(used, segment_header_size) : used);
 }
 
 void World::notice_damage(Count how) {

@@ -60,7 +60,9 @@ void World::end_turn() {
     const Lsn durable = process_->end_flush();
     turn_ = Turn::durable;
     figures_.add(Count::groups);
-    figures_.add(Count::snapshots, process_->snapshot_count() - snapshots_before);
+    const std::uint64_t snapshots = process_->snapshot_count() - snapshots_before;
+    figures_.add(Count::snapshots, snapshots);
+    if (snapshots > 0) starts_on_full_disk_ = 0;
     oracle_->group_durable(durable);
     story_.step("flusher: durable up to LSN ", durable);
 }
@@ -100,9 +102,13 @@ void World::judge(const Failure& failure) {
     if (call_failed()) return;
     if (failure.code != Errc::no_space) violated("the process ends without a reason");
     if (!disk_was_full()) violated("no space, with enough");
-    if (full_disk_never_stops) violated("a full disk ends the process");
+    if (!full_disk_may_stop()) violated("a full disk ends the process");
     figures_.add(Count::stops_by_full_disk);
     figures_.meet(Fault::full_disk);
+}
+
+bool World::full_disk_may_stop() const {
+    return !full_disk_never_stops || starts_on_full_disk_ > starts_on_full_disk_max;
 }
 
 void World::check_space() const {
