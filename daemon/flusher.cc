@@ -28,10 +28,11 @@ Flusher::~Flusher() {
     stop();
 }
 
-void Flusher::notify() noexcept {
-    if (!idle_ || !has_work()) return;
-    idle_ = false;
-    work_.notify_one();
+void Flusher::notify(Guard guard) noexcept {
+    const bool wakes = idle_ && has_work();
+    if (wakes) idle_ = false;
+    guard.unlock();
+    if (wakes) work_.notify_one();
 }
 
 void Flusher::await(DurabilityWaiter& waiter) noexcept {
@@ -67,9 +68,7 @@ Result<void, Failure> Flusher::flush_until_stopped() {
         if (stopping_ && !has_records()) return {};
         check_age();
         if (auto flushed = flush_group(guard); !flushed) return flushed;
-        wake_waiters();
         if (auto made = make_space(guard); !made) return made;
-        wake_waiters();
     }
 }
 
@@ -77,6 +76,11 @@ Result<void, Failure> Flusher::flush_until_stopped() {
 // to look whether the disk has space again, or how old the log is.
 void Flusher::wait_for_work(Guard& guard) {
     while (!stopping_ && !has_work()) {
+        if (has_news_) {
+            unlock(guard);
+            guard.lock();
+            continue;
+        }
         idle_ = true;
         if (work_.wait_until(guard, next_check()) == std::cv_status::timeout) {
             checks_space_ = !allocator_.journal().has_space();
@@ -103,9 +107,10 @@ void Flusher::check_age() noexcept {
 Result<void, Failure> Flusher::make_space(Guard& guard) {
     const bool is_time = std::exchange(checks_space_, false);
     if (!is_time && !wants_space()) return {};
-    guard.unlock();
+    unlock(guard);
     auto made = allocator_.make_space();
     guard.lock();
+    has_news_ = true;  // whoever waits for space asks again
     return made;
 }
 
@@ -124,18 +129,22 @@ bool Flusher::wants_space() const noexcept {
 // Syncs what has been recorded so far, without the lock while it does.
 Result<void, Failure> Flusher::flush_group(Guard& guard) {
     if (!allocator_.begin_flush()) return {};
-    guard.unlock();
+    unlock(guard);
     auto flushed = allocator_.flush();
     guard.lock();
     if (!flushed) return flushed;
     allocator_.end_flush();
     ++groups_synced_;
+    has_news_ = true;
     return {};
 }
 
-void Flusher::wake_waiters() {
-    if (waiters_.empty() || telling_) return;
-    telling_ = true;
+// Wherever the lock is given back those who wait are told, behind it: they want it at once.
+void Flusher::unlock(Guard& guard) {
+    const bool tells = std::exchange(has_news_, false) && !waiters_.empty() && !telling_;
+    telling_ = telling_ || tells;
+    guard.unlock();
+    if (!tells) return;
     boost::asio::post(io_, boost::asio::bind_allocator(HandlerAllocator<void>(telling_memory_),
                                                        [this] { tell_waiters(); }));
 }

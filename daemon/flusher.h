@@ -53,8 +53,9 @@ public:
     // The lock under which every call of the allocator belongs.
     [[nodiscard]] Guard lock() { return Guard(mutex_); }
 
-    // Something may have been recorded: sync it soon. Requires the lock.
-    void notify() noexcept;
+    // Something may have been recorded: sync it soon. Gives the lock back: the thread that is woken wants
+    // it at once.
+    void notify(Guard guard) noexcept;
 
     // Calls waiter.on_durable() when the next group is durable. Requires the lock, and a thread of
     // the io_context. The waiter leaves the list before it is called, and when it is destroyed,
@@ -81,7 +82,7 @@ private:
     void check_age() noexcept;
     Result<void, Failure> flush_group(Guard& guard);
     Result<void, Failure> make_space(Guard& guard);
-    void wake_waiters();
+    void unlock(Guard& guard);
     void tell_waiters();
 
     boost::asio::io_context& io_;
@@ -95,7 +96,8 @@ private:
     bool checks_space_ = false;       // it is time to look whether the disk has space again
     Clock::time_point snapshot_due_;  // not earlier than the log is old enough
     Waiters waiters_;
-    bool telling_ = false;  // tell_waiters() is on its way
+    bool has_news_ = false;  // a group became durable since they were told last
+    bool telling_ = false;   // tell_waiters() is on its way
     HandlerMemory telling_memory_;
     Failure failure_{};  // why the thread ended, if the journal failed
     Failure no_memory_{Errc::out_of_memory, "the system has no memory for the journal"};

@@ -66,8 +66,8 @@ bool Session::decide() {
     auto guard = context_.flusher.lock();
     const std::size_t pending = input_.pending();
     decide_frames(guard);
-    context_.flusher.notify();
     if (outbox_.waits_for() != 0 || undecided_) context_.flusher.await(*this);
+    context_.flusher.notify(std::move(guard));
     return input_.pending() < pending || !undecided_;
 }
 
