@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "cli/backup.h"
 #include "cli/state_directory.h"
 #include "config/config.h"
 #include "lib/allocator/adopt.h"

@@ -40,8 +40,8 @@ Result<void, Failure> check_place(const BackupOptions& options) {
     if (!fs::is_regular_file(status)) {
         return refused(options.file, "it is there and no regular file; name another");
     }
-    if (!options.replaces) return refused(options.file, "it is there already; --force replaces it");
-    return {};
+    if (options.replaces) return {};
+    return refused(options.file, "it is there already; --force replaces it", Errc::config_invalid);
 }
 
 Result<BackupMade, Failure> make(const BackupOptions& options) {
@@ -70,7 +70,8 @@ ExitStatus backup(const BackupOptions& options) {
     const auto made = make(options);
     if (!made) {
         complain(made.error());
-        return ExitStatus::refused;
+        const bool is_damage = made.error().code == Errc::journal_damaged;
+        return is_damage ? ExitStatus::damaged : ExitStatus::refused;
     }
     if (options.format == Format::off) {
         std::printf("%s: %llu bytes, run %llu up to LSN %llu\n", options.file.c_str(),
@@ -88,18 +89,6 @@ ExitStatus backup(const BackupOptions& options) {
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return ExitStatus::ok;
     std::fprintf(stderr, "inoctl: backed up, but that could not be printed\n");
     return ExitStatus::unheard;
-}
-
-Result<std::unique_ptr<BackupFile>, Failure> open_backup(const std::string& file) {
-    std::error_code error;
-    const fs::path path = fs::canonical(file, error);
-    if (error) return refused(file, error.message());
-    const auto directory =
-        PosixStorage::open_directory(path.parent_path(), PosixStorage::Access::read_only);
-    if (!directory) return directory.error();
-    auto opened = BackupFile::open(**directory, path.filename());
-    if (opened || opened.error().code == Errc::io_error) return opened;
-    return refused(file, opened.error().message, opened.error().code);
 }
 
 }  // namespace inod::cli

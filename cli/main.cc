@@ -234,7 +234,11 @@ private:
     CLI::App* add_offline(const char* verb, const char* what,
                           ExitStatus (*command)(const inod::cli::OfflineOptions&)) {
         CLI::App* const verb_app = app_.add_subcommand(verb, what);
-        add_state_dir(verb_app, looked_at_.state_dir);
+        verb_app
+            ->add_option("DIR", looked_at_.path,
+                         "The state directory, whose daemon must be stopped; or a backup of one")
+            ->required()
+            ->check(not_empty_);
         verb_app->callback([this, command] {
             offline_ = [this, command] {
                 looked_at_.format = options_.format;
@@ -331,7 +335,8 @@ private:
             "with one: inoctl adopt DIR --from FILE.\n"
             "Ends with status 0, 1 if it was refused, 2 for a wrong command line, 4 if it is "
             "made\n"
-            "and that could not be printed. If it is killed, FILE.new-PID may be left behind.");
+            "and that could not be printed, 5 if the store is damaged. If it is killed,\n"
+            "FILE.new-PID may be left behind.");
     }
 
     const CLI::Validator not_empty_{

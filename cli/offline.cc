@@ -14,8 +14,8 @@ namespace {
 
 ExitStatus refuse(const OfflineOptions& options, Failure failure) {
     // What comes from the store names a file of it at most.
-    if (failure.message.find(options.state_dir) == std::string::npos) {
-        failure.message = "state directory " + options.state_dir + ": " + failure.message;
+    if (failure.message.find(options.path) == std::string::npos) {
+        failure.message = called(options.path) + ": " + failure.message;
     }
     complain(failure);
     return failure.code == Errc::journal_damaged ? ExitStatus::damaged : ExitStatus::refused;
@@ -64,11 +64,13 @@ Json json_of(const CheckReport& report) {
     }
     json["frames"] = report.frames;
     json["records"] = report.records;
-    json["holders"] = report.holders;
-    Json pools = Json::array();
-    for (const CheckReport::PoolReport& pool : report.pools)
-        pools.push_back(json_of(pool));
-    json["pools"] = std::move(pools);
+    // Where damage keeps the state from being taken back there are no pools to tell of.
+    if (report.damage.empty() || !report.pools.empty()) {
+        json["holders"] = report.holders;
+        json["pools"] = Json::array();
+        for (const CheckReport::PoolReport& pool : report.pools)
+            json["pools"].push_back(json_of(pool));
+    }
     json["damage"] = report.damage;
     return json;
 }
@@ -92,7 +94,7 @@ std::string text_of(const Json& report) {
 }  // namespace
 
 ExitStatus check(const OfflineOptions& options) {
-    const auto store = open_to_look(options.state_dir);
+    const auto store = open_to_look(options.path);
     if (!store) return refuse(options, store.error());
     const auto report = inod::check(*store->storage);
     if (!report) return refuse(options, report.error());
@@ -108,7 +110,7 @@ ExitStatus check(const OfflineOptions& options) {
 }
 
 ExitStatus dump(const OfflineOptions& options) {
-    const auto store = open_to_look(options.state_dir);
+    const auto store = open_to_look(options.path);
     if (!store) return refuse(options, store.error());
     const auto dumped = inod::dump(*store->storage, [&](const Json& line) {
         if (options.format == Format::off) {
@@ -124,7 +126,7 @@ ExitStatus dump(const OfflineOptions& options) {
 }
 
 ExitStatus export_state(const OfflineOptions& options) {
-    const auto store = open_to_look(options.state_dir);
+    const auto store = open_to_look(options.path);
     if (!store) return refuse(options, store.error());
     const auto exported = inod::export_state(
         *store->storage, [](const std::string& line) { std::puts(line.c_str()); });

@@ -1,5 +1,5 @@
-// inoctl check, dump and export: look at a state directory on which no daemon runs, and change
-// nothing.
+// inoctl check, dump and export: look at a state directory on which no daemon runs, or at a backup, and
+// change nothing.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 namespace inod::cli {
 
 struct OfflineOptions {
-    std::string state_dir;
+    std::string path;  // of the state directory, or the backup
     Format format = Format::off;
 };
 

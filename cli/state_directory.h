@@ -1,4 +1,4 @@
-// A state directory in the hands of inoctl, with no daemon on it.
+// A state directory in the hands of inoctl, with no daemon on it; or a backup of one.
 //
 // Thread safety: none needed.
 #pragma once
@@ -9,6 +9,7 @@
 #include "lib/base/owned_fd.h"
 #include "lib/base/result.h"
 #include "lib/base/storage.h"
+#include "lib/journal/backup_file.h"
 
 namespace inod::cli {
 
@@ -18,9 +19,16 @@ struct StoreToLook {
     std::unique_ptr<Storage> storage;
 };
 
-// Changes nothing, and needs no right but to read. Errors: state_in_use, if a daemon runs on it;
-// io_error.
-Result<StoreToLook, Failure> open_to_look(const std::string& state_dir);
+// Of the state directory, or the backup, at `path`. Changes nothing, and needs no right but to read.
+// Errors: state_in_use, if a daemon runs on it; those of open_backup().
+Result<StoreToLook, Failure> open_to_look(const std::string& path);
+
+// "state directory PATH", or "backup PATH" of a file.
+std::string called(const std::string& path);
+
+// Opens a backup for reading, and checks that it is whole; a link to it is followed. Errors: those
+// of BackupFile::open(). The message names the file.
+Result<std::unique_ptr<BackupFile>, Failure> open_backup(const std::string& file);
 
 // What whoever finds a daemon there is told.
 std::string in_use_message(const std::string& state_dir);

@@ -324,15 +324,13 @@ Result<AllocatorOptions, Failure> options_of(const Config& config) {
 
 // What the journal says names the file; an administrator also needs its directory, and a remedy.
 // What the witness says has both.
-Failure not_recovered(Failure failure, const Config& config) {
+Failure not_recovered(Failure failure, const Surroundings& here) {
     const bool is_of_witness = failure.message.starts_with("witness directory ");
     if (failure.code == Errc::state_stale || is_of_witness) return failure;
-    failure.message = "state directory " + config.state_dir + ": " + failure.message;
-    const bool has_remedy = failure.message.find("Restore") != std::string::npos;
-    if (failure.code == Errc::journal_damaged && !has_remedy) {
-        failure.message +=
-            ". Restore the state directory from a backup, and go on with that by `inoctl adopt`, "
-            "above what was handed out since";
+    failure.message = "state directory " + here.state_dir + ": " + failure.message;
+    if (failure.code == Errc::journal_damaged) {
+        failure.message += ". Move what is in it away, bring a backup back and go on with that: " +
+                           restore_command(here);
     }
     return failure;
 }
@@ -387,7 +385,7 @@ Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
     options->witness = WitnessPlace{.storage = witness_storage->get(), .here = here};
     Allocator allocator(**storage, std::move(*options));
     const auto recovery = allocator.recover();
-    if (!recovery) return not_recovered(recovery.error(), config);
+    if (!recovery) return not_recovered(recovery.error(), here);
     log_recovery(*recovery, allocator, config);
     {
         Server server(config, allocator, std::move(*listener), recovery->run);

@@ -92,10 +92,7 @@ private:
 namespace {
 
 Failure damaged(const std::string& what) {
-    return {Errc::journal_damaged,
-            what +
-                ". Restore the state directory from a backup, and go on with that by "
-                "`inoctl adopt`, above what was handed out since"};
+    return {Errc::journal_damaged, what};
 }
 
 Failure failure_of(const Error& error, const std::string& what) {

@@ -176,7 +176,7 @@ Result<void, Failure> Copier::copy(const SegmentReader::Entry& entry) {
     SegmentHeaderBytes last{};
     std::copy_n(memory_.begin(), last.size(), last.begin());
     if (auto same = check_same(header, last); !same) return same;
-    parts_.push_back({.offset = begin, .size = header.size});
+    parts_.push_back({.offset = begin, .size = header.size, .name = entry.name});
     return {};
 }
 
@@ -226,9 +226,10 @@ bool may_pass(const Failure& failure) {
 Failure after_all_attempts(Failure failure) {
     const bool is_damage = failure.code == Errc::journal_damaged;
     failure.message += "; so it went " + std::to_string(backup_attempts_max) + " times. ";
-    failure.message += is_damage ? "If the daemon does not start either, the journal is damaged"
-                                 : "Try again when less is written, or with the daemon stopped; "
-                                   "if none runs, the journal is damaged";
+    failure.message +=
+        is_damage ? "The journal is damaged; `inoctl check` with the daemon stopped says more"
+                  : "Try again when less is written, or with the daemon stopped; "
+                    "if none runs, the journal is damaged";
     return failure;
 }
 

@@ -100,7 +100,9 @@ Result<std::vector<BackupPart>, Failure> find_parts(const File& file, const Trai
         if (header->size < segment_size_min || header->size > trailer.size - offset) {
             return damaged(segment_name(header->number) + " has an impossible size");
         }
-        parts.push_back({.offset = offset, .size = header->size});
+        parts.push_back({.offset = offset,
+                         .size = header->size,
+                         .name = file_name(FileKind::journal, parts.size() + 1)});
         offset += header->size;
     }
     if (parts.empty() || parts.size() != trailer.count) return damaged("segments are missing");
@@ -110,8 +112,8 @@ Result<std::vector<BackupPart>, Failure> find_parts(const File& file, const Trai
 // A segment of the backup.
 class PartFile final : public File {
 public:
-    PartFile(std::shared_ptr<File> file, BackupPart part, std::string name)
-        : file_(std::move(file)), part_(part), name_(std::move(name)) {}
+    PartFile(std::shared_ptr<File> file, BackupPart part)
+        : file_(std::move(file)), part_(std::move(part)) {}
 
     [[nodiscard]] Result<std::size_t, Failure> read(std::uint64_t offset,
                                                     std::span<std::byte> out) const override {
@@ -121,15 +123,14 @@ public:
     }
     [[nodiscard]] Result<void, Failure> write(std::uint64_t /*offset*/,
                                               std::span<const std::byte> /*bytes*/) override {
-        return read_only("write", name_);
+        return read_only("write", part_.name);
     }
-    [[nodiscard]] Result<void, Failure> sync() override { return read_only("sync", name_); }
+    [[nodiscard]] Result<void, Failure> sync() override { return read_only("sync", part_.name); }
     [[nodiscard]] Result<std::uint64_t, Failure> size() const override { return part_.size; }
 
 private:
     const std::shared_ptr<File> file_;
     const BackupPart part_;
-    const std::string name_;
 };
 
 }  // namespace
@@ -150,18 +151,18 @@ Result<std::unique_ptr<BackupFile>, Failure> BackupFile::open(Storage& directory
 
 Result<std::vector<std::string>, Failure> BackupFile::list() const {
     std::vector<std::string> names;
-    for (std::size_t i = 0; i < parts_.size(); ++i)
-        names.push_back(file_name(FileKind::journal, i + 1));
+    for (const BackupPart& part : parts_)
+        names.push_back(part.name);
     return names;
 }
 
 Result<std::unique_ptr<File>, Failure> BackupFile::open(const std::string& name) {
-    const auto parsed = parse_file_name(name);
-    const bool is_there = parsed && parsed->kind == FileKind::journal && parsed->digits >= 1 &&
-                          parsed->digits <= parts_.size();
-    if (!is_there) return Failure{Errc::io_error, "open(" + name + "): not in the backup"};
-    return std::unique_ptr<File>(
-        std::make_unique<PartFile>(file_, parts_[parsed->digits - 1], name));
+    const auto part = std::find_if(parts_.begin(), parts_.end(),
+                                   [&name](const BackupPart& p) { return p.name == name; });
+    if (part == parts_.end()) {
+        return Failure{Errc::io_error, "open(" + name + "): not in the backup"};
+    }
+    return std::unique_ptr<File>(std::make_unique<PartFile>(file_, *part));
 }
 
 Result<std::unique_ptr<File>, Failure> BackupFile::create(const std::string& name) {

@@ -35,10 +35,11 @@ inline constexpr std::uint16_t backup_version = 1;
 struct BackupPart {
     std::uint64_t offset;  // bytes
     std::uint64_t size;
+    std::string name;  // the journal file that it is read as
 };
 
 // The segments of a backup as the journal files that they were, for scan() and whoever reads a
-// store; under names of their own, journal-0000000000000001 and on. Whatever would change
+// store: of a backup that was opened, under names of their own, journal-0000000000000001 and on. Whatever would change
 // something fails with io_error.
 class BackupFile final : public Storage {
 public:

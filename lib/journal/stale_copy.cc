@@ -25,8 +25,8 @@ std::string shell_word(const std::string& text) {
     return word + "'";
 }
 
-std::string adopt_command(const Surroundings& here, Skip skip) {
-    std::string command = "inoctl adopt " + shell_word(here.state_dir);
+std::string adopt_command(const Surroundings& here, Skip skip, const std::string& from = {}) {
+    std::string command = "inoctl adopt " + shell_word(here.state_dir) + from;
     if (!here.witness_dir_is_default) command += " --witness-dir " + shell_word(here.witness_dir);
     if (skip == Skip::automatic) return command + " --skip-ahead auto";
     return command + " --skip-ahead N" + number_to_choose;
@@ -57,10 +57,8 @@ Result<void, Failure> check_no_store(const WitnessRecord& witness, const Surroun
     return stale(here,
                  "it is empty, but the witness in " + here.witness_dir + " knows of store " +
                      uuid(witness.facts.store) + " in run " + std::to_string(witness.facts.run),
-                 "Put the state back; or go on with a backup of it: inoctl adopt " +
-                     shell_word(here.state_dir) +
-                     " --from FILE --skip-ahead auto; or, if all its numbers may be handed out "
-                     "again, begin anew: rm " +
+                 "Put the state back; or go on with a backup of it: " + restore_command(here) +
+                     "; or, if all its numbers may be handed out again, begin anew: rm " +
                      shell_word(here.witness_dir + "/" + witness_file));
 }
 
@@ -130,6 +128,10 @@ Result<void, Failure> check_not_stale(const std::optional<StoreFacts>& store,
         if (auto checked = check_witness(*store, witness->facts, here); !checked) return checked;
     }
     return check_machine(*store, here, witnessed ? Skip::automatic : Skip::by_number);
+}
+
+std::string restore_command(const Surroundings& here) {
+    return adopt_command(here, Skip::automatic, " --from FILE");
 }
 
 Failure witness_refused(Failure failure, const Surroundings& here) {

@@ -55,6 +55,9 @@ Result<void, Failure> check_not_stale(const std::optional<StoreFacts>& store,
                                       const std::optional<WitnessRecord>& witness,
                                       const Surroundings& here);
 
+// The command that brings a backup into the state directory, which must be empty, and goes on with it.
+std::string restore_command(const Surroundings& here);
+
 // A failure of Witness::load(), completed by the directory and, where the witness is damaged, by
 // the command to go on with.
 Failure witness_refused(Failure failure, const Surroundings& here);

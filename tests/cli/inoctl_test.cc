@@ -176,7 +176,7 @@ TEST_F(Inoctl, BacksUpAStateWhoseDaemonHangs) {
     const std::string backup = "backup " + file + " --state-dir " + daemon_.state_dir();
     daemon_.signal(SIGSTOP);
     const auto made = json("--json=short " + backup);
-    expect_refused(backup, "io_error");
+    expect_refused(backup, "config_invalid");
     const std::string first = content_of(file);
     const Outcome again = run(backup + " --force");
     daemon_.signal(SIGCONT);

@@ -70,7 +70,9 @@ TEST_F(InoctlOffline, ADamagedStateEndsWithStatus5) {
     const auto before = state();
     const Outcome outcome = run(on_state("--json=short check"));
     EXPECT_EQ(outcome.status, 5);
-    EXPECT_EQ(nlohmann::json::parse(outcome.out)["sound"], false);
+    const auto report = nlohmann::json::parse(outcome.out);
+    EXPECT_EQ(report["sound"], false);
+    EXPECT_FALSE(report.contains("pools")) << "of what cannot be taken back nothing is told";
     EXPECT_EQ(outcome.err.substr(0, 25), "inoctl: journal_damaged: ");
     EXPECT_EQ(state(), before);
 }
@@ -128,6 +130,44 @@ TEST_F(InoctlOffline, ExportsAState) {
     const Outcome damaged = run(on_state("export"));
     EXPECT_EQ(damaged.status, 5);
     EXPECT_EQ(damaged.out, "");
+}
+
+TEST_F(InoctlOffline, LooksAtABackup) {
+    run("alloc inode --count 10");
+    const std::string file = daemon_.folder() + "/b";
+    ASSERT_EQ(run("backup " + file + " --state-dir " + daemon_.state_dir()).status, 0);
+    const std::string whole = content_of(file);
+    const auto report = json("--json=short check " + file);
+    EXPECT_EQ(report["sound"], true);
+    EXPECT_EQ(report["spares"], 0);
+    EXPECT_EQ(report["pools"][0]["live_ids"], 10);
+    const Outcome dumped = run("dump " + file);
+    EXPECT_EQ(dumped.status, 0) << dumped.err;
+    EXPECT_NE(dumped.out.find(" record=Allocated pool=inode first=1 last=10 "), std::string::npos);
+    const Outcome lines = run("export " + file);
+    EXPECT_EQ(lines.status, 0) << lines.err;
+    EXPECT_NE(lines.out.find(R"({"type":"live","pool":"inode","first":1,"last":10,)"),
+              std::string::npos);
+    EXPECT_EQ(content_of(file), whole);
+
+    std::ofstream(file, std::ios::binary) << whole.substr(0, whole.size() / 2);
+    for (const char* const verb : {"check ", "dump ", "export "}) {
+        const Outcome outcome = run(verb + file);
+        EXPECT_EQ(outcome.status, 5) << verb;
+        EXPECT_EQ(outcome.out, "");
+        EXPECT_EQ(outcome.err.find("inoctl: journal_damaged: backup " + file + ": "), 0U)
+            << outcome.err;
+    }
+}
+
+TEST_F(InoctlOffline, ABackupOfADamagedStateEndsWithStatus5) {
+    stop_used();
+    ASSERT_NO_FATAL_FAILURE(damage());
+    const std::string file = daemon_.folder() + "/b";
+    const Outcome outcome = run("backup " + file + " --state-dir " + daemon_.state_dir());
+    EXPECT_EQ(outcome.status, 5);
+    EXPECT_NE(outcome.err.find("journal-0000000000000002"), std::string::npos) << outcome.err;
+    EXPECT_FALSE(fs::exists(file));
 }
 
 TEST_F(InoctlOffline, ImportsWhatWasExported) {
