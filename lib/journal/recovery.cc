@@ -373,7 +373,8 @@ Result<void, Failure> check_no_store(SegmentReader& segments, Scan& result) {
                                            " bytes, less than any journal file ever had");
         }
         segments.open(i);
-        const bool is_blank = segments.is_blank(frames_offset);
+        // All of it: a write that went astray may have left a hole behind the header as well.
+        const bool is_blank = segments.is_blank_from(frames_offset);
         if (!segments.trouble()) return segments.trouble();
         if (!is_blank) {
             return damaged(entry.name,

@@ -165,6 +165,16 @@ bool SegmentReader::is_blank(std::uint64_t offset) {
     return std::all_of(header.begin(), header.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
+bool SegmentReader::is_blank_from(std::uint64_t offset) {
+    for (auto rest = window_at(offset); !rest.empty(); rest = window_at(offset)) {
+        const bool is_zero =
+            std::all_of(rest.begin(), rest.end(), [](std::byte b) { return b == std::byte{0}; });
+        if (!is_zero) return false;
+        offset += rest.size();
+    }
+    return true;
+}
+
 // So many bytes from the start on are zeros in which no frame begins: its version is not 0, and would
 // be among them. A multiple of frame_alignment.
 std::size_t zeros_without_frame(std::span<const std::byte> bytes) {

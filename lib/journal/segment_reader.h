@@ -57,14 +57,15 @@ public:
     [[nodiscard]] std::optional<Frame> frame_at(std::uint64_t offset);
     // What the header of a frame at `offset` says, of a known kind, whether the frame is sound or not.
     [[nodiscard]] std::optional<FrameHeader> unproven_header_at(std::uint64_t offset);
-    // True if zeros stand where a frame's header would.
+    // True if zeros stand where a frame's header would; if there are but zeros up to the file's end.
     [[nodiscard]] bool is_blank(std::uint64_t offset);
+    [[nodiscard]] bool is_blank_from(std::uint64_t offset);
     // Searches from `offset` on, at every place where a frame can stand, for a sound one of a known
     // kind of which `wanted` is true. Returns its offset.
     using Wanted = std::function<bool(const Frame&)>;
     [[nodiscard]] std::optional<std::uint64_t> find_frame(std::uint64_t offset,
                                                           const Wanted& wanted);
-    // Why a read failed: ask before anything is concluded from what the four above have not found.
+    // Why a read failed: ask before anything is concluded from what the five above have not found.
     [[nodiscard]] const Result<void, Failure>& trouble() const noexcept { return trouble_; }
 
 private:

@@ -239,6 +239,14 @@ TEST(JournalDamage, OfASegmentIsRefused) {
          },
          Errc::journal_damaged,
          "its header does not read back, and something was written behind it"},
+        {"all headers, and the first frame",
+         [](MemStorage& s) {
+             erase_frame(s, 1, FrameType::log);
+             erase_header(s, 1);
+             remove_segment(s, 2);
+         },
+         Errc::journal_damaged,
+         "its header does not read back, and something was written behind it"},
         {"neither the newest one's header nor the frame that names it",
          [](MemStorage& s) {
              erase_header(s, 2);
