@@ -58,9 +58,10 @@ Result<BackupMade, Failure> make(const BackupOptions& options) {
     const BackupName as{.name = file_name,
                         .temporary = file_name + ".new-" + std::to_string(getpid())};
     auto made = back_up(**state, **directory, as);
-    if (!made)
+    if (!made) {
         return Failure{made.error().code,
                        "state directory " + options.state_dir + ": " + made.error().message};
+    }
     return made;
 }
 

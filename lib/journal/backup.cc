@@ -58,8 +58,8 @@ private:
     Result<void, Failure> check_newest();
     Result<void, Failure> copy_chain();
     Result<void, Failure> copy(const SegmentReader::Entry& entry);
-    Result<void, Failure> read_backwards(const SegmentReader::Entry& entry, std::uint64_t offset,
-                                         std::span<std::byte> out);
+    static Result<void, Failure> read_backwards(const SegmentReader::Entry& entry,
+                                                std::uint64_t offset, std::span<std::byte> out);
     [[nodiscard]] Result<End, Failure> end_of_copy() const;
     Result<void, Failure> take_out_next(const End& end);
 

@@ -399,7 +399,7 @@ TEST(JournalDamage, ASegmentThatNothingNamesDoesNotCount) {
         state = life.state;
     }
     const Bytes before = storage.content(segment_file(storage, 1));
-    Life(storage, 2);
+    { const Life begun(storage, 2); }
     storage.set_content(segment_file(storage, 1), before);
     ASSERT_FALSE(segment_file(storage, 2).empty());
     const Life life(storage, 3);

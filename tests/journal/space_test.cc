@@ -165,7 +165,8 @@ TEST(JournalSpace, GroupsAreShortWhileASnapshotIsWrittenForLackOfIt) {
     ASSERT_FALSE(life.journal.has_space());
     const std::size_t short_room = room();
     EXPECT_GE(short_room, 400U);
-    EXPECT_LE(short_room - 32 + 3 * 200, 1'024U) << "with the longest request at its end";
+    EXPECT_LE(short_room - 32 + std::size_t{3} * 200, 1'024U)
+        << "with the longest request at its end";
     EXPECT_FALSE(life.journal.has_room(0, 1));
     life.flush();
     ASSERT_FALSE(life.journal.snapshot_under_way());

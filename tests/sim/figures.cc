@@ -7,7 +7,7 @@
 namespace inod::sim {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<std::size_t>(Count::end_)> count_names = {
+constexpr std::array<std::string_view, static_cast<std::size_t>(Count::end)> count_names = {
     "stores",
     "lives: 200 operations or more, and a crash",
     "starts",
@@ -49,7 +49,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Count::end_)> co
     "damage: made no difference",
 };
 
-constexpr std::array<std::string_view, static_cast<std::size_t>(Fault::end_)> fault_names = {
+constexpr std::array<std::string_view, static_cast<std::size_t>(Fault::end)> fault_names = {
     "crash in a call to the disk",
     "crash in a start",
     "crash in a clean stop",

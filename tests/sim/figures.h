@@ -53,7 +53,7 @@ enum class Count : std::size_t {
     damage_refused,
     damage_cut_last_group,
     damage_unnoticed,
-    end_  // how many there are
+    end  // how many there are
 };
 
 enum class Fault : std::size_t {
@@ -73,7 +73,7 @@ enum class Fault : std::size_t {
     bit_flip,
     stale_sector,
     misdirected_write,
-    end_
+    end
 };
 
 std::string_view name(Count count);
@@ -104,10 +104,10 @@ private:
         return static_cast<std::size_t>(value);
     }
 
-    std::array<std::uint64_t, static_cast<std::size_t>(Count::end_)> counts_{};
-    std::array<std::uint64_t, static_cast<std::size_t>(Fault::end_)> injected_{};
-    std::array<std::uint64_t, static_cast<std::size_t>(Fault::end_)> met_{};
-    std::array<std::uint64_t, static_cast<std::size_t>(Step::end_)> crashes_{};
+    std::array<std::uint64_t, static_cast<std::size_t>(Count::end)> counts_{};
+    std::array<std::uint64_t, static_cast<std::size_t>(Fault::end)> injected_{};
+    std::array<std::uint64_t, static_cast<std::size_t>(Fault::end)> met_{};
+    std::array<std::uint64_t, static_cast<std::size_t>(Step::end)> crashes_{};
 };
 
 }  // namespace inod::sim

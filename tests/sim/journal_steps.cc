@@ -8,7 +8,7 @@
 namespace inod::sim {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<std::size_t>(Step::end_)> step_names = {
+constexpr std::array<std::string_view, static_cast<std::size_t>(Step::end)> step_names = {
     "anything else",
     "a group of log records",
     "a group with a piece of a snapshot",

@@ -32,7 +32,7 @@ enum class Step : std::size_t {
     spare,      // a spare is made
     recycling,  // a header goes into a file that held another segment
     removal,    // of files that are no longer needed
-    end_        // how many there are
+    end         // how many there are
 };
 
 std::string_view name(Step step);

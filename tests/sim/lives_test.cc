@@ -33,7 +33,7 @@ constexpr Least least_counts[] = {
     {Count::starts_from_snapshot, 300},
     {Count::starts_compared, 50},
     {Count::torn_tails, 100},
-    {Count::client_operations, 2'000 * 200},
+    {Count::client_operations, std::uint64_t{2'000} * 200},
     {Count::operations_in_flush, 100'000},
     {Count::operations_between, 3'000},
     {Count::asked_again, 3'000},
@@ -67,7 +67,7 @@ constexpr LeastCrashes least_crashes[] = {
     {Step::base_name, 10},     {Step::spare, 100},
     {Step::recycling, 50},     {Step::removal, 1},
 };
-static_assert(std::size(least_crashes) + 1 == static_cast<std::size_t>(Step::end_),
+static_assert(std::size(least_crashes) + 1 == static_cast<std::size_t>(Step::end),
               "each step but what has no name");
 
 struct LeastMet {
@@ -84,7 +84,7 @@ constexpr LeastMet least_met[] = {
     {Fault::small_budget, 10},       {Fault::bit_flip, 8},
     {Fault::stale_sector, 8},        {Fault::misdirected_write, 8},
 };
-static_assert(std::size(least_met) == static_cast<std::size_t>(Fault::end_), "each kind of fault");
+static_assert(std::size(least_met) == static_cast<std::size_t>(Fault::end), "each kind of fault");
 
 // A ctest test for each share, so that they use all cores.
 class Lives : public ::testing::TestWithParam<std::uint64_t> {};

@@ -1,4 +1,4 @@
-// What is done to a disk of which every state is looked at: block_states.sh.
+// What is done to a disk of which every state is looked at: tools/block-states.
 //
 //   workload DIR RECORDS < answers    a store in DIR, one record a group, with a snapshot in the middle. Says
 //                                     each on a line once it is durable, and waits for a line in return
@@ -7,16 +7,16 @@
 //
 // A line is "lease:POOL:ID:GENERATION", or "release:" and the same.
 #include <array>
-#include <charconv>
-#include <cstdio>
 #include <deque>
 #include <filesystem>
 #include <iostream>
-#include <map>
-#include <optional>
+#include <memory>
 #include <set>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "lib/base/posix_storage.h"
 #include "tests/allocator/machine.h"
@@ -106,28 +106,30 @@ struct Said {
     std::set<Number> live;
 };
 
+// Of "lease:POOL:ID:GENERATION".
+std::pair<std::string, Number> parse(const std::string& line) {
+    std::istringstream in(line);
+    std::string verb;
+    std::getline(in, verb, ':');
+    char colon = 0;
+    PoolIndex pool = 0;
+    Id id = 0;
+    std::uint64_t generation = 0;
+    in >> pool >> colon >> id >> colon >> generation;
+    if (!in) throw std::runtime_error("no such line: " + line);
+    return {verb, {pool, id, generation}};
+}
+
 Said read_said() {
     Said said;
     std::string line;
     while (std::getline(std::cin, line)) {
-        std::array<char, 8> verb{};
-        Number number;
-        auto& [pool, id, generation] = number;
-        unsigned index = 0;
-        unsigned long long first = 0;
-        unsigned long long of = 0;
-        if (std::sscanf(line.c_str(), "%7[a-z]:%u:%llu:%llu", verb.data(), &index, &first, &of) !=
-            4) {
-            throw std::runtime_error("no such line: " + line);
-        }
-        pool = static_cast<PoolIndex>(index);
-        id = first;
-        generation = of;
-        if (std::string(verb.data()) == "lease") {
+        const auto [verb, number] = parse(line);
+        if (verb == "release") {
+            said.live.erase(number);
+        } else {
             said.handed_out.insert(number);
             said.live.insert(number);
-        } else {
-            said.live.erase(number);
         }
     }
     return said;
@@ -152,12 +154,12 @@ std::string check_live(const Said& said, Allocator& allocator) {
         if (pool == unrecorded_pool) continue;
         const std::set<Number> live = live_in(allocator, pool);
         for (const Number& number : live) {
-            if (said.live.count(number) != 0) continue;
-            if (said.handed_out.count(number) != 0) return "an acknowledged release is undone";
+            if (said.live.contains(number)) continue;
+            if (said.handed_out.contains(number)) return "an acknowledged release is undone";
             ++more;
         }
         for (const Number& number : said.live)
-            gone += std::get<0>(number) == pool && live.count(number) == 0 ? 1U : 0U;
+            gone += std::get<0>(number) == pool && !live.contains(number) ? 1U : 0U;
     }
     if (more + gone <= 1) return "";
     return "lost: " + std::to_string(gone) + " leases are gone, and " + std::to_string(more) +
@@ -170,7 +172,7 @@ std::string check_never_twice(const Said& said, Machine& machine) {
             const auto answer = machine.allocate(pool);
             if (!answer.result) break;  // the one that wraps is small
             const Id id = answer.result->range.first;
-            if (said.handed_out.count({pool, id, answer.result->generation}) != 0) {
+            if (said.handed_out.contains({pool, id, answer.result->generation})) {
                 return "handed out twice: " + std::to_string(id) + " of pool " +
                        std::to_string(pool);
             }
