@@ -36,9 +36,9 @@ void World::begin_turn() {
 
 // What is under way to its end, or else a turn from its beginning. False if that ended the process.
 bool World::complete_turn() {
-    do
+    do {
         advance_turn();
-    while (!is_over_ && turn_ != Turn::idle);
+    } while (!is_over_ && turn_ != Turn::idle);
     return !is_over_;
 }
 
