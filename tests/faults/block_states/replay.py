@@ -61,7 +61,10 @@ class States:
         subprocess.run(['cp', '--sparse=always', sure, image], check=True)
         write_all(image, writes)
         self.tried += 1
-        subprocess.run(['mount', '-t', 'ext4', '-o', 'loop', image, self.mounted], check=True)
+        mount = ['mount', '-t', 'ext4', '-o', 'loop', image, self.mounted]
+        if subprocess.run(mount, capture_output=True).returncode != 0:
+            self.judge(what, 'it cannot be mounted')
+            return
         try:
             checked = subprocess.run([self.workload, '--check', self.mounted + '/state'],
                                      input=''.join(line + '\n' for line in said),
@@ -69,9 +72,12 @@ class States:
         finally:
             subprocess.run(['umount', self.mounted], check=True)
         if checked.returncode != 0:
-            self.wrong += 1
-            if self.wrong <= 5:
-                print(f'WRONG: {what}: {checked.stdout.strip() or checked.returncode}', flush=True)
+            self.judge(what, checked.stdout.strip() or f'status {checked.returncode}')
+
+    def judge(self, what, why):
+        self.wrong += 1
+        if self.wrong <= 5:
+            print(f'WRONG: {what}: {why}', flush=True)
 
 
 def main():
