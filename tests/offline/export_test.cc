@@ -7,16 +7,6 @@
 namespace inod {
 namespace {
 
-using Lines = std::vector<std::string>;
-
-Lines lines_of(Storage& disk) {
-    Lines lines;
-    const auto exported =
-        export_state(disk, [&](const std::string& line) { lines.push_back(line); });
-    EXPECT_TRUE(exported) << exported.error().message;
-    return lines;
-}
-
 TEST(Export, SaysAllThatIsThere) {
     Machine machine({unique_pool("inode", {1, 1000}), cyclic_pool("edge", {id_max - 9, id_max}),
                      unique_pool("blocks", {1, id_max}, Durability::block)});

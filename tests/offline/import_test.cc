@@ -10,16 +10,6 @@
 namespace inod {
 namespace {
 
-using Lines = std::vector<std::string>;
-
-Lines lines_of(Storage& disk) {
-    Lines lines;
-    const auto exported =
-        export_state(disk, [&](const std::string& line) { lines.push_back(line); });
-    EXPECT_TRUE(exported) << exported.error().message;
-    return lines;
-}
-
 ImportOptions options_of(std::optional<std::uint64_t> skip_ahead = {}) {
     ImportOptions options{.journal = small_journal(), .skip_ahead = skip_ahead};
     options.journal.fresh_id.fill(std::byte{0xa5});

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/journal/journal.h"
+#include "lib/offline/export.h"
 #include "lib/offline/offline_store.h"
 #include "lib/pool/record.h"
 #include "lib/pool/runs.h"
@@ -26,6 +27,16 @@ inline Content content_of(const sim::MemStorage& disk) {
     for (const std::string& name : disk.names())
         content[name] = disk.content(name);
     return content;
+}
+
+using Lines = std::vector<std::string>;
+
+inline Lines lines_of(Storage& disk) {
+    Lines lines;
+    const auto exported =
+        export_state(disk, [&](const std::string& line) { lines.push_back(line); });
+    EXPECT_TRUE(exported) << exported.error().message;
+    return lines;
 }
 
 // The pools of four_pools(), and one whose leases are not recorded.
