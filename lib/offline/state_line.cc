@@ -23,12 +23,17 @@ using LineOf = typename MemberOf<decltype(member)>::LineType;
 
 using Decoded = Result<void, Failure>;
 
-template <auto member>
-Decoded number(const JsonValue& value, const Place& place, LineOf<member>& line) {
+template <class Number>
+Decoded read_into(Number& number, const JsonValue& value, const Place& place) {
     const auto read = integer(value, place, 0, id_max);
     if (!read) return read.error();
-    line.*member = *read;
+    number = *read;
     return {};
+}
+
+template <auto member>
+Decoded number(const JsonValue& value, const Place& place, LineOf<member>& line) {
+    return read_into(line.*member, value, place);
 }
 
 template <auto member>
@@ -51,17 +56,11 @@ Decoded claimed(const JsonValue& value, const Place& place, LiveLine& line) {
 template <std::optional<Id> SequenceState::*member>
 Decoded maybe(const JsonValue& value, const Place& place, PoolLine& line) {
     if (value.kind == JsonValue::Kind::null) return {};
-    const auto read = integer(value, place, 0, id_max);
-    if (!read) return read.error();
-    line.sequence.*member = *read;
-    return {};
+    return read_into(line.sequence.*member, value, place);
 }
 
 Decoded generation(const JsonValue& value, const Place& place, PoolLine& line) {
-    const auto read = integer(value, place, 0, id_max);
-    if (!read) return read.error();
-    line.sequence.generation = *read;
-    return {};
+    return read_into(line.sequence.generation, value, place);
 }
 
 Decoded claims(const JsonValue& value, const Place& place, PoolLine& line) {
