@@ -96,7 +96,7 @@ private:
     bool checks_space_ = false;       // it is time to look whether the disk has space again
     Clock::time_point snapshot_due_;  // not earlier than the log is old enough
     Waiters waiters_;
-    bool has_news_ = false;  // a group became durable since they were told last
+    bool has_news_ = false;  // a group became durable, or space was made, since they were told last
     bool telling_ = false;   // tell_waiters() is on its way
     HandlerMemory telling_memory_;
     Failure failure_{};  // why the thread ended, if the journal failed

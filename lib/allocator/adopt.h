@@ -54,10 +54,10 @@ struct Adoption {
 // numbers and nothing else.
 //
 // Requires that the caller holds the lock of the state directory.
-// Errors: state_stale if there is no store, if the number comes below what the witness knows, or if `skip` has no count and the witness does not tell
-//   (there is none, or it is damaged, of another store or version, or knows pools that the copy
-//   lacks or has with another max): with a number it goes on. Those of Allocator::recover(), and
-//   io_error, no_space. The message names the remedy.
+// Errors: state_stale if there is no store, if the number comes below what the witness knows, or if
+//   `skip` has no count and the witness does not tell (there is none, or it is damaged, of another
+//   store or version, or knows pools that the copy lacks or has with another max): with a number it
+//   goes on. Those of Allocator::recover(), and io_error, no_space. The message names the remedy.
 Result<Adoption, Failure> adopt(Storage& state, Storage& witness_directory,
                                 AllocatorOptions options, SkipAhead skip, const Surroundings& here);
 

@@ -39,8 +39,8 @@ struct BackupPart {
 };
 
 // The segments of a backup as the journal files that they were, for scan() and whoever reads a
-// store: of a backup that was opened, under names of their own, journal-0000000000000001 and on. Whatever would change
-// something fails with io_error.
+// store: of a backup that was opened, under names of their own, journal-0000000000000001 and on.
+// Whatever would change something fails with io_error.
 class BackupFile final : public Storage {
 public:
     // Opens the file `name` in `directory` and reads it once, to its end.

@@ -267,13 +267,11 @@ Result<void, Failure> Journal::Impl::tidy(Scan& scan) {
 // A start takes a spare. Where the disk has space it makes another one before, so that lives that crash
 // early, however many, do not use up what is set aside.
 Result<void, Failure> Journal::Impl::replace_spare() {
-    for (;;) {
-        auto completed = set_.advance_spare();
-        if (completed && *completed) return {};
-        if (completed) continue;
-        if (completed.error().code != Errc::no_space) return completed.error();
-        return {};
-    }
+    auto completed = set_.advance_spare();
+    while (completed && !*completed)
+        completed = set_.advance_spare();
+    if (!completed && completed.error().code != Errc::no_space) return completed.error();
+    return {};
 }
 
 bool Journal::Impl::has_room(std::size_t count, std::size_t size) const noexcept {

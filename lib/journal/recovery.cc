@@ -321,7 +321,6 @@ Result<void, Failure> Scanner::check_others() {
                            std::to_string(frame->lsn) + ", beyond the end of the log, LSN " +
                            std::to_string(next_lsn_ - 1));
     }
-    segments_.open(index_);
     return {};
 }
 

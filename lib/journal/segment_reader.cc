@@ -159,17 +159,18 @@ std::optional<FrameHeader> SegmentReader::unproven_header_at(std::uint64_t offse
     return is_known(header) ? std::optional(header) : std::nullopt;
 }
 
+bool are_zeros(std::span<const std::byte> bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
 bool SegmentReader::is_blank(std::uint64_t offset) {
     const auto rest = window_at(offset);
-    const auto header = rest.first(std::min(frame_header_size, rest.size()));
-    return std::all_of(header.begin(), header.end(), [](std::byte b) { return b == std::byte{0}; });
+    return are_zeros(rest.first(std::min(frame_header_size, rest.size())));
 }
 
 bool SegmentReader::is_blank_from(std::uint64_t offset) {
     for (auto rest = window_at(offset); !rest.empty(); rest = window_at(offset)) {
-        const bool is_zero =
-            std::all_of(rest.begin(), rest.end(), [](std::byte b) { return b == std::byte{0}; });
-        if (!is_zero) return false;
+        if (!are_zeros(rest)) return false;
         offset += rest.size();
     }
     return true;

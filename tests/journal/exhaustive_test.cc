@@ -4,9 +4,9 @@
 // Method: a journal of 2,000 records with its snapshot, over all its files, is scanned once for each
 // of them. What a scan hands on must be how the undamaged one began, call for call. Bytes that the
 // scan of the undamaged journal never reads cannot change it: they are left out, which is all but
-// the headers of spares, and of a frame behind them. INOD_TEST_LONG=1 has every bit and every length. In the short form it is
-// one bit of each byte that was written, and of one in 64 of the zeros that nothing was written to;
-// and every length within the header, one in 61 behind it.
+// the headers of spares, and of a frame behind them. INOD_TEST_LONG=1 has every bit and every
+// length. In the short form it is one bit of each byte that was written, and of one in 64 of the
+// zeros that nothing was written to; and every length within the header, one in 61 behind it.
 #include "lib/base/crc32c.h"
 #include "lib/journal/recovery.h"
 #include "tests/journal/support.h"
