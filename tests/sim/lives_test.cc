@@ -48,9 +48,9 @@ constexpr Least least_counts[] = {
     {Count::writes_torn, 80},
     {Count::names_lost, 300},
     {Count::releases_without_memory, 50'000},
-    {Count::releases_on_full_disk, 1'000},
-    {Count::damage_refused, 25},
-    {Count::damage_cut_last_group, 3},
+    {Count::releases_on_full_disk, 2'000},
+    {Count::damage_refused, 35},
+    {Count::damage_cut_last_group, 5},
 };
 
 // Crashes at every step of writing the journal. Those that are rare in a share are counted in all of
@@ -75,14 +75,12 @@ struct LeastMet {
     std::uint64_t want;
 };
 constexpr LeastMet least_met[] = {
-    {Fault::crash_in_call, 400},     {Fault::crash_in_start, 100},
-    {Fault::crash_in_stop, 25},      {Fault::io_error, 50},
-    {Fault::io_error_in_start, 30},  {Fault::no_space, 50},
-    {Fault::short_write, 200},       {Fault::full_disk, 10},
-    {Fault::no_memory, 500},         {Fault::no_memory_in_flush, 25},
-    {Fault::no_memory_in_start, 10}, {Fault::budget_used_up, 500},
-    {Fault::small_budget, 10},       {Fault::bit_flip, 8},
-    {Fault::stale_sector, 8},        {Fault::misdirected_write, 8},
+    {Fault::crash_in_call, 400},     {Fault::crash_in_start, 100},    {Fault::crash_in_stop, 25},
+    {Fault::io_error, 50},           {Fault::io_error_in_start, 30},  {Fault::no_space, 50},
+    {Fault::short_write, 200},       {Fault::full_disk, 10},          {Fault::no_memory, 500},
+    {Fault::no_memory_in_flush, 25}, {Fault::no_memory_in_start, 10}, {Fault::budget_used_up, 500},
+    {Fault::small_budget, 10},       {Fault::bit_flip, 12},           {Fault::stale_sector, 12},
+    {Fault::misdirected_write, 12},
 };
 static_assert(std::size(least_met) == static_cast<std::size_t>(Fault::end), "each kind of fault");
 
