@@ -5,7 +5,6 @@
 #include <iostream>
 #include <utility>
 
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "lib/base/hex.h"
 #include "lib/base/make_directory.h"
 #include "lib/base/posix_storage.h"
+#include "lib/base/random_id.h"
 #include "lib/offline/import.h"
 
 namespace inod::cli {
@@ -37,11 +37,10 @@ Result<Imported, Failure> import_into(const ImportOptions& options) {
     if (!lock) return lock.error();
     const auto storage = PosixStorage::open_directory(options.state_dir);
     if (!storage) return storage.error();
+    const auto id = random_id();
+    if (!id) return id.error();
     inod::ImportOptions making{.journal = {}, .skip_ahead = options.skip_ahead};
-    StoreId& id = making.journal.fresh_id;
-    if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
-        return Failure{Errc::io_error, "getrandom gave no identity for a new store"};
-    }
+    making.journal.fresh_id = *id;
     std::ios::sync_with_stdio(false);
     auto imported = inod::import_state(**storage, next_line, making);
     if (imported || imported.error().code != Errc::state_in_use) return imported;
@@ -82,7 +81,7 @@ ExitStatus import_state(const ImportOptions& options) {
     } else {
         print(json, options.format);
     }
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return ExitStatus::ok;
+    if (is_all_printed()) return ExitStatus::ok;
     std::fprintf(stderr, "inoctl: imported, but that could not be printed\n");
     return ExitStatus::unheard;
 }

@@ -18,7 +18,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -32,6 +31,7 @@
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
 #include "lib/base/posix_storage.h"
+#include "lib/base/random_id.h"
 #include "lib/journal/segment.h"
 #include "lib/journal/stale_copy.h"
 #include "lib/journal/witness_directory.h"
@@ -315,10 +315,9 @@ Result<AllocatorOptions, Failure> options_of(const Config& config) {
         options.pools.push_back(pool.spec);
     options.journal.segment_size = config.segment_size;
     options.memory_max = config.memory_max != 0 ? config.memory_max : default_memory_max();
-    StoreId& id = options.journal.fresh_id;
-    if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
-        return Failure{Errc::io_error, "getrandom gave no identity for a new store"};
-    }
+    const auto id = random_id();
+    if (!id) return id.error();
+    options.journal.fresh_id = *id;
     return options;
 }
 
