@@ -83,7 +83,7 @@ ExitStatus adopt(const AdoptOptions& options) {
     } else {
         print(json_of(*adopted), options.format);
     }
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return ExitStatus::ok;
+    if (is_all_printed()) return ExitStatus::ok;
     std::fprintf(stderr, "inoctl: adopted, but that could not be printed\n");
     return ExitStatus::unheard;
 }

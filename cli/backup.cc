@@ -69,11 +69,7 @@ Result<BackupMade, Failure> make(const BackupOptions& options) {
 
 ExitStatus backup(const BackupOptions& options) {
     const auto made = make(options);
-    if (!made) {
-        complain(made.error());
-        const bool is_damage = made.error().code == Errc::journal_damaged;
-        return is_damage ? ExitStatus::damaged : ExitStatus::refused;
-    }
+    if (!made) return refuse(made.error());
     if (options.format == Format::off) {
         std::printf("%s: %llu bytes, run %llu up to LSN %llu\n", options.file.c_str(),
                     static_cast<unsigned long long>(made->size),
@@ -87,7 +83,7 @@ ExitStatus backup(const BackupOptions& options) {
                    {"last_lsn", made->last_lsn}},
               options.format);
     }
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return ExitStatus::ok;
+    if (is_all_printed()) return ExitStatus::ok;
     std::fprintf(stderr, "inoctl: backed up, but that could not be printed\n");
     return ExitStatus::unheard;
 }

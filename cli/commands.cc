@@ -58,7 +58,7 @@ ExitStatus run(Command command, const Options& options) {
         return status;
     }
     const ExitStatus status = command(*client, options);
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    if (is_all_printed()) return status;
     complain("cannot write to standard output; what was asked for is done all the same");
     return ExitStatus::unheard;
 }

@@ -96,24 +96,29 @@ private:
         return *ids;
     }
 
-    // CLI11 takes -1 for the largest number there is; we do not.
     template <class Int>
     static CLI::Option* add_number(CLI::App* verb, const char* option_name, const char* what,
                                    Int& number) {
-        return verb
-            ->add_option_function<std::string>(
-                option_name,
-                [&number](const std::string& text) {
-                    const auto ids = inod::cli::parse_ids(text);
-                    if (!ids || ids->range.first != ids->range.last || ids->generation != 0 ||
-                        ids->range.first > std::numeric_limits<Int>::max()) {
-                        throw CLI::ValidationError("'" + text + "' is not a number from 0 to " +
-                                                   std::to_string(std::numeric_limits<Int>::max()));
-                    }
-                    number = static_cast<Int>(ids->range.first);
-                },
-                what)
+        return add_number_to<Int>(verb, option_name, what, number)
             ->default_str(std::to_string(number));
+    }
+
+    // CLI11 takes -1 for the largest number there is; we do not.
+    template <class Int, class Target>
+    static CLI::Option* add_number_to(CLI::App* verb, const char* option_name, const char* what,
+                                      Target& target) {
+        return verb->add_option_function<std::string>(
+            option_name,
+            [&target](const std::string& text) {
+                const auto ids = inod::cli::parse_ids(text);
+                if (!ids || ids->range.first != ids->range.last || ids->generation != 0 ||
+                    ids->range.first > std::numeric_limits<Int>::max()) {
+                    throw CLI::ValidationError("'" + text + "' is not a number from 0 to " +
+                                               std::to_string(std::numeric_limits<Int>::max()));
+                }
+                target = static_cast<Int>(ids->range.first);
+            },
+            what);
     }
 
     void add_alloc() {
@@ -181,13 +186,8 @@ private:
             "adopt",
             "Go on with a backup, or with an old copy of a state directory that inod refuses to "
             "start on");
-        add_state_dir(verb, adopt_.state_dir);
-        verb->callback([this] {
-            offline_ = [this] {
-                adopt_.format = options_.format;
-                return inod::cli::adopt(adopt_);
-            };
-        });
+        add_directory(verb, adopt_.state_dir, "The state directory; its daemon must be stopped");
+        runs_offline(verb, adopt_, inod::cli::adopt);
         verb->add_option_function<std::string>(
                 "--skip-ahead",
                 [this](const std::string& text) {
@@ -225,26 +225,27 @@ private:
             "skipped could not be printed.");
     }
 
-    void add_state_dir(CLI::App* verb, std::string& state_dir) {
-        verb->add_option("DIR", state_dir, "The state directory; its daemon must be stopped")
-            ->required()
-            ->check(not_empty_);
+    void add_directory(CLI::App* verb, std::string& directory, const char* what) {
+        verb->add_option("DIR", directory, what)->required()->check(not_empty_);
+    }
+
+    template <class OptionsOfVerb>
+    void runs_offline(CLI::App* verb, OptionsOfVerb& options,
+                      ExitStatus (*command)(const OptionsOfVerb&)) {
+        verb->callback([this, &options, command] {
+            offline_ = [this, &options, command] {
+                options.format = options_.format;
+                return command(options);
+            };
+        });
     }
 
     CLI::App* add_offline(const char* verb, const char* what,
                           ExitStatus (*command)(const inod::cli::OfflineOptions&)) {
         CLI::App* const verb_app = app_.add_subcommand(verb, what);
-        verb_app
-            ->add_option("DIR", looked_at_.path,
-                         "The state directory, whose daemon must be stopped; or a backup of one")
-            ->required()
-            ->check(not_empty_);
-        verb_app->callback([this, command] {
-            offline_ = [this, command] {
-                looked_at_.format = options_.format;
-                return command(looked_at_);
-            };
-        });
+        add_directory(verb_app, looked_at_.path,
+                      "The state directory, whose daemon must be stopped; or a backup of one");
+        runs_offline(verb_app, looked_at_, command);
         return verb_app;
     }
 
@@ -270,23 +271,14 @@ private:
     void add_import() {
         CLI::App* const verb = app_.add_subcommand(
             "import", "Make a new store of what export printed, read from standard input");
-        verb->add_option("DIR", imported_.state_dir, "Where: not there yet, or empty")
-            ->required()
-            ->check(not_empty_);
-        const auto* const skip =
-            add_number(
-                verb, "--skip-ahead",
-                "How many numbers and generations each pool passes over: as many at least as\n"
-                "the other store may have handed out since the export",
-                skip_ahead_)
-                ->default_str("none");
-        verb->callback([this, skip] {
-            if (skip->count() > 0) imported_.skip_ahead = skip_ahead_;
-            offline_ = [this] {
-                imported_.format = options_.format;
-                return inod::cli::import_state(imported_);
-            };
-        });
+        add_directory(verb, imported_.state_dir, "Where: not there yet, or empty");
+        add_number_to<std::uint64_t>(
+            verb, "--skip-ahead",
+            "How many numbers and generations each pool passes over: as many at least as\n"
+            "the other store may have handed out since the export",
+            imported_.skip_ahead)
+            ->default_str("none");
+        runs_offline(verb, imported_, inod::cli::import_state);
         verb->footer(
             "The store that was exported must not hand out any more, or each number comes twice.\n"
             "Whoever runs it as root acts as the owner of DIR, if that is there. After an error\n"
@@ -318,12 +310,7 @@ private:
             ->option_text("DIR (" + backup_.state_dir + ")")
             ->check(not_empty_);
         verb->add_flag("--force", backup_.replaces, "Replace FILE if it is there");
-        verb->callback([this] {
-            offline_ = [this] {
-                backup_.format = options_.format;
-                return inod::cli::backup(backup_);
-            };
-        });
+        runs_offline(verb, backup_, inod::cli::backup);
         verb->footer(
             "What was acknowledged before it began is in it, and it was read back when this "
             "ends.\n"
@@ -350,7 +337,6 @@ private:
     inod::cli::BackupOptions backup_;
     inod::cli::OfflineOptions looked_at_;
     inod::cli::ImportOptions imported_;
-    std::uint64_t skip_ahead_ = 0;
     Command command_ = nullptr;  // null: offline_
     std::function<ExitStatus()> offline_;
 };

@@ -17,12 +17,11 @@ ExitStatus refuse(const OfflineOptions& options, Failure failure) {
     if (failure.message.find(options.path) == std::string::npos) {
         failure.message = called(options.path) + ": " + failure.message;
     }
-    complain(failure);
-    return failure.code == Errc::journal_damaged ? ExitStatus::damaged : ExitStatus::refused;
+    return cli::refuse(failure);
 }
 
 ExitStatus printed(ExitStatus status) {
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    if (is_all_printed()) return status;
     std::fprintf(stderr, "inoctl: cannot write to standard output\n");
     return ExitStatus::unheard;
 }

@@ -136,4 +136,8 @@ void print(const Json& json, Format format) {
     std::printf("%s\n", json.dump(format == Format::pretty ? indent : -1).c_str());
 }
 
+bool is_all_printed() {
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+}
+
 }  // namespace inod::cli

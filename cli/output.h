@@ -43,4 +43,7 @@ std::string line_of(const Json& object);
 // Prints `json` in this format, which is not off.
 void print(const Json& json, Format format);
 
+// True if all that was printed so far has gone where it should.
+bool is_all_printed();
+
 }  // namespace inod::cli

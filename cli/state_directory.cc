@@ -71,4 +71,9 @@ void complain(const Failure& failure) {
                  failure.message.c_str());
 }
 
+ExitStatus refuse(const Failure& failure) {
+    complain(failure);
+    return failure.code == Errc::journal_damaged ? ExitStatus::damaged : ExitStatus::refused;
+}
+
 }  // namespace inod::cli

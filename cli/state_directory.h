@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/commands.h"
 #include "lib/base/owned_fd.h"
 #include "lib/base/result.h"
 #include "lib/base/storage.h"
@@ -39,5 +40,8 @@ Result<void, Failure> become_owner_of(const std::string& path);
 
 // "inoctl: journal_damaged: what it says" on stderr.
 void complain(const Failure& failure);
+
+// The same, and the status to end with: damaged, if that is what it says, or refused.
+ExitStatus refuse(const Failure& failure);
 
 }  // namespace inod::cli
