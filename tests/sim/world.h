@@ -133,7 +133,6 @@ private:
     struct Armed {
         Fault kind;
         bool is_crash;
-        bool is_in_snapshot;
         std::uint64_t failures_before;
         bool is_over = false;  // it has come
     };

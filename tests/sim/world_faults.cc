@@ -43,10 +43,10 @@ void World::arm(const CallFault& fault, Fault kind) {
     if (fault.kept_permille > 0 && fault.kept_permille < 1'000) {
         figures_.inject(Fault::short_write);
     }
-    armed_ = {kind, !fault.code.has_value(), fault.is_in_snapshot, disk_->failures()};
+    armed_ = {kind, !fault.code.has_value(), disk_->failures()};
     if (fault.segments > 0) {
-        const auto aim = [this, left = fault.segments](const DiskCall&) mutable {
-            if (armed_->is_in_snapshot && !process_->snapshot_under_way()) return false;
+        const auto aim = [this, fault, left = fault.segments](const DiskCall&) mutable {
+            if (fault.is_in_snapshot && !process_->snapshot_under_way()) return false;
             return steps_.opens_segment() && --left == 0;
         };
         disk_->die_behind(aim, fault.number, fault.kept_permille);
