@@ -92,6 +92,7 @@ Result<void, Failure> SegmentSet::complete_spare() {
               .size = segment_size_};
     slots_.reserve(slots_.size() + 1);  // what can throw comes before the renaming
     if (auto renamed = storage_.rename(making_.name, slot.name); !renamed) return renamed;
+    making_.name = slot.name;
     if (auto synced = storage_.sync_names(); !synced) return synced;
     slot.file = std::move(making_.file);
     slots_.push_back(std::move(slot));

@@ -308,5 +308,33 @@ TEST(JournalCrash, WhatNamesTheNewestSegmentIsMadeDurable) {
     EXPECT_GT(seen, 1U);
 }
 
+// A spare was named, the name not synced, when the daemon was killed; on a full disk the next start has
+// only that one to take.
+TEST(JournalCrash, TheNameOfASpareIsMadeSureBeforeItIsUsed) {
+    MemStorage storage;
+    {
+        Life life(storage, 1);
+        life.append(20);
+        life.flush();
+        storage.die_behind([](const sim::DiskCall& call) { return call.call == "rename"; }, 1);
+        while (life.journal.make_space()) {
+        }
+    }
+    storage.kill();
+    ASSERT_EQ(names_of(storage, "journal-").size(), 2U) << "one in use, one spare";
+    storage.set_capacity(storage.used());
+    Life life(storage, 2);
+    life.append(5);
+    life.flush();
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        std::mt19937_64 random(seed);
+        const auto disk = storage.clone();
+        disk->set_capacity(2 * storage.used());  // space has come back
+        disk->crash(random);
+        ASSERT_EQ(state_on(*disk), life.state);
+    }
+}
+
 }  // namespace
 }  // namespace inod

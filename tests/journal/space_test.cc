@@ -94,6 +94,21 @@ TEST(JournalSpace, WithoutSpaceForASpareItSaysSoAndGoesOn) {
     EXPECT_EQ(state_on(storage), life.state);
 }
 
+// Whichever call it is that finds the disk full: else each try, one a second, would take a file's worth.
+TEST(JournalSpace, AFileThatIsNotCompletedIsGivenBack) {
+    bool has_failed = true;
+    for (std::uint64_t call = 1; has_failed; ++call) {
+        SCOPED_TRACE("call " + std::to_string(call));
+        MemStorage storage;
+        Life life(storage);
+        storage.fail_call(call, Errc::no_space);
+        life.make_space();
+        has_failed = storage.failures() > 0;
+        EXPECT_EQ(life.journal.has_space(), !has_failed);
+        EXPECT_EQ(storage.used(), life.journal.disk_size());
+    }
+}
+
 // Lives that crash before they have made space take nothing of what is set aside.
 TEST(JournalSpace, AStartMakesUpForTheSpareItTakes) {
     MemStorage storage;
