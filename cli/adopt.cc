@@ -24,6 +24,13 @@ Surroundings surroundings_of(const AdoptOptions& options) {
             .witness_dir_is_default = is_default};
 }
 
+// Refuses a mistyped path, or one in use, before anything is made there, a lock or a witness.
+Result<void, Failure> check_path(const AdoptOptions& options, const Surroundings& here) {
+    const auto store = open_to_look(options.state_dir);
+    if (!store) return store.error();
+    return check_adoptable(*store->storage, !options.from.empty(), here);
+}
+
 Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
     std::unique_ptr<BackupFile> backup;
     if (!options.from.empty()) {
@@ -32,10 +39,11 @@ Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
         backup = *std::move(opened);
         if (auto made = make_directory(options.state_dir); !made) return made.error();
     }
+    const Surroundings here = surroundings_of(options);
     if (auto owner = become_owner_of(options.state_dir); !owner) return owner.error();
+    if (auto checked = check_path(options, here); !checked) return checked.error();
     const auto lock = lock_file(options.state_dir + "/lock", in_use_message(options.state_dir));
     if (!lock) return lock.error();
-    const Surroundings here = surroundings_of(options);
     const auto state = PosixStorage::open_directory(here.state_dir);
     if (!state) return state.error();
     const auto witness = open_witness_directory(here.witness_dir, here.state_dir);
@@ -45,8 +53,9 @@ Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
     allocator.memory_max = UINT64_MAX;
     const SkipAhead skip{.count = options.skip_ahead.count,
                          .may_stay_below_witness = options.may_stay_below_witness};
-    if (backup) return adopt_backup(*backup, **state, **witness, allocator, skip, here);
-    return inod::adopt(**state, **witness, std::move(allocator), skip, here);
+    Storage& witness_storage = *witness->storage;
+    if (backup) return adopt_backup(*backup, **state, witness_storage, allocator, skip, here);
+    return inod::adopt(**state, witness_storage, std::move(allocator), skip, here);
 }
 
 Json json_of(const Adoption& adoption) {

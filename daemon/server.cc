@@ -377,11 +377,11 @@ Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
     if (!storage) return storage.error();
     warn_of_file_system(config.state_dir);
     const Surroundings here = surroundings_of(config);
-    const auto witness_storage = open_witness_directory(here.witness_dir, config.state_dir);
-    if (!witness_storage) return witness_storage.error();
+    const auto witness = open_witness_directory(here.witness_dir, config.state_dir);
+    if (!witness) return witness.error();
     auto options = options_of(config);
     if (!options) return options.error();
-    options->witness = WitnessPlace{.storage = witness_storage->get(), .here = here};
+    options->witness = WitnessPlace{.storage = witness->storage.get(), .here = here};
     Allocator allocator(**storage, std::move(*options));
     const auto recovery = allocator.recover();
     if (!recovery) return not_recovered(recovery.error(), here);

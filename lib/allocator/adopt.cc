@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/journal/restore.h"
+#include "lib/journal/segment.h"
 
 namespace inod {
 namespace {
@@ -20,6 +21,15 @@ Result<std::optional<WitnessRecord>, Failure> load(Witness& witness, const Surro
     if (!record) return witness_refused(record.error(), here);
     if (*record && (*record)->facts.run == 0) return std::optional<WitnessRecord>();
     return record;
+}
+
+Failure in_state(const Surroundings& here, Failure failure) {
+    failure.message = "state directory " + here.state_dir + ": " + failure.message;
+    return failure;
+}
+
+Failure no_store(const Surroundings& here) {
+    return in_state(here, {Errc::state_stale, "there is no store to adopt"});
 }
 
 Failure cannot_tell(const Surroundings& here, const std::string& why) {
@@ -101,10 +111,7 @@ Result<void, Failure> Adopter::announce() {
 // Called with what the journal says of the store, before anything is changed; answers with the run
 // that the life is to be above.
 Result<std::uint64_t, Failure> Adopter::admit(const Recovery& store) {
-    if (store.run == 0) {
-        return Failure{Errc::state_stale,
-                       "state directory " + here_.state_dir + ": there is no store to adopt"};
-    }
+    if (store.run == 0) return no_store(here_);
     adoption_.store = store.id;
     const bool is_auto = !skip_.count;
     if (is_auto && !seen_) return cannot_tell(here_, "there is none that reads back");
@@ -232,6 +239,23 @@ Result<void, Failure> Adopter::mark_done() {
 
 }  // namespace
 
+Result<void, Failure> check_adoptable(const Storage& state, bool is_from_backup,
+                                      const Surroundings& here) {
+    if (is_from_backup) {
+        auto restorable = check_restorable(state);
+        if (restorable) return {};
+        return in_state(here, std::move(restorable.error()));
+    }
+    const auto names = state.list();
+    if (!names) return names.error();
+    const bool has_segment = std::any_of(names->begin(), names->end(), [](const std::string& name) {
+        const auto parsed = parse_file_name(name);
+        return parsed && parsed->kind == FileKind::journal;
+    });
+    if (!has_segment) return no_store(here);
+    return {};
+}
+
 Result<Adoption, Failure> adopt(Storage& state, Storage& witness_directory,
                                 AllocatorOptions options, SkipAhead skip,
                                 const Surroundings& here) {
@@ -242,14 +266,10 @@ Result<Adoption, Failure> adopt(Storage& state, Storage& witness_directory,
 Result<Adoption, Failure> adopt_backup(BackupFile& backup, Storage& state,
                                        Storage& witness_directory, const AllocatorOptions& options,
                                        SkipAhead skip, const Surroundings& here) {
-    const auto in_state = [&here](Failure failure) {
-        failure.message = "state directory " + here.state_dir + ": " + failure.message;
-        return failure;
-    };
-    if (auto is_empty = check_restorable(state); !is_empty) return in_state(is_empty.error());
+    if (auto is_empty = check_adoptable(state, true, here); !is_empty) return is_empty.error();
     auto announced = Adopter(backup, witness_directory, options, skip, here).announce();
     if (!announced) return announced.error();
-    if (auto restored = restore(backup, state); !restored) return in_state(restored.error());
+    if (auto restored = restore(backup, state); !restored) return in_state(here, restored.error());
     return adopt(state, witness_directory, options, skip, here);
 }
 

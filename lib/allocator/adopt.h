@@ -46,6 +46,12 @@ struct Adoption {
     std::size_t pools_missing = 0;
 };
 
+// To judge by names alone, may a store be adopted in `state`? adopt() and adopt_backup() ask again.
+// Errors: state_stale if there is none; for one that comes from a backup state_in_use if there is
+// anything; io_error.
+Result<void, Failure> check_adoptable(const Storage& state, bool is_from_backup,
+                                      const Surroundings& here);
+
 // Adopts the store in `state` for the witness in `witness_directory`, which is made or replaced.
 // `options` needs no pools: all are kept as they are. `here` is for messages.
 //

@@ -70,7 +70,7 @@ Result<void, Failure> name_all(const std::vector<std::string>& names, Storage& s
 
 }  // namespace
 
-Result<void, Failure> check_restorable(Storage& state) {
+Result<void, Failure> check_restorable(const Storage& state) {
     const auto names = state.list();
     if (!names) return names.error();
     const auto other = std::find_if(names->begin(), names->end(), [](const std::string& name) {

@@ -10,7 +10,7 @@ namespace inod {
 
 // May a backup be brought into this directory? It may hold the daemon's lock, and what an earlier
 // attempt left unfinished. Error: state_in_use, if there is anything else.
-Result<void, Failure> check_restorable(Storage& state);
+Result<void, Failure> check_restorable(const Storage& state);
 
 // Brings the segments of `backup` into `state`, durably. Each has its whole size and is synced
 // before any gets the name of a journal file, so that one that was cut off leaves files that the

@@ -1,10 +1,12 @@
 #include "lib/journal/witness_directory.h"
 
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include <unistd.h>
 
+#include "lib/base/file_lock.h"
 #include "lib/base/lies_in.h"
 #include "lib/base/make_directory.h"
 #include "lib/journal/witness.h"
@@ -13,6 +15,8 @@ namespace inod {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view lock_name = "lock";
 
 // A copy of the state directory would then bring its own witness along.
 Result<void, Failure> check_outside(const std::string& directory, const std::string& state_dir) {
@@ -34,7 +38,9 @@ Result<void, Failure> check_ours(const std::string& directory) {
         const std::string file_name = entry->path().filename().string();
         if (file_name == witness_file) return {};
         // What a crash left of the first witness, and what a file system has at its root.
-        if (file_name != witness_fresh_file && file_name != "lost+found") foreign = file_name;
+        const bool is_expected =
+            file_name == witness_fresh_file || file_name == lock_name || file_name == "lost+found";
+        if (!is_expected) foreign = file_name;
     }
     if (error) return Failure{Errc::io_error, "readdir " + directory + ": " + error.message()};
     if (foreign.empty()) return {};
@@ -52,14 +58,19 @@ Failure with_hint(Failure failure, const std::string& directory) {
 
 }  // namespace
 
-Result<std::unique_ptr<PosixStorage>, Failure> open_witness_directory(
-    const std::string& directory, const std::string& state_dir) {
+Result<WitnessDirectory, Failure> open_witness_directory(const std::string& directory,
+                                                         const std::string& state_dir) {
     if (auto outside = check_outside(directory, state_dir); !outside) return outside.error();
     if (auto made = make_directory(directory); !made) return with_hint(made.error(), directory);
     auto storage = PosixStorage::open_directory(directory);
     if (!storage) return with_hint(storage.error(), directory);
     if (auto ours = check_ours(directory); !ours) return ours.error();
-    return storage;
+    auto lock = lock_file(fs::path(directory) / lock_name,
+                          "witness directory " + directory +
+                              ": an inod that runs uses it, and each store needs one of its own");
+    if (!lock && lock.error().code == Errc::state_in_use) return lock.error();
+    if (!lock) return with_hint(lock.error(), directory);
+    return WitnessDirectory{.lock = *std::move(lock), .storage = *std::move(storage)};
 }
 
 }  // namespace inod

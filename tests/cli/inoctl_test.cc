@@ -148,6 +148,11 @@ TEST_F(Inoctl, AdoptsAStateWhoseDaemonIsStopped) {
     expect_refused("adopt " + daemon_.state_dir() + " --skip-ahead 0", "state_in_use");
     ASSERT_EQ(daemon_.terminate(), (Exit{.status = 0}));
     expect_refused("adopt " + daemon_.folder() + "/nosuch --skip-ahead 0", "io_error");
+    const std::string empty = daemon_.folder() + "/empty";
+    std::filesystem::create_directory(empty);
+    expect_refused("adopt " + empty + " --skip-ahead 0", "state_stale");
+    EXPECT_TRUE(std::filesystem::is_empty(empty)) << "a mistyped path is left as it was";
+    EXPECT_FALSE(std::filesystem::exists(empty + ".witness"));
     const std::string inside = " --skip-ahead 0 --witness-dir " + daemon_.state_dir() + "/w";
     expect_refused("adopt " + daemon_.state_dir() + inside, "config_invalid");
     const auto adopted = json("--json=short adopt " + daemon_.state_dir() + " --skip-ahead 100");

@@ -67,10 +67,12 @@ TEST(WitnessDir, IsNotSharedByTwoStores) {
     const std::string directory = first.folder() + "/w";
     first.launch().arguments = {"--witness-dir", directory};
     ASSERT_TRUE(first.start()) << first.log();
-    const WitnessRecord record = witness_in(directory);
 
     DaemonProcess second(three_pools);
     second.launch().arguments = {"--witness-dir", directory};
+    expect_refused(second, {"state_in_use", directory, "each store needs one of its own"});
+    EXPECT_EQ(first.terminate(), (Exit{.status = 0}));
+    const WitnessRecord record = witness_in(directory);
     expect_refused(second, {"state_stale", directory, "it is empty"});
     second.launch().arguments.clear();
     ASSERT_TRUE(second.start()) << second.log();

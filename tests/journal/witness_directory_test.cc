@@ -11,15 +11,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class WitnessDirectory : public testing::Test {
+class WitnessDirectoryTest : public testing::Test {
 protected:
-    WitnessDirectory() {
+    WitnessDirectoryTest() {
         std::string pattern = testing::TempDir() + "inod-witness-XXXXXX";
         EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
         folder_ = pattern;
         fs::create_directory(path("state"));
     }
-    ~WitnessDirectory() override { fs::remove_all(folder_); }
+    ~WitnessDirectoryTest() override { fs::remove_all(folder_); }
 
     [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
     [[nodiscard]] auto open(const std::string& directory) const {
@@ -41,13 +41,13 @@ protected:
     fs::path folder_;
 };
 
-TEST_F(WitnessDirectory, IsMadeForTheOwnerAlone) {
+TEST_F(WitnessDirectoryTest, IsMadeForTheOwnerAlone) {
     ASSERT_TRUE(open(path("state.witness")));
     EXPECT_EQ(fs::status(path("state.witness")).permissions(), fs::perms::owner_all);
     EXPECT_TRUE(open(path("state.witness"))) << "the second time as well";
 }
 
-TEST_F(WitnessDirectory, TakesWhatACrashLeftAndWhatAFileSystemHas) {
+TEST_F(WitnessDirectoryTest, TakesWhatACrashLeftAndWhatAFileSystemHas) {
     fs::create_directories(path("w/lost+found"));
     std::ofstream(path("w/witness.new")) << "half";
     EXPECT_TRUE(open(path("w")));
@@ -56,13 +56,22 @@ TEST_F(WitnessDirectory, TakesWhatACrashLeftAndWhatAFileSystemHas) {
     EXPECT_TRUE(open(path("w")));
 }
 
-TEST_F(WitnessDirectory, IsNotSomebodyElses) {
+// A copy of a running store could otherwise be adopted by that store's own witness.
+TEST_F(WitnessDirectoryTest, IsUsedByOneAtATime) {
+    auto first = open(path("w"));
+    ASSERT_TRUE(first);
+    expect_refused(path("w"), Errc::state_in_use, "each store needs one of its own");
+    first->lock = {};
+    EXPECT_TRUE(open(path("w")));
+}
+
+TEST_F(WitnessDirectoryTest, IsNotSomebodyElses) {
     fs::create_directory(path("home"));
     std::ofstream(path("home/thesis.txt")) << "all my work";
     expect_refused(path("home"), Errc::state_in_use, "holds thesis.txt and no witness");
 }
 
-TEST_F(WitnessDirectory, LiesOutsideTheState) {
+TEST_F(WitnessDirectoryTest, LiesOutsideTheState) {
     expect_refused(path("state"), Errc::config_invalid, "lies in state directory");
     expect_refused(path("state/"), Errc::config_invalid, "lies in state directory");
     expect_refused(path("state/witness"), Errc::config_invalid, "lies in state directory");
@@ -73,7 +82,7 @@ TEST_F(WitnessDirectory, LiesOutsideTheState) {
     EXPECT_TRUE(open(path("state2"))) << "the same beginning is another place";
 }
 
-TEST_F(WitnessDirectory, IsADirectoryBelowOneThatIsThere) {
+TEST_F(WitnessDirectoryTest, IsADirectoryBelowOneThatIsThere) {
     expect_refused(path("no/such"), Errc::io_error, "No such file or directory");
     std::ofstream(path("letter")) << "dear";
     expect_refused(path("letter"), Errc::io_error, "Not a directory");
