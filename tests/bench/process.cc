@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -17,6 +19,9 @@ namespace {
 
 // Where exec(3) has failed, shells say so with this exit status.
 constexpr int not_executable = 127;
+
+// How long a server has until it listens.
+constexpr std::chrono::seconds start_patience{30};
 
 [[noreturn]] void become(const std::vector<std::string>& argv, std::optional<int> core, int output,
                          const std::string& errors) {
@@ -53,6 +58,16 @@ Result<Process, Failure> Process::start(const std::vector<std::string>& argv,
     if (pid < 0) return failed("fork");
     if (pid == 0) become(argv, core, input.get(), errors);
     return Process(pid, std::move(output));
+}
+
+Result<void, Failure> Process::await_listener(const std::string& socket) const {
+    const auto end = std::chrono::steady_clock::now() + start_patience;
+    while (std::chrono::steady_clock::now() < end) {
+        if (connect_to(socket)) return {};
+        if (has_ended()) return Failure{Errc::io_error, "it has ended"};
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return Failure{Errc::timed_out, "it does not listen"};
 }
 
 Result<std::string, Failure> Process::output() {

@@ -29,6 +29,10 @@ public:
     // All that it prints until it ends.
     Result<std::string, Failure> output();
 
+    // Waits until somebody listens at `socket`. The daemon listens before it has its state back; a load's
+    // hello waits for the rest. Errors: io_error if it has ended, timed_out after 30 s.
+    [[nodiscard]] Result<void, Failure> await_listener(const std::string& socket) const;
+
     // How it ended: its exit status, or 128 and the signal. wait() blocks; has_ended() does not.
     int wait();
     [[nodiscard]] bool has_ended() const;

@@ -1,11 +1,9 @@
 #include "tests/bench/servers.h"
 
 #include <array>
-#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
-#include <thread>
 #include <utility>
 
 #include "tests/bench/socket.h"
@@ -14,9 +12,6 @@ namespace inod::bench {
 namespace {
 
 namespace fs = std::filesystem;
-
-// How long a server has until it listens.
-constexpr std::chrono::seconds start_patience{30};
 
 constexpr std::string_view config = R"({
   "pools": [
@@ -36,18 +31,6 @@ std::string said_in(const std::string& file) {
     for (std::string line; std::getline(in, line);)
         all += (all.empty() ? "" : "; ") + line;
     return all;
-}
-
-// Until somebody listens. The daemon listens before it has its state back; the load's hello waits
-// for the rest.
-Result<void, Failure> await_listener(const std::string& socket, const Process& process) {
-    const auto end = std::chrono::steady_clock::now() + start_patience;
-    while (std::chrono::steady_clock::now() < end) {
-        if (connect_to(socket)) return {};
-        if (process.has_ended()) return Failure{Errc::io_error, "it has ended"};
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return Failure{Errc::timed_out, "it does not listen"};
 }
 
 }  // namespace
@@ -111,7 +94,7 @@ Result<Servers::Server, Failure> Servers::start_one(const std::string& name,
     argv.insert(argv.end(), {"--socket", server.socket});
     auto process = Process::start(argv, core, server.errors);
     if (!process) return process.error();
-    if (await_listener(server.socket, *process)) server.process.push_back(std::move(*process));
+    if (process->await_listener(server.socket)) server.process.push_back(std::move(*process));
     return server;
 }
 

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "tests/bench/journal/beside_snapshot.h"
 #include "tests/bench/journal/measure.h"
 
 namespace inod::bench {
@@ -21,6 +22,7 @@ struct Options {
     std::uint64_t lease_count = 10'000'000;
     std::uint32_t holder_count = 1'000;
     int repetitions = 3;
+    double seconds = 6;
     std::string build;  // measure nothing, but make the store in this folder
 };
 
@@ -38,11 +40,13 @@ class Folder {
 public:
     explicit Folder(const std::string& parent) : path_(parent + "/inod-bench-XXXXXX") {
         if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no folder in " + parent);
+        std::filesystem::create_directory(store());
     }
     Folder(const Folder&) = delete;
     Folder& operator=(const Folder&) = delete;
     ~Folder() { std::filesystem::remove_all(path_); }
-    [[nodiscard]] const std::string& path() const { return path_; }
+    // Of the store, to have room for others beside it.
+    [[nodiscard]] std::string store() const { return path_ + "/state"; }
 
 private:
     std::string path_;
@@ -68,9 +72,42 @@ Recovered recover_repeatedly(const Work& work, int repetitions) {
     return last;
 }
 
+double median_of(const std::vector<Seen>& all, double Seen::*figure) {
+    std::vector<double> values;
+    for (const Seen& seen : all)
+        values.push_back(seen.*figure);
+    return median(std::move(values));
+}
+
+// The last measurement on a store, since the daemon that serves it gives it a witness.
+void add_beside_snapshot(const Options& options, const std::string& directory,
+                         std::vector<Row>& rows) {
+    const auto self = std::filesystem::read_symlink("/proc/self/exe");
+    const auto measured = measure_beside_snapshot({.programs = self.parent_path().parent_path(),
+                                                   .directory = directory,
+                                                   .seconds = options.seconds,
+                                                   .repetitions = options.repetitions});
+    if (!measured) throw std::runtime_error(measured.error().message);
+    for (const Beside& beside : *measured) {
+        const std::string of = std::to_string(beside.connections) +
+                               (beside.connections == 1 ? " connection" : " connections");
+        const double with = median_of(beside.with, &Seen::p999_ms);
+        const double without = median_of(beside.without, &Seen::p999_ms);
+        rows.push_back({"p99.9 beside a snapshot, of without, " + of, with / without, 1.5});
+        rows.push_back({"- with, ms", with, {}});
+        rows.push_back({"- without, ms", without, {}});
+        rows.push_back({"- p50 with, ms", median_of(beside.with, &Seen::p50_ms), {}});
+        rows.push_back({"- p50 without, ms", median_of(beside.without, &Seen::p50_ms), {}});
+        rows.push_back({"- requests/s, of without",
+                        median_of(beside.with, &Seen::requests_per_second) /
+                            median_of(beside.without, &Seen::requests_per_second),
+                        {}});
+    }
+}
+
 std::vector<Row> measure(const Options& options) {
     const Folder folder(options.directory);
-    const Work work{.directory = folder.path(),
+    const Work work{.directory = folder.store(),
                     .lease_count = options.lease_count,
                     .holder_count = options.holder_count};
     std::vector<Row> rows;
@@ -95,16 +132,17 @@ std::vector<Row> measure(const Options& options) {
     rows.push_back({"- its peak of memory, of the live state's",
                     from_snapshot.peak_mib / built.peak_mib, 1.3});
     rows.push_back({"memory of the state, MiB", from_snapshot.state_mib, {}});
+    add_beside_snapshot(options, work.directory, rows);
     return rows;
 }
 
 void print(const std::vector<Row>& rows) {
-    std::printf("| %-46s | %10s | %8s | %7s |\n| --- | --- | --- | --- |\n", "what", "figure",
+    std::printf("| %-51s | %10s | %8s | %7s |\n| --- | --- | --- | --- |\n", "what", "figure",
                 "at most", "reached");
     for (const Row& row : rows) {
         char goal[32] = "-";
         if (row.at_most) std::snprintf(goal, sizeof(goal), "%.2f", *row.at_most);
-        std::printf("| %-46s | %10.3f | %8s | %7s |\n", row.name.c_str(), row.value, goal,
+        std::printf("| %-51s | %10.3f | %8s | %7s |\n", row.name.c_str(), row.value, goal,
                     !row.at_most ? "-" : (row.reached() ? "yes" : "NO"));
     }
 }
@@ -130,7 +168,9 @@ int main(int argc, char** argv) {
     app.add_option("--json", options.json, "Writes the rows to this file as well");
     app.add_option("--dir", options.directory, "On the disk to measure")->capture_default_str();
     app.add_option("--count", options.lease_count, "Leases")->capture_default_str();
-    app.add_option("--repetitions", options.repetitions, "Of each recovery")->capture_default_str();
+    app.add_option("--repetitions", options.repetitions, "Of each recovery, and load")
+        ->capture_default_str();
+    app.add_option("--seconds", options.seconds, "Of each load")->capture_default_str();
     app.add_option("--build", options.build, "Makes the store in this empty folder, and ends")
         ->check(CLI::ExistingDirectory);
     CLI11_PARSE(app, argc, argv);
