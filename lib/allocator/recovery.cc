@@ -137,6 +137,7 @@ Result<void, Failure> check_unchanged(const PoolDefined& record, const PoolSpec&
 }  // namespace
 
 Result<Recovery, Failure> Allocator::recover(const Journal::Accept& accept) {
+    const MemoryBudget::Overdraft overdraft(budget_);
     Recoverer recoverer(*this);
     const Journal::Accept by_witness = [this](const Recovery& found) { return ask_witness(found); };
     INOD_ASSERT(!(accept && witness_));

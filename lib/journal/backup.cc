@@ -54,13 +54,14 @@ private:
 
     Result<void, Failure> find();
     Result<void, Failure> read_headers();
-    Result<void, Failure> open_all();
+    Result<void, Failure> open_all(SegmentReader& reader);
     Result<void, Failure> check_newest();
     Result<void, Failure> copy_chain();
     Result<void, Failure> copy(const SegmentReader::Entry& entry);
     static Result<void, Failure> read_backwards(const SegmentReader::Entry& entry,
                                                 std::uint64_t offset, std::span<std::byte> out);
     [[nodiscard]] Result<End, Failure> end_of_copy() const;
+    Result<void, Failure> check_gone_on_in(std::uint64_t number);
     Result<void, Failure> take_out_next(const End& end);
 
     Storage& state_;
@@ -100,7 +101,7 @@ Result<void, Failure> Copier::find() {
 
 Result<void, Failure> Copier::read_headers() {
     found_.emplace(state_);
-    if (auto opened = open_all(); !opened) return opened;
+    if (auto opened = open_all(*found_); !opened) return opened;
     const auto newest = found_->find_newest();
     if (!newest) return newest.error();
     if (!*newest) {
@@ -112,10 +113,10 @@ Result<void, Failure> Copier::read_headers() {
 }
 
 // A spare may be removed while the headers are read.
-Result<void, Failure> Copier::open_all() {
+Result<void, Failure> Copier::open_all(SegmentReader& reader) {
     const auto before = state_.list();
     if (!before) return before.error();
-    auto opened = found_->open_all();
+    auto opened = reader.open_all();
     if (opened) return opened;
     const auto after = state_.list();
     if (!after) return after.error();
@@ -212,8 +213,17 @@ Result<Copier::End, Failure> Copier::end_of_copy() const {
     }
 }
 
+// The copy says that there was more: is it there, or something newer?
+Result<void, Failure> Copier::check_gone_on_in(std::uint64_t number) {
+    SegmentReader now(state_);
+    if (auto opened = open_all(now); !opened) return opened;
+    if (now.next_number() > number) return {};
+    return damaged(segment_name(number) + " is missing, and it was gone on in");
+}
+
 Result<void, Failure> Copier::take_out_next(const End& end) {
     if (!end.next) return {};
+    if (auto checked = check_gone_on_in(*end.next); !checked) return checked;
     static constexpr std::array<std::byte, next_frame_size> zeros{};
     return out_->write(parts_.back().offset + end.offset, zeros);
 }

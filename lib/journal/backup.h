@@ -5,7 +5,8 @@
 // What is copied. The newest segment, H, as recovery finds it (segment_reader.h), when the copying
 // begins; and the chain that leads to it from its base. A copy of H that ends in `next` has that
 // frame taken out again: what comes later is left to the next backup, so that the copying ends
-// however fast is written.
+// however fast is written. But what it names must be there, or something newer: the header of a segment
+// is durable before the one in front of it names it, so one that is not there was lost.
 //
 // Why it has all that was acknowledged before the copying began. Each such frame had been written
 // and synced before the first read, so every read finds it, in H or in a segment that leads to H,

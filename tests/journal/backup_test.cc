@@ -181,9 +181,10 @@ TEST(Backup, OfADamagedStoreIsRefused) {
         base = header->base;
     }
     ASSERT_LT(base + 1, newest);
-    for (const std::uint64_t number : {base, base + 1}) {
+    for (const std::uint64_t number : {base, base + 1, newest}) {
         for (const auto& [file, offset] :
              {header_at(store.disk, number), frame_at(store.disk, number)}) {
+            if (number == newest && offset >= frames_offset) continue;  // a torn tail
             SCOPED_TRACE(segment_name(number) + " at " + std::to_string(offset));
             const auto disk = store.disk.clone();
             disk->flip(file, offset, std::byte{1});
@@ -196,6 +197,23 @@ TEST(Backup, OfADamagedStoreIsRefused) {
             EXPECT_NE(made.error().message.find("damaged"), std::string::npos) << said(made);
             EXPECT_TRUE(directory.names().empty());
         }
+    }
+}
+
+TEST(Backup, OfAStoreWithoutASegmentIsRefused) {
+    const Stopped store;
+    for (const std::string& name : store.disk.names()) {
+        const auto header = header_of(store.disk, name);
+        if (!header) continue;
+        SCOPED_TRACE(name + ", " + segment_name(header->number));
+        const auto disk = store.disk.clone();
+        ASSERT_TRUE(disk->remove(name));
+        MemStorage directory;
+        const auto made = back_up(*disk, directory, as);
+        NoReplay nobody;
+        const auto started = scan(*disk, nobody);
+        EXPECT_EQ(made.has_value(), started.has_value()) << said(made);
+        EXPECT_EQ(directory.names().empty(), !made);
     }
 }
 
