@@ -2,14 +2,18 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include <unistd.h>
 
 #include "cli/state_directory.h"
+#include "lib/base/file_lock.h"
 #include "lib/base/lies_in.h"
 #include "lib/base/posix_storage.h"
 #include "lib/journal/backup.h"
+#include "lib/journal/recovery.h"
 
 namespace inod::cli {
 namespace {
@@ -44,6 +48,17 @@ Result<void, Failure> check_place(const BackupOptions& options) {
     return refused(options.file, "it is there already; --force replaces it", Errc::config_invalid);
 }
 
+// What a start would say, where no daemon runs: then it is damage that keeps a store from being copied, and
+// nothing that passes.
+std::optional<Failure> damage_of(const std::string& state_dir, Storage& state) {
+    const auto lock = lock_file_to_look(state_dir + "/lock", in_use_message(state_dir));
+    if (!lock) return {};
+    NoReplay nobody;
+    auto read = scan(state, nobody);
+    if (read || read.error().code != Errc::journal_damaged) return {};
+    return std::move(read.error());
+}
+
 Result<BackupMade, Failure> make(const BackupOptions& options) {
     if (auto checked = check_place(options); !checked) return checked.error();
     const fs::path path = fs::absolute(options.file);
@@ -58,11 +73,12 @@ Result<BackupMade, Failure> make(const BackupOptions& options) {
     const BackupName as{.name = file_name,
                         .temporary = file_name + ".new-" + std::to_string(getpid())};
     auto made = back_up(**state, **directory, as);
-    if (!made) {
-        return Failure{made.error().code,
-                       "state directory " + options.state_dir + ": " + made.error().message};
-    }
-    return made;
+    if (made) return made;
+    if (made.error().code == Errc::no_space)
+        return refused(options.file, made.error().message, Errc::no_space);
+    const auto damage = damage_of(options.state_dir, **state);
+    const Failure& failure = damage ? *damage : made.error();
+    return Failure{failure.code, "state directory " + options.state_dir + ": " + failure.message};
 }
 
 }  // namespace

@@ -148,14 +148,16 @@ TEST(Recovery, WhatFitsIntoMemoryInOneLifeFitsInTheNext) {
     for (std::uint64_t seed = 270; seed < 300; ++seed) {  // 286 needs a little more
         SCOPED_TRACE("seed " + std::to_string(seed));
         std::mt19937_64 random(seed);
-        Machine machine({seed % 2 == 0 ? unique_pool("inode") : cyclic_pool("pid", {1, 1U << 20U})});
+        Machine machine(
+            {seed % 2 == 0 ? unique_pool("inode") : cyclic_pool("pid", {1, 1U << 20U})});
         machine.memory_max = 300'000 + random() % 700'000;
         ASSERT_STARTS(machine);
         Leases leases;
         for (int life = 0; life < 3; ++life) {
             ASSERT_NO_FATAL_FAILURE(use_all_memory(machine, random, leases));
             if (random() % 2 == 0) machine.allocator->request_snapshot();
-            for (int turn = 0; turn < 20; ++turn) ASSERT_TRUE(machine.flush());
+            for (int turn = 0; turn < 20; ++turn)
+                ASSERT_TRUE(machine.flush());
             const auto started = machine.start();
             ASSERT_TRUE(started) << started.error().message;
         }

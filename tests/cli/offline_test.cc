@@ -168,6 +168,14 @@ TEST_F(InoctlOffline, ABackupOfADamagedStateEndsWithStatus5) {
     EXPECT_EQ(outcome.status, 5);
     EXPECT_NE(outcome.err.find("journal-0000000000000002"), std::string::npos) << outcome.err;
     EXPECT_FALSE(fs::exists(file));
+    // Whatever a start refuses, whether some copy could be made of it or not.
+    for (const auto& segment : fs::directory_iterator(daemon_.state_dir())) {
+        if (segment.path().filename() == "lock") continue;
+        std::fstream(segment.path(), std::ios::in | std::ios::out).write("\xff\xff", 2);
+    }
+    EXPECT_EQ(run("check " + daemon_.state_dir()).status, 5);
+    EXPECT_EQ(run("backup " + file + " --state-dir " + daemon_.state_dir()).status, 5);
+    EXPECT_FALSE(fs::exists(file));
 }
 
 TEST_F(InoctlOffline, ImportsWhatWasExported) {
