@@ -1,6 +1,7 @@
 #include "lib/allocator/adopt.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "lib/journal/restore.h"
@@ -64,6 +65,8 @@ private:
     Result<std::uint64_t, Failure> admit(const Recovery& store);
     Result<void, Failure> check_marks() const;
     Result<void, Failure> check_count() const;
+    [[nodiscard]] std::optional<std::uint64_t> reached(const PoolMark& mark) const;
+    [[nodiscard]] std::optional<std::uint64_t> floor_of(PoolIndex index) const;
     Result<void, Failure> mark_unfinished(const Recovery& store);
     Result<void, Failure> skip();
     Result<void, Failure> flush();
@@ -74,6 +77,7 @@ private:
     Witness witness_;
     std::optional<WitnessRecord> seen_;  // of this store
     Marks marks_;                        // of the pools, as it was seen
+    bool has_all_ = false;               // the copy has all that it knows of
     Allocator allocator_;
     Adoption adoption_;
 };
@@ -120,6 +124,8 @@ Result<std::uint64_t, Failure> Adopter::admit(const Recovery& store) {
     const auto decoded = seen_ ? decode_marks(seen_->marks) : Marks();
     if (is_auto && !decoded) return cannot_tell(here_, "its marks are of another version");
     if (decoded) marks_ = *decoded;
+    // Of the run itself: an adoption that was cut off has made LSNs of its own.
+    has_all_ = seen_ && store.run == seen_->facts.run && store.last_lsn >= seen_->facts.lsn;
     // Another pool may get its index now, or the same pool begin anew.
     adoption_.pools_missing = static_cast<std::size_t>(std::count_if(
         marks_.begin(), marks_.end(),
@@ -136,21 +142,51 @@ Result<void, Failure> Adopter::check_marks() const {
     }
     for (const PoolMark& mark : marks_) {
         const PoolSpec& spec = allocator_.any_pool(mark.pool).spec();
-        if (spec.policy != Policy::unique || mark.max == spec.range.last) continue;
-        return cannot_tell(here_, "it knows pool '" + spec.name +
-                                      "' from after its max was raised, so give that pool a new "
-                                      "name too");
+        if (spec.policy != Policy::unique) continue;
+        if (mark.max != spec.range.last) {
+            return cannot_tell(here_,
+                               "it knows pool '" + spec.name +
+                                   "' from after its max was raised, so give that pool a new "
+                                   "name too");
+        }
+        const auto known = mark_of(mark.pool, allocator_.any_pool(mark.pool)).mark;
+        const auto without_claims = witness_limit(spec, std::max(known, mark.mark));
+        const auto floor = floor_of(mark.pool);
+        if (floor != without_claims && floor == spec.range.last) {
+            return cannot_tell(here_, "above the claim of " + std::to_string(*mark.claim) +
+                                          " that it knows of pool '" + spec.name +
+                                          "' nothing is left; with --below-witness, if the pool "
+                                          "never reaches that");
+        }
     }
     return {};
 }
 
-// By how much a pool of the copy must skip to come above what the witness knows of it; 0 if it knows
-// nothing newer.
-std::uint64_t needed_count(const Pool& pool, const PoolMark& mark) {
-    if (mark.value <= mark_of(mark.pool, pool).value) return 0;
-    const std::uint64_t missing = mark.value - position(pool);
-    // Numbers of the witnessed generation may have been handed out.
-    return pool.spec().policy == Policy::unique ? missing : missing + 1;
+// The highest number, or generation, of this pool that the copy may not know of.
+std::optional<std::uint64_t> Adopter::reached(const PoolMark& mark) const {
+    return has_all_ ? mark.mark : std::max(mark.mark, mark.claim);
+}
+
+// Up to where `auto` skips; none: nowhere.
+std::optional<std::uint64_t> Adopter::floor_of(PoolIndex index) const {
+    const Pool& pool = allocator_.any_pool(index);
+    const auto seen = std::find_if(marks_.begin(), marks_.end(),
+                                   [&](const PoolMark& mark) { return mark.pool == index; });
+    const auto known = mark_of(index, pool).mark;
+    const auto witnessed = seen == marks_.end() ? std::nullopt : reached(*seen);
+    return witness_limit(pool.spec(), std::max(known, witnessed));
+}
+
+// By how much a pool of the copy must skip to come above `reached`; 0 if it is there.
+std::uint64_t needed_count(PoolIndex index, const Pool& pool,
+                           std::optional<std::uint64_t> reached) {
+    const auto known = mark_of(index, pool).mark;
+    if (!reached || (known && *reached <= *known)) return 0;
+    const std::uint64_t missing = *reached - known.value_or(pool.spec().range.first);
+    // Numbers of the generation that was reached may have been handed out; and a pool that has not begun
+    // skips its first number too.
+    const bool counts_both = pool.spec().policy != Policy::unique || !known;
+    return missing + (counts_both && missing != UINT64_MAX ? 1 : 0);
 }
 
 // Does the number come up to what the witness knows was handed out?
@@ -161,8 +197,17 @@ Result<void, Failure> Adopter::check_count() const {
     for (const PoolMark& mark : marks_) {
         if (mark.pool >= allocator_.pool_index_end()) continue;
         const Pool& pool = allocator_.any_pool(mark.pool);
-        if (needed_count(pool, mark) <= needed) continue;
-        needed = needed_count(pool, mark);
+        if (pool.spec().policy == Policy::unique && mark.max != pool.spec().range.last) {
+            return Failure{
+                Errc::state_stale,
+                "state directory " + here_.state_dir + ": the max of pool '" + pool.spec().name +
+                    "' was raised after this copy was made, to " + std::to_string(mark.max) +
+                    ", and no number takes it above that: give that pool a new name, and go on "
+                    "with --below-witness"};
+        }
+        const std::uint64_t count = needed_count(mark.pool, pool, reached(mark));
+        if (count <= needed) continue;
+        needed = count;
         name = pool.spec().name;
     }
     if (*skip_.count >= needed) return {};
@@ -202,13 +247,7 @@ Result<void, Failure> Adopter::skip() {
     } else {
         for (std::size_t i = 0; i < pool_count; ++i) {
             const auto index = static_cast<PoolIndex>(i);
-            const Pool& pool = allocator_.any_pool(index);
-            const auto seen = std::find_if(marks_.begin(), marks_.end(), [&](const PoolMark& mark) {
-                return mark.pool == index;
-            });
-            const std::uint64_t witnessed = seen == marks_.end() ? 0 : seen->value;
-            const std::uint64_t known = mark_of(index, pool).value;
-            allocator_.skip_above(index, witness_limit(pool.spec(), std::max(witnessed, known)));
+            if (const auto floor = floor_of(index)) allocator_.skip_above(index, *floor);
             if (auto flushed = flush(); !flushed) return flushed;
         }
     }

@@ -241,7 +241,7 @@ void Allocator::prove_marks(Lsn durable) noexcept {
 }
 
 void Allocator::record_mark(ServedPool& served_pool, PoolIndex index, Id mark) noexcept {
-    is_witness_due_ = is_witness_due_ || mark > served_pool.witness_limit;
+    is_witness_due_ = is_witness_due_ || !served_pool.mark_limit || mark > *served_pool.mark_limit;
     served_pool.moved_mark = mark;
     const MarkMoved record{.pool = index, .mark = mark};
     served_pool.moved_mark_lsn = append(record);
@@ -263,7 +263,9 @@ Answer<Lease> Allocator::recorded(ServedPool& served_pool, PoolIndex index, cons
     const Lsn lsn = change(index, granted.lease.range, record);
     const Lease& lease = granted.lease;
     const std::uint64_t reached = lease.generation != 0 ? lease.generation : lease.range.last;
-    is_witness_due_ = is_witness_due_ || reached > served_pool.witness_limit;
+    const auto& limit =
+        std::holds_alternative<Claimed>(record) ? served_pool.claim_limit : served_pool.mark_limit;
+    is_witness_due_ = is_witness_due_ || !limit || reached > *limit;
     return {lease, lsn};
 }
 

@@ -178,8 +178,9 @@ private:
         SavedSize saved_size;  // of the pool, as it is part of saved_size_
         std::uint64_t spared =
             0;  // bytes that Pool::saved_size() says too much, see resize_shrunk()
-        // How far it may come before the witness is to be written.
-        std::uint64_t witness_limit = ~std::uint64_t{0};
+        // How far it may come before the witness is to be written; none: not at all.
+        std::optional<std::uint64_t> mark_limit = ~std::uint64_t{0};   // marks, or generations
+        std::optional<std::uint64_t> claim_limit = ~std::uint64_t{0};  // claims
         std::uint64_t lookups = 0;
         std::uint64_t refusals = 0;
     };
@@ -214,6 +215,7 @@ private:
     Result<std::uint64_t, Failure> ask_witness(const Recovery& found);
     Result<void, Failure> begin_witness(const Recovery& recovery);
     void gather_witness() noexcept;
+    [[nodiscard]] std::size_t new_pool_count() const;
     void gather_marks() noexcept;
     [[nodiscard]] bool is_snapshot_due() const noexcept;
     void begin_snapshot(bool all) noexcept;
@@ -244,7 +246,7 @@ private:
     std::optional<StoreWitness> witness_;
     std::vector<PoolMark> marks_;    // as the witness was told last; never grows after recover()
     bool is_witness_begun_ = false;  // it knows of this run
-    bool is_witness_due_ = false;    // a pool came above its witness_limit
+    bool is_witness_due_ = false;    // a pool came above a limit of its
 };
 
 }  // namespace inod

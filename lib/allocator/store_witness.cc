@@ -1,7 +1,6 @@
 #include "lib/allocator/store_witness.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "lib/base/assert.h"
 
@@ -13,12 +12,17 @@ std::uint64_t witness_mark_stride(Id mark, Id max) noexcept {
     return std::min(stride_max, (max - mark) / 1000);
 }
 
-std::uint64_t witness_limit(const PoolSpec& spec, std::uint64_t value) noexcept {
-    if (spec.policy == Policy::unique) {
-        const Id mark = std::min(value, spec.range.last);
-        return mark + witness_mark_stride(mark, spec.range.last);
+std::optional<std::uint64_t> witness_limit(const PoolSpec& spec,
+                                           std::optional<std::uint64_t> mark) noexcept {
+    if (spec.policy != Policy::unique) {
+        const std::uint64_t generation = mark.value_or(0);
+        return generation + std::min(witness_generation_stride, ~generation);
     }
-    return value + std::min(witness_generation_stride, ~value);
+    const Id last = spec.range.last;
+    if (mark) return std::min(*mark, last) + witness_mark_stride(std::min(*mark, last), last);
+    const std::uint64_t stride = witness_mark_stride(spec.range.first, last);
+    if (stride == 0) return {};
+    return spec.range.first + (stride - 1);
 }
 
 StoreWitness::StoreWitness(const WitnessPlace& place)

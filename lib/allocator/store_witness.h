@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,9 +35,11 @@ inline constexpr std::uint64_t witness_generation_stride = 1024;
 // hand-out is witnessed first. Requires mark <= max.
 std::uint64_t witness_mark_stride(Id mark, Id max) noexcept;
 
-// The end of that stride: no pool of this kind, witnessed at `value` (0: before it began), told
-// anybody of a number above it, or of a generation above it. Never falls as `value` rises.
-std::uint64_t witness_limit(const PoolSpec& spec, std::uint64_t value) noexcept;
+// The end of that stride: no pool of this kind, witnessed at `mark` (none: before it began), told
+// anybody of a number above it, claims aside, or of a generation above it; none: of nothing at all.
+// Never falls as `mark` rises.
+std::optional<std::uint64_t> witness_limit(const PoolSpec& spec,
+                                           std::optional<std::uint64_t> mark) noexcept;
 
 // Where the witness is, and where the store is started.
 struct WitnessPlace {

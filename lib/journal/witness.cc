@@ -127,7 +127,10 @@ Result<void, Failure> Witness::prepare(const WitnessFacts& facts, std::span<cons
     const std::uint64_t wanted = slot_size_for(marks_size_max);
     if (file_ && slot_size_ >= wanted && store_ == facts.store) return {};
     slot_size_ = std::max(slot_size_, wanted);
-    return make_file(facts, marks);
+    auto made = make_file(facts, marks);
+    // What went wrong first is what is told.
+    if (!made) static_cast<void>(storage_.remove(witness_fresh_file));
+    return made;
 }
 
 Result<void, Failure> Witness::make_file(const WitnessFacts& facts,

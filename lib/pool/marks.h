@@ -2,18 +2,21 @@
 // keeps, so that an older copy of the state is noticed and can be told what to skip.
 //
 //   size  field
-//      1  version  of this format: 1
+//      1  version  of this format: 2
 //   then for each pool, in order of index:
 //   1..3  pool     its PoolIndex, as a varint
-//  1..10  value    a varint. Of a unique pool the high-water mark, or the highest claim if that is
-//                  above it: nothing above was handed out. Of one that wraps its generation.
+//      1  flags    bit 0: there is a mark; bit 1: there is a claim
+//  0..10  mark     a varint. Of a unique pool the high-water mark: but for claims, nothing above it
+//                  was handed out. Of one that wraps its generation
+//  0..10  claim    a varint. Of a unique pool the highest claim, if that is above the mark
 //  1..10  max      a varint. Its highest ID, which may have been raised since
 //
-// Values never fall.
+// Marks never fall.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,19 +28,20 @@
 namespace inod {
 
 struct PoolMark {
-    PoolIndex pool;
-    std::uint64_t value;
-    Id max;
+    PoolIndex pool = 0;
+    std::optional<std::uint64_t> mark;  // none: a unique pool that never handed anything out
+    std::optional<Id> claim;
+    Id max = 0;
 
     friend bool operator==(const PoolMark&, const PoolMark&) = default;
 };
 
-// How far the pool has come, as far as that is recorded; 0 if it never handed anything out.
+// How far the pool has come, as far as that is recorded.
 PoolMark mark_of(PoolIndex index, const Pool& pool) noexcept;
 
 // The most bytes that the marks of so many pools take.
 constexpr std::size_t marks_size_max(std::size_t pool_count) {
-    return 1 + pool_count * (3 + 2 * varint_size_max);
+    return 1 + pool_count * (4 + 3 * varint_size_max);
 }
 
 // Requires that the pools ascend, and room for marks_size_max() of them. Allocates nothing.

@@ -155,7 +155,11 @@ TEST(Adopt, ByTheWitnessIsRefusedWhereThatCannotTell) {
         EXPECT_EQ(refused.error().code, Errc::state_stale);
         EXPECT_NE(refused.error().message.find(c.says), std::string::npos)
             << refused.error().message;
-        EXPECT_EQ(said(adopt_copy(story.machine, *story.copy, {.count = 3'000'000})), "adopted");
+        const bool is_widened = c.says == std::string("after its max was raised");
+        const auto by_number = adopt_copy(story.machine, *story.copy, {.count = 3'000'000});
+        EXPECT_EQ(by_number.has_value(), !is_widened) << said(by_number);
+        const SkipAhead knowingly{.count = 3'000'000, .may_stay_below_witness = true};
+        EXPECT_EQ(said(adopt_copy(story.machine, *story.copy, knowingly)), "adopted");
         EXPECT_EQ(story.start(), Errc::ok);
     }
 }
@@ -193,6 +197,101 @@ TEST(Adopt, CutOffAnywhereItLeavesACopyThatIsStaleOrAdopted) {
             ASSERT_TRUE(story.told.hand_out(story.machine, 30));
         }
         EXPECT_GT(stale, 3);
+    }
+}
+
+// A store whose pools are such, and a copy of it that is made before `later` happens.
+void expect_repeats_nothing(std::vector<PoolSpec> pools,
+                            const std::function<bool(Machine&, Told&)>& before,
+                            const std::function<bool(Machine&, Told&)>& later, SkipAhead skip) {
+    WitnessedMachine machine;
+    machine.specs = std::move(pools);
+    Told told;
+    ASSERT_STARTS(machine);
+    ASSERT_TRUE(before(machine, told));
+    const auto copy = machine.disk.clone();
+    ASSERT_TRUE(later(machine, told));
+    machine.allocator.reset();
+    const auto started = machine.start_on(*copy);
+    ASSERT_FALSE(started) << "the copy is not noticed";
+    EXPECT_EQ(started.error().code, Errc::state_stale);
+    const auto adopted = adopt_copy(machine, *copy, skip);
+    ASSERT_EQ(said(adopted), "adopted");
+    ASSERT_EQ(inod::said(machine.start_on(*copy)), "recovered");
+    EXPECT_TRUE(told.hand_out(machine, 5));
+    machine.allocator.reset();  // before its disk
+}
+
+bool claim(Machine& machine, Id id) {
+    return machine.allocate_at(0, {id, id}).result && machine.flush();
+}
+
+// A claim far up says nothing of how far the pool itself has come.
+TEST(Adopt, AClaimFarUpHidesNothingOfWhatComesBelow) {
+    const auto claims_far_up = [](Machine& machine, Told& told) {
+        return told.hand_out(machine, 3) && claim(machine, id_max);
+    };
+    const auto hands_out_two_strides = [](Machine& machine, Told& told) {
+        for (int lease = 0; lease < 40; ++lease) {
+            if (!machine.allocate(0, 65'536).result || !machine.flush()) return false;
+        }
+        return told.hand_out(machine, 3);
+    };
+    expect_repeats_nothing({unique_pool("inode")}, claims_far_up, hands_out_two_strides,
+                           {.count = 10'000'000, .may_stay_below_witness = true});
+}
+
+// Each hand-out is witnessed where few are left, the first one too, and that of the number 0.
+TEST(Adopt, ANumberZeroIsKnownOfAsAnyOther) {
+    const auto nothing = [](Machine&, Told&) { return true; };
+    const std::vector<PoolSpec> pools = {unique_pool("few", {0, 900})};
+    for (const std::uint64_t count : {1U, 10U}) {
+        const auto some = [count](Machine& machine, Told& told) {
+            return told.hand_out(machine, count);
+        };
+        expect_repeats_nothing(pools, nothing, some, {});
+        expect_repeats_nothing(pools, nothing, some, {.count = count});
+    }
+}
+
+// What the copy knows of is not passed over: one claim far up does not use up the pool.
+TEST(Adopt, AClaimThatIsInTheCopyBurnsNothing) {
+    WitnessedMachine machine;
+    machine.specs = {unique_pool("inode")};
+    Told told;
+    ASSERT_STARTS(machine);
+    ASSERT_TRUE(told.hand_out(machine, 3));
+    ASSERT_TRUE(claim(machine, id_max));
+    const auto copy = machine.disk.clone();
+    const auto adopted = adopt_copy(machine, *copy, {});
+    ASSERT_EQ(said(adopted), "adopted");
+    EXPECT_LT(adopted->pools[0].to, 2'000'000U);
+    ASSERT_EQ(inod::said(machine.start_on(*copy)), "recovered");
+    EXPECT_TRUE(told.hand_out(machine, 5));
+    EXPECT_FALSE(machine.allocate_at(0, {id_max, id_max}).result) << "the lease is there";
+    machine.allocator.reset();  // before its disk
+}
+
+// One that is not in it is passed over, unless that would leave nothing: then somebody has to say so.
+TEST(Adopt, AClaimThatIsNotInTheCopyIsNotHandedOut) {
+    for (const Id id : {Id{5'000'000'000}, id_max}) {
+        WitnessedMachine machine;
+        machine.specs = {unique_pool("inode")};
+        Told told;
+        ASSERT_STARTS(machine);
+        ASSERT_TRUE(told.hand_out(machine, 3));
+        const auto copy = machine.disk.clone();
+        ASSERT_TRUE(claim(machine, id));
+        const auto adopted = adopt_copy(machine, *copy, {});
+        EXPECT_EQ(adopted.has_value(), id != id_max) << said(adopted);
+        if (adopted) {
+            EXPECT_GE(adopted->pools[0].to, id);
+            continue;
+        }
+        EXPECT_NE(said(adopted).find("--below-witness"), std::string::npos) << said(adopted);
+        EXPECT_FALSE(adopt_copy(machine, *copy, {.count = 100}));
+        const SkipAhead knowingly{.count = 100, .may_stay_below_witness = true};
+        EXPECT_EQ(said(adopt_copy(machine, *copy, knowingly)), "adopted");
     }
 }
 

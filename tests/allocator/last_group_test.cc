@@ -217,7 +217,7 @@ TEST(LastGroup, MarksAreInTheStateOnceItIsDurable) {
         const auto started = older.start_on(*copy);
         ASSERT_EQ(said(started), "recovered");
         for (const PoolMark& mark : marks)
-            EXPECT_LE(mark.value, mark_of(mark.pool, *older.allocator->pool(mark.pool)).value);
+            EXPECT_LE(mark.mark, mark_of(mark.pool, *older.allocator->pool(mark.pool)).mark);
         older.allocator.reset();  // before its disk
     }
 }
