@@ -347,6 +347,8 @@ int main(int argc, char** argv) {
     inod::take_standard_descriptors();
     // Whoever reads the answer may be gone: that is an error to report, not an end.
     std::signal(SIGPIPE, SIG_IGN);
+    // A file that may not grow is a write that fails, and said so.
+    std::signal(SIGXFSZ, SIG_IGN);
     try {
         return CommandLine().run(argc, argv);
     } catch (const std::exception& error) {

@@ -6,11 +6,22 @@
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
 
 namespace inod::daemon {
 namespace {
 
 constexpr std::chrono::seconds space_check_period{1};
+
+void log_space(bool has_space) {
+    if (has_space) {
+        spdlog::info("the state directory's disk has space again: numbers are handed out");
+    } else {
+        spdlog::warn(
+            "the state directory's disk is full: whatever needs more space is refused (no_space), "
+            "releases go on; make room, and it goes on within a second or two");
+    }
+}
 
 }  // namespace
 
@@ -107,10 +118,12 @@ void Flusher::check_age() noexcept {
 Result<void, Failure> Flusher::make_space(Guard& guard) {
     const bool is_time = std::exchange(checks_space_, false);
     if (!is_time && !wants_space()) return {};
+    const bool had_space = allocator_.journal().has_space();
     unlock(guard);
     auto made = allocator_.make_space();
     guard.lock();
     has_news_ = true;  // whoever waits for space asks again
+    if (made && had_space != allocator_.journal().has_space()) log_space(!had_space);
     return made;
 }
 

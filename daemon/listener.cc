@@ -15,11 +15,23 @@
 #include "lib/base/file_lock.h"
 #include "lib/base/make_directory.h"
 #include "lib/base/system_failure.h"
+#include "lib/journal/segment.h"
 
 namespace inod::daemon {
 namespace {
 
-// A directory with files of which none is ours belongs to something else: a mistyped path.
+// May be there before the first journal file is: what a crash leaves of a first start, what a file system
+// of its own has at its root, and a socket with its lock.
+bool is_expected(const std::filesystem::directory_entry& entry) {
+    const std::filesystem::path name = entry.path().filename();
+    const auto parsed = parse_file_name(name);
+    std::error_code ignored;
+    return name == "lock" || name == "lost+found" || name.extension() == ".lock" ||
+           (parsed && parsed->kind == FileKind::fresh) || entry.is_socket(ignored);
+}
+
+// A directory with files of which none is ours belongs to something else: a mistyped path. Or somebody
+// is not done with it: an import that was cut off must not be taken for a store that begins.
 Result<void, Failure> check_ours(const std::string& directory) {
     std::error_code error;
     std::string foreign;
@@ -29,16 +41,18 @@ Result<void, Failure> check_ours(const std::string& directory) {
     for (const std::filesystem::directory_iterator end; !error && entry != end;
          entry.increment(error)) {
         const std::string file_name = entry->path().filename().string();
-        if (file_name == "lock" || file_name.starts_with("journal-")) return {};
-        // What a file system of its own has at its root.
-        if (file_name != "lost+found") foreign = file_name;
+        if (file_name.starts_with("journal-")) return {};
+        if (!is_expected(*entry)) foreign = file_name;
     }
     if (error) {
         return Failure{Errc::io_error, "state directory " + directory + ": " + error.message()};
     }
     if (foreign.empty()) return {};
-    return Failure{Errc::state_in_use, "state directory " + directory + ": holds " + foreign +
-                                           " and no journal; use one that is empty or inod's own"};
+    const bool is_imports = foreign.starts_with("import-");
+    return Failure{Errc::state_in_use,
+                   "state directory " + directory + ": holds " + foreign + " and no journal; " +
+                       (is_imports ? "an import was cut off: remove what it left, and import again"
+                                   : "use one that is empty or inod's own")};
 }
 
 Result<sockaddr_un, Failure> address_of(const std::string& path) {

@@ -91,6 +91,8 @@ int main(int argc, char** argv) {
     inod::take_standard_descriptors();
     // Whoever reads the log may be gone: then a line is lost, not the daemon.
     std::signal(SIGPIPE, SIG_IGN);
+    // A file that may not grow is a write that fails, and said so.
+    std::signal(SIGXFSZ, SIG_IGN);
     try {
         Options options;
         if (const auto done = parse(argc, argv, options)) return *done;

@@ -6,6 +6,7 @@
 
 #include "lib/journal/restore.h"
 #include "lib/journal/segment.h"
+#include "lib/journal/segment_reader.h"
 
 namespace inod {
 namespace {
@@ -47,6 +48,18 @@ std::uint64_t position(const Pool& pool) {
     return pool.spec().policy == Policy::unique ? state.mark.value_or(0) : state.generation;
 }
 
+// Goes on with segments of the store's size: what is set aside in them is not given up, and nothing larger
+// has to fit on the disk.
+AllocatorOptions with_segments_of(Storage& store, AllocatorOptions options) {
+    SegmentReader segments(store);
+    if (!segments.open_all()) return options;  // recovery says what is wrong
+    const auto newest = segments.find_newest();
+    if (!newest || !*newest) return options;
+    const std::uint64_t size = segments.at(**newest).header->size;
+    if (is_segment_size(size)) options.journal.segment_size = size;
+    return options;
+}
+
 class Adopter {
 public:
     Adopter(Storage& state, Storage& witness_directory, AllocatorOptions options, SkipAhead skip,
@@ -54,7 +67,7 @@ public:
         : here_(here),
           skip_(skip),
           witness_(witness_directory),
-          allocator_(state, std::move(options)) {}
+          allocator_(state, with_segments_of(state, std::move(options))) {}
 
     Result<Adoption, Failure> run();
     // All that comes before the first change of the store: whatever can refuse the adoption, and

@@ -160,9 +160,7 @@ Result<void, Failure> Copier::copy_chain() {
 
 Result<void, Failure> Copier::copy(const SegmentReader::Entry& entry) {
     const SegmentHeader& header = *entry.header;
-    const bool is_possible = header.size >= segment_size_min && header.size <= segment_size_max &&
-                             header.size % block_size == 0;
-    if (!is_possible || header.size != entry.file_size) {
+    if (!is_segment_size(header.size) || header.size != entry.file_size) {
         return damaged(entry.name + ": it has " + std::to_string(entry.file_size) +
                        " bytes and should have " + std::to_string(header.size));
     }

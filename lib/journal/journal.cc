@@ -17,6 +17,10 @@ namespace {
 // A snapshot is worth its cost once the log is as long as this many segments, and twice as long as
 // the last snapshot: so all snapshots together write at most half of what the log writes.
 constexpr std::uint64_t log_segments_min = 4;
+
+// Each life begins a segment. So many more files than the log fills, and a snapshot is worth it too: lives
+// that are short would leave more and more of them.
+constexpr std::uint64_t short_lives_max = 16;
 constexpr std::uint64_t log_to_snapshot_min = 2;
 
 // What one group can carry of a snapshot, bytes of records.
@@ -130,6 +134,8 @@ private:
     void take_over_snapshots(const Scan& scan) noexcept;
     Result<void, Failure> tidy(Scan& scan);
     Result<void, Failure> replace_spare();
+    Result<void, Failure> remove_useless();
+    [[nodiscard]] Failure without_segment(Failure failure) const;
     Result<void, Failure> open_segment(SegmentHeader kind, Lsn first_lsn);
     Result<void, Failure> write_group();
     Result<void, Failure> write_pieces();
@@ -166,6 +172,7 @@ private:
 
     // Of whoever flushes, but for what set_ gives to all.
     SegmentSet set_;
+    std::vector<std::string> useless_;  // files that this life does not go on with
     StoreId store_{};
     std::uint64_t run_ = 0;
     std::uint64_t base_ = 0;
@@ -216,7 +223,8 @@ Result<Recovery, Failure> Journal::Impl::recover(Replay& replay, const Accept& a
         if (auto replaced = replace_spare(); !replaced) return seal(replaced.error());
     }
     auto opened = open_segment({.begins_life = true}, last_lsn_ + 1);
-    if (!opened) return seal(opened.error());
+    if (!opened) return seal(without_segment(opened.error()));
+    if (auto removed = remove_useless(); !removed) return seal(removed.error());
     if (auto recycled = set_.recycle_before(base_); !recycled) return seal(recycled.error());
     state_ = State::open;
     set_state_size({});
@@ -249,15 +257,13 @@ Result<void, Failure> Journal::Impl::tidy(Scan& scan) {
         if (auto removed = storage_.remove(name); !removed) return removed;
     }
     auto& slots = scan.found.slots;
-    for (const SegmentSet::Slot& slot : slots) {
-        const bool is_useless =
-            slot.number == SegmentSet::spare && slot.size != set_.segment_size();
-        if (!is_useless) continue;
-        if (auto removed = storage_.remove(slot.name); !removed) return removed;
-    }
-    std::erase_if(slots, [this](const SegmentSet::Slot& slot) {
-        return slot.number == SegmentSet::spare && slot.size != set_.segment_size();
-    });
+    const auto useless =
+        std::stable_partition(slots.begin(), slots.end(), [this](const SegmentSet::Slot& slot) {
+            return slot.number != SegmentSet::spare || slot.size == set_.segment_size();
+        });
+    for (auto slot = useless; slot != slots.end(); ++slot)
+        useless_.push_back(std::move(slot->name));
+    slots.erase(useless, slots.end());
     // A name that a crash left unsure would otherwise be used, and then be gone.
     if (auto synced = storage_.sync_names(); !synced) return synced;
     set_.adopt(std::move(scan.found));
@@ -272,6 +278,23 @@ Result<void, Failure> Journal::Impl::replace_spare() {
         completed = set_.advance_spare();
     if (!completed && completed.error().code != Errc::no_space) return completed.error();
     return {};
+}
+
+// Spares of another size than this life's, once it has one of its own: where the disk is full, a start with
+// the size of before finds what was set aside.
+Result<void, Failure> Journal::Impl::remove_useless() {
+    for (const std::string& name : std::exchange(useless_, {})) {
+        if (auto removed = storage_.remove(name); !removed) return removed;
+    }
+    return {};
+}
+
+Failure Journal::Impl::without_segment(Failure failure) const {
+    if (failure.code != Errc::no_space || useless_.empty()) return failure;
+    failure.message +=
+        "; what is set aside are files of another size, so make room, or set "
+        "segment_size back";
+    return failure;
 }
 
 bool Journal::Impl::has_room(std::size_t count, std::size_t size) const noexcept {
@@ -429,13 +452,16 @@ bool Journal::Impl::wants_snapshot() const noexcept {
     if (snapshot_ != Snapshot::none) return false;
     const bool is_worth_it = log_size_ > std::max(log_segments_min * set_.segment_size(),
                                                   log_to_snapshot_min * snapshot_size_);
+    const bool has_many_files = set_.in_use_count() > files_after_snapshot_ +
+                                                          log_size_ / set_.segment_size() +
+                                                          short_lives_max;
     // Behind a snapshot, until the log has gone on in another segment, a new one gains nothing.
     const bool gains_space = set_.in_use_count() > files_after_snapshot_;
     // The state may be smaller than was told, so it is tried with fewer spares too: what else could
     // be done? But no snapshot does without one where it begins, and one that names it as the base.
     const std::size_t spares = set_.spare_count();
     const bool runs_out = !has_space_ && spares <= spares_to_write_out_ + 1 && spares >= spares_min;
-    return (is_worth_it && can_spare_snapshot()) || (runs_out && gains_space);
+    return ((is_worth_it || has_many_files) && can_spare_snapshot()) || (runs_out && gains_space);
 }
 
 // On a full disk what is set aside is for the snapshot that gains space: one that a crash cuts short has

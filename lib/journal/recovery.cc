@@ -143,13 +143,14 @@ Result<void, Failure> Scanner::check(std::size_t index) const {
     const auto refuse = [&](const std::string& what) {
         return damaged(entry.name, segment_name(header.number) + ": " + what);
     };
-    if (header.size < segment_size_min || header.size > segment_size_max) {
+    if (!is_segment_size(header.size)) {
         return refuse("its size, " + std::to_string(header.size) + ", is impossible");
     }
     if (header.size != entry.file_size) {
         return refuse("it has " + std::to_string(entry.file_size) + " bytes and should have " +
                       std::to_string(header.size));
     }
+    if (header.run > run_max) return refuse("its run is impossible");
     if (header.base > header.number) {
         return refuse("its base, " + std::to_string(header.base) + ", is after it");
     }

@@ -67,6 +67,14 @@ struct SegmentHeader {
     MachineId vm{};
 };
 
+// There are always some above it, for the life and for the adoption that come next.
+inline constexpr std::uint64_t run_max = UINT64_MAX - 4;
+
+// Can a segment have this size?
+constexpr bool is_segment_size(std::uint64_t size) {
+    return size >= segment_size_min && size <= segment_size_max && size % frames_offset == 0;
+}
+
 using SegmentHeaderBytes = std::array<std::byte, segment_header_size>;
 
 SegmentHeaderBytes encode_segment_header(const SegmentHeader& header);

@@ -21,8 +21,7 @@ constexpr std::array<std::byte, frame_header_size> blank{};
 
 SegmentSet::SegmentSet(Storage& storage, std::uint64_t segment_size)
     : storage_(storage), segment_size_(segment_size) {
-    INOD_ASSERT(segment_size >= segment_size_min && segment_size <= segment_size_max);
-    INOD_ASSERT(segment_size % frames_offset == 0);
+    INOD_ASSERT(is_segment_size(segment_size));
 }
 
 void SegmentSet::adopt(Found found) {

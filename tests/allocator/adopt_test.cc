@@ -295,6 +295,26 @@ TEST(Adopt, AClaimThatIsNotInTheCopyIsNotHandedOut) {
     }
 }
 
+// On a full disk too, and whatever the size of segments that the tool would take for a new store.
+TEST(Adopt, TakesNothingOfWhatIsSetAside) {
+    WitnessedMachine machine;
+    Told told;
+    ASSERT_STARTS(machine);
+    ASSERT_TRUE(told.hand_out(machine, 100));
+    machine.allocator.reset();
+    const auto copy = machine.disk.clone();
+    copy->set_capacity(copy->used());
+    const std::uint64_t used = copy->used();
+    const auto adopted =
+        adopt(*copy, machine.witness_disk,
+              {.pools = {}, .journal = {}, .memory_max = machine.memory_max}, {}, machine.here);
+    ASSERT_EQ(said(adopted), "adopted");
+    EXPECT_EQ(copy->used(), used);
+    ASSERT_EQ(inod::said(machine.start_on(*copy)), "recovered");
+    EXPECT_TRUE(machine.allocator->journal().has_space_for({}));
+    machine.allocator.reset();  // before its disk
+}
+
 // Whoever names a number need not know what the witness knows; but it is held against it.
 TEST(Adopt, ByANumberThatComesBelowTheWitnessIsRefused) {
     Story story;

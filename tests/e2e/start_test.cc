@@ -163,6 +163,12 @@ TEST(Start, RefusesADirectoryOfSomebodyElse) {
     fs::create_directory(daemon.state_dir());
     std::ofstream(daemon.state_dir() + "/thesis.txt") << "all my work";
     expect_refused(daemon, {daemon.state_dir(), "thesis.txt", "no journal"});
+    std::ofstream(daemon.state_dir() + "/lock") << "";
+    expect_refused(daemon, {daemon.state_dir(), "thesis.txt", "no journal"});
+    std::filesystem::rename(daemon.state_dir() + "/thesis.txt",
+                            daemon.state_dir() + "/import-new-0000000000000001");
+    expect_refused(daemon, {daemon.state_dir(), "import-new", "an import was cut off"});
+    fs::remove(daemon.state_dir() + "/lock");
     EXPECT_EQ(std::distance(fs::directory_iterator(daemon.state_dir()), {}), 1);
 }
 

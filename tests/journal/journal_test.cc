@@ -467,6 +467,50 @@ TEST(Journal, TheSegmentSizeMayChangeBetweenLives) {
     }
 }
 
+// What is set aside is not given up for a size that does not fit on the disk.
+TEST(Journal, ASegmentSizeThatFindsNoRoomIsRefusedAndChangesNothing) {
+    MemStorage storage;
+    Life(storage, 1).make_space();
+    const std::vector<std::string> names = names_of(storage, "");
+    storage.set_capacity(storage.used());
+    JournalOptions larger = small_options();
+    larger.segment_size *= 2;
+    {
+        Journal journal(storage, larger);
+        StateReplay replay;
+        const auto refused = journal.recover(replay);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Errc::no_space);
+        EXPECT_NE(refused.error().message.find("segment_size"), std::string::npos)
+            << refused.error().message;
+    }
+    EXPECT_EQ(names_of(storage, ""), names);
+    EXPECT_TRUE(Life(storage, 2).journal.has_space_for({}));
+    storage.set_capacity(10 * larger.segment_size);
+    const Life life(storage, 3, larger);
+    for (const std::string& name : names_of(storage, "journal-")) {
+        const auto header = header_of(storage, name);
+        EXPECT_TRUE(header || storage.content(name).size() == larger.segment_size) << name;
+    }
+}
+
+// However many there are, and however they end, their files do not grow in number for ever.
+TEST(Journal, ShortLivesLeaveFewFiles) {
+    MemStorage storage;
+    State state;
+    for (std::uint64_t run = 1; run <= 200; ++run) {
+        Life life(storage, run);
+        EXPECT_EQ(life.state, state);
+        life.make_space();
+        life.append(1);
+        life.flush();
+        if (life.journal.wants_snapshot()) life.snapshot();
+        if (run % 2 == 0) life.close();
+        state = life.state;
+        ASSERT_LT(names_of(storage, "").size(), 40U) << run;
+    }
+}
+
 TEST(Journal, AFailureOfTheReplayNamesThePlace) {
     MemStorage storage;
     {
