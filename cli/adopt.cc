@@ -77,10 +77,7 @@ void print_lines(const Adoption& adoption) {
 
 ExitStatus adopt(const AdoptOptions& options) {
     const auto adopted = adopt_at(options);
-    if (!adopted) {
-        complain(adopted.error());
-        return ExitStatus::refused;
-    }
+    if (!adopted) return refuse(adopted.error());
     if (adopted->pools_missing > 0) {
         std::fprintf(stderr,
                      "inoctl: %zu pools were made after this copy and are not in it: define them "

@@ -121,7 +121,8 @@ Result<void, Failure> check_not_stale(const std::optional<StoreFacts>& store,
     if (!witnessed && store->had_witness) {
         return old_copy(here,
                         "it was witnessed up to run " + std::to_string(store->run) +
-                            ", and there is no witness in " + here.witness_dir,
+                            ", and there is no witness in " + here.witness_dir +
+                            ". If it is elsewhere, say where: witness_dir or --witness-dir",
                         Skip::by_number);
     }
     if (witnessed) {
