@@ -121,9 +121,9 @@ Result<void, Failure> Flusher::make_space(Guard& guard) {
     const bool had_space = allocator_.journal().has_space();
     unlock(guard);
     auto made = allocator_.make_space();
+    if (made && had_space != allocator_.journal().has_space()) log_space(!had_space);
     guard.lock();
     has_news_ = true;  // whoever waits for space asks again
-    if (made && had_space != allocator_.journal().has_space()) log_space(!had_space);
     return made;
 }
 

@@ -17,11 +17,11 @@ namespace {
 // A snapshot is worth its cost once the log is as long as this many segments, and twice as long as
 // the last snapshot: so all snapshots together write at most half of what the log writes.
 constexpr std::uint64_t log_segments_min = 4;
+constexpr std::uint64_t log_to_snapshot_min = 2;
 
 // Each life begins a segment. So many more files than the log fills, and a snapshot is worth it too: lives
 // that are short would leave more and more of them.
 constexpr std::uint64_t short_lives_max = 16;
-constexpr std::uint64_t log_to_snapshot_min = 2;
 
 // What one group can carry of a snapshot, bytes of records.
 constexpr std::size_t snapshot_size_per_group_min = 512;

@@ -64,6 +64,9 @@ TEST_P(FullDisk, RefusesAllocationsUntilThereIsRoom) {
     disk.make_room();
     EXPECT_TRUE(allocates_again(client));
     EXPECT_EQ(daemon_.terminate(), (Exit{.status = 0})) << daemon_.log();
+    const std::size_t full = daemon_.log().find("disk is full");
+    ASSERT_NE(full, std::string::npos) << daemon_.log();
+    EXPECT_NE(daemon_.log().find("has space again", full), std::string::npos) << daemon_.log();
 }
 
 // --- promise 2 ---------------------------------------------------------------------------------
