@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/bench/journal/measure.h"
 #include "tests/bench/process.h"
 
 namespace inod::bench {
@@ -30,7 +31,7 @@ std::string content_of(const fs::path& file) {
 bool write_config(const fs::path& file, int age_max) {
     const nlohmann::json config = {
         {"pools", {{{"name", "bench"}, {"policy", "unique"}, {"min", 1}, {"max", UINT64_MAX}}}},
-        {"journal", {{"segment_size", 128 << 20}, {"snapshot_age_max", age_max}}},
+        {"journal", {{"segment_size", bench_segment_size}, {"snapshot_age_max", age_max}}},
         {"log_level", "warn"}};
     return static_cast<bool>((std::ofstream(file) << config).flush());
 }

@@ -72,7 +72,7 @@ struct Store {
     explicit Store(const std::string& directory)
         : storage(PosixStorage::open_directory(directory).value()),
           allocator(*storage, {.pools = {{.name = "bench"}},
-                               .journal = {.segment_size = std::uint64_t{128} << 20U},
+                               .journal = {.segment_size = bench_segment_size},
                                .memory_max = std::uint64_t{16} << 30U}) {
         if (auto recovered = allocator.recover(); !recovered) fail(recovered.error().message);
         set_aside();
@@ -166,7 +166,7 @@ Built snapshot(const Work& work) {
 Recovered come_back(const Work& work) {
     const auto storage = PosixStorage::open_directory(work.directory).value();
     Allocator allocator(*storage, {.pools = {{.name = "bench"}},
-                                   .journal = {.segment_size = std::uint64_t{128} << 20U},
+                                   .journal = {.segment_size = bench_segment_size},
                                    .memory_max = std::uint64_t{16} << 30U});
     const double cpu_before = thread_cpu_ms();
     const auto begin = Clock::now();
