@@ -1,6 +1,7 @@
 #include "lib/journal/restore.h"
 
 #include <algorithm>
+#include <ranges>
 #include <string_view>
 #include <vector>
 
@@ -61,8 +62,8 @@ Result<void, Failure> copy_all(BackupFile& backup, const std::vector<std::string
 
 // The newest first: its header names the base, without which no start goes on.
 Result<void, Failure> name_all(const std::vector<std::string>& names, Storage& state) {
-    for (auto name = names.rbegin(); name != names.rend(); ++name) {
-        auto renamed = state.rename(unfinished_name(*name), *name);
+    for (const std::string& name : std::ranges::reverse_view(names)) {
+        auto renamed = state.rename(unfinished_name(name), name);
         if (!renamed) return renamed;
     }
     return state.sync_names();

@@ -147,7 +147,7 @@ Result<void, Failure> Witness::make_file(const WitnessFacts& facts,
     if (auto filled = (*file)->write(0, zeros); !filled) return filled;
     for (int slot = 0; slot < 2; ++slot) {
         ++serial_;
-        const auto written = (*file)->write(serial_ % 2 * slot_size_, encode(facts, marks));
+        auto written = (*file)->write(serial_ % 2 * slot_size_, encode(facts, marks));
         if (!written) return written;
     }
     if (auto synced = (*file)->sync(); !synced) return synced;
