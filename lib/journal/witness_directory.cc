@@ -20,7 +20,8 @@ constexpr std::string_view lock_name = "lock";
 
 // A copy of the state directory would then bring its own witness along.
 Result<void, Failure> check_outside(const std::string& directory, const std::string& state_dir) {
-    const auto inside = lies_in(directory, state_dir);
+    const std::string& place = directory;
+    const auto inside = lies_in(place, state_dir);
     if (!inside) return inside.error();
     if (!*inside) return {};
     return Failure{Errc::config_invalid,

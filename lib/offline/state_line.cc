@@ -175,7 +175,8 @@ Result<StateLine, Failure> decode_line(const JsonValue& value, const Place& plac
     if (auto object = require_object(value, place); !object) return object.error();
     const JsonValue* const type = member_of(value, "type");
     if (type == nullptr) return place.refuse("'type' is missing");
-    const std::string_view word = type->kind == JsonValue::Kind::string ? type->text : "";
+    std::string_view word;
+    if (type->kind == JsonValue::Kind::string) word = type->text;
     if (word == "holder") return as_line(decode_all(value, place, holder_keys));
     if (word == "pool") return as_line(decode_all(value, place, pool_keys));
     if (word == "claim") return as_line(decode_all(value, place, claim_keys));

@@ -76,8 +76,9 @@ bool wraps(const Machine& machine, PoolIndex pool) {
 // `rounds` of hand-outs from all pools, as sessions do it: who has to wait for a mark comes back in
 // the next group. What is handed out in the pools that wrap is released, so that they wrap.
 void hand_out(Machine& machine, World& world, int rounds, std::uint64_t lease_count) {
+    const auto pool_count = static_cast<PoolIndex>(machine.specs.size());
     for (int round = 0; round < rounds; ++round) {
-        for (PoolIndex pool = 0; pool < machine.specs.size(); ++pool) {
+        for (PoolIndex pool = 0; pool < pool_count; ++pool) {
             const auto leased = machine.allocate_now(pool, wraps(machine, pool) ? 1 : lease_count);
             if (!leased.result) {
                 ASSERT_EQ(leased.result.error().code, Errc::block_pending);
@@ -238,7 +239,7 @@ TEST(Adopted, SkipsAheadInAllPoolsAndStaysThereAfterAReplay) {
     // The copy was put back.
     Machine adopted(machine.specs);
     ASSERT_EQ(said(adopted.start_on(*older)), "recovered");
-    adopted.allocator->skip_ahead(lost_groups * 20 * 900);
+    adopted.allocator->skip_ahead(std::uint64_t{lost_groups} * 20 * 900);
     adopted.allocator->skip_above(2, 1'000'000);
     ASSERT_TRUE(adopted.flush());
     const std::string before = adopted.state();

@@ -41,7 +41,8 @@ public:
     // hears of it if the group becomes durable. False if it does not.
     bool hand_out(Machine& machine, std::uint64_t count, bool releases = false) {
         std::vector<std::pair<PoolIndex, Lease>> waiting;
-        for (PoolIndex pool = 0; pool < machine.specs.size(); ++pool) {
+        const auto pool_count = static_cast<PoolIndex>(machine.specs.size());
+        for (PoolIndex pool = 0; pool < pool_count; ++pool) {
             for (std::uint64_t i = 0; i < count; ++i) {
                 const auto answer = machine.allocate(pool);
                 if (!answer.result) {
