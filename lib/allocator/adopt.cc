@@ -35,11 +35,11 @@ Failure no_store(const Surroundings& here) {
 }
 
 Failure cannot_tell(const Surroundings& here, const std::string& why) {
-    return {Errc::state_stale,
-            "state directory " + here.state_dir + ": --skip-ahead auto goes by " +
-                "the witness in " + here.witness_dir + ", and " + why +
-                ". Give a number: at least as many as any pool can have handed " +
-                "out since the copy was made"};
+    return in_state(here, {Errc::state_stale,
+                           std::string("--skip-ahead auto goes by the witness in ") +
+                               here.witness_dir + ", and " + why +
+                               ". Give a number: at least as many as any pool can have handed " +
+                               "out since the copy was made"});
 }
 
 // Where the pool goes on above, or of which generation.
@@ -211,12 +211,13 @@ Result<void, Failure> Adopter::check_count() const {
         if (mark.pool >= allocator_.pool_index_end()) continue;
         const Pool& pool = allocator_.any_pool(mark.pool);
         if (pool.spec().policy == Policy::unique && mark.max != pool.spec().range.last) {
-            return Failure{
-                Errc::state_stale,
-                "state directory " + here_.state_dir + ": the max of pool '" + pool.spec().name +
-                    "' was raised after this copy was made, to " + std::to_string(mark.max) +
-                    ", and no number takes it above that: give that pool a new name, and go on "
-                    "with --below-witness"};
+            return in_state(
+                here_,
+                {Errc::state_stale,
+                 "the max of pool '" + pool.spec().name +
+                     "' was raised after this copy was made, to " + std::to_string(mark.max) +
+                     ", and no number takes it above that: give that pool a new name, and go on "
+                     "with --below-witness"});
         }
         const std::uint64_t count = needed_count(mark.pool, pool, reached(mark));
         if (count <= needed) continue;
@@ -224,13 +225,13 @@ Result<void, Failure> Adopter::check_count() const {
         name = pool.spec().name;
     }
     if (*skip_.count >= needed) return {};
-    return Failure{Errc::state_stale,
-                   "state directory " + here_.state_dir + ": with --skip-ahead " +
-                       std::to_string(*skip_.count) + " pool '" + name +
-                       "' would hand out again what the witness in " + here_.witness_dir +
-                       " knows was handed out. Give auto, or " + std::to_string(needed) +
-                       " at least; or, if that is a claim far up which the pool never reaches, a "
-                       "smaller number with --below-witness"};
+    return in_state(here_,
+                    {Errc::state_stale,
+                     "with --skip-ahead " + std::to_string(*skip_.count) + " pool '" + name +
+                         "' would hand out again what the witness in " + here_.witness_dir +
+                         " knows was handed out. Give auto, or " + std::to_string(needed) +
+                         " at least; or, if that is a claim far up which the pool never reaches, a "
+                         "smaller number with --below-witness"});
 }
 
 // Above the run of this life, so that the store stays stale until all is done. The marks stay, so

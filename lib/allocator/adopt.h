@@ -53,7 +53,8 @@ Result<void, Failure> check_adoptable(const Storage& state, bool is_from_backup,
                                       const Surroundings& here);
 
 // Adopts the store in `state` for the witness in `witness_directory`, which is made or replaced.
-// `options` needs no pools, all are kept as they are, and no segment size where the store has one. `here` is for messages.
+// `options` needs no pools, all are kept as they are, and no segment size where the store has one.
+// `here` is for messages.
 //
 // Until the last write the witness says that the store is stale, so an adoption that was cut off
 // leaves a store that does not start, and is done again: then it skips a second time, which costs
