@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <optional>
-#include <vector>
+
+#include "lib/base/hex.h"
 
 namespace inod::daemon {
 namespace {
@@ -20,24 +20,9 @@ std::string beginning_of(const std::string& path, std::size_t size_max) {
     return text;
 }
 
-std::optional<unsigned> digit(char c) {
-    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
-    if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10;
-    return std::nullopt;
-}
-
 Id128 parse_machine_id(std::string text) {
     if (text.ends_with('\n')) text.pop_back();
-    Id128 id{};
-    if (text.size() != 2 * id.size()) return {};
-    for (std::size_t i = 0; i < id.size(); ++i) {
-        const auto high = digit(text[2 * i]);
-        const auto low = digit(text[2 * i + 1]);
-        if (!high || !low) return {};
-        id[i] = std::byte(*high * 16 + *low);
-    }
-    return id;
+    return parse_hex(text).value_or(Id128{});
 }
 
 Id128 parse_vm_generation(const std::string& content) {

@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace inod {
 
@@ -15,5 +17,11 @@ std::string hex(std::span<const std::byte> bytes);
 
 // The same in five groups: "00112233-4455-6677-8899-aabbccddeeff".
 std::string uuid(const std::array<std::byte, 16>& id);
+
+// The 16 bytes that 32 hexadecimal digits of either case say; nothing of any other text.
+std::optional<std::array<std::byte, 16>> parse_hex(std::string_view digits);
+
+// The reverse of uuid(), of either case; nothing of any other text.
+std::optional<std::array<std::byte, 16>> parse_uuid(std::string_view text);
 
 }  // namespace inod
