@@ -79,7 +79,8 @@ TEST(Record, EveryTypeComesBackAsItWas) {
     std::array<int, std::variant_size_v<Record>> seen{};
     for (const Record& record : samples()) {
         SCOPED_TRACE("alternative " + std::to_string(record.index()));
-        const auto decoded = decode_record(encoded(record));
+        const Bytes bytes = encoded(record);  // what was decoded points into it
+        const auto decoded = decode_record(bytes);
         ASSERT_TRUE(decoded.has_value());
         EXPECT_EQ(*decoded, record);
         ++seen[record.index()];
