@@ -13,6 +13,92 @@ Failure invalid(std::string message) {
     return {Errc::config_invalid, std::move(message)};
 }
 
+std::string text(Range range) {
+    return std::to_string(range.first) + " to " + std::to_string(range.last);
+}
+
+Result<void, Failure> check_durability(const PoolSpec& spec) {
+    if (!has_generations(spec.policy) || spec.durability == Durability::lease) return {};
+    return invalid(
+        "durability: 'block' makes only a high-water mark durable, and a pool whose numbers "
+        "return has none: after a crash it could not tell which are held. Use 'lease'");
+}
+
+Result<void, Failure> check_search(const PoolSpec& spec) {
+    if (spec.align == 0 || spec.align > align_limit) {
+        return invalid("align: " + std::to_string(spec.align) + " is not from 1 to " +
+                       std::to_string(align_limit));
+    }
+    const Id last_multiple = spec.range.last - spec.range.last % spec.align;
+    if (last_multiple < spec.range.first) {
+        return invalid("align: no multiple of " + std::to_string(spec.align) + " lies in " +
+                       text(spec.range));
+    }
+    if (!spec.wrap_to) return {};
+    if (spec.policy != Policy::cyclic) {
+        return invalid("wrap_to: only a cyclic pool begins again, and this one is " +
+                       std::string(name(spec.policy)));
+    }
+    if (!spec.range.contains(*spec.wrap_to)) {
+        return invalid("wrap_to: " + std::to_string(*spec.wrap_to) + " is not within " +
+                       text(spec.range));
+    }
+    if (last_multiple < *spec.wrap_to) {
+        return invalid("wrap_to: no multiple of align, " + std::to_string(spec.align) +
+                       ", lies in " + text({*spec.wrap_to, spec.range.last}));
+    }
+    return {};
+}
+
+Result<void, Failure> check_quarantine(const PoolSpec& spec) {
+    if (spec.quarantine_ms == 0) {
+        if (!spec.quarantine_yields) return {};
+        return invalid("quarantine_yields: there is no quarantine that could yield");
+    }
+    if (!has_generations(spec.policy)) {
+        return invalid("quarantine: no number of a unique pool is handed out a second time");
+    }
+    if (!spec.tracking) return invalid("quarantine: without tracking nothing is released");
+    if (spec.quarantine_ms > quarantine_limit_ms) {
+        return invalid("quarantine: " + std::to_string(spec.quarantine_ms) +
+                       " ms is above a year, " + std::to_string(quarantine_limit_ms) + " ms");
+    }
+    return {};
+}
+
+Result<void, Failure> check_tracking(const PoolSpec& spec) {
+    if (spec.tracking || spec.policy != Policy::lowest) return {};
+    return invalid(
+        "tracking: a pool that hands out the lowest free numbers must know which are free");
+}
+
+// Names the bands by their numbers: a reader who sorted them knows them by no other place.
+Result<void, Failure> check_reserved(const PoolSpec& spec) {
+    if (spec.reserved.empty()) return {};
+    if (!spec.tracking) {
+        return invalid("reserved: a pool without tracking keeps nothing but where it stands");
+    }
+    if (spec.reserved.size() > reserved_bands_max) {
+        return invalid("reserved: " + std::to_string(spec.reserved.size()) +
+                       " bands, and at most " + std::to_string(reserved_bands_max) + " can be");
+    }
+    const Range* before = nullptr;
+    for (const Range& band : spec.reserved) {
+        if (band.first > band.last) {
+            return invalid("reserved: first, " + std::to_string(band.first) + ", is above last, " +
+                           std::to_string(band.last));
+        }
+        if (!spec.range.contains(band)) {
+            return invalid("reserved: " + text(band) + " is not within " + text(spec.range));
+        }
+        if (before != nullptr && band.first <= before->last) {
+            return invalid("reserved: " + text(band) + " begins before " + text(*before) + " ends");
+        }
+        before = &band;
+    }
+    return {};
+}
+
 }  // namespace
 
 bool is_pool_name(std::string_view name) noexcept {
@@ -32,10 +118,9 @@ Result<void, Failure> validate(const PoolSpec& spec) {
                        std::to_string(spec.range.last));
     }
     if (spec.lease_count_max == 0) return invalid("lease_count_max: a lease has at least one ID");
-    if (spec.policy != Policy::unique && spec.durability == Durability::block) {
-        return invalid(
-            "durability: 'block' makes only a high-water mark durable, and a pool whose numbers "
-            "return has none: after a crash it could not tell which are held. Use 'lease'");
+    for (const auto check :
+         {check_durability, check_search, check_quarantine, check_tracking, check_reserved}) {
+        if (auto checked = check(spec); !checked) return checked;
     }
     return {};
 }
@@ -44,6 +129,7 @@ std::string_view name(Policy policy) noexcept {
     switch (policy) {
         case Policy::unique: return "unique";
         case Policy::cyclic: return "cyclic";
+        case Policy::lowest: return "lowest";
     }
     return "unknown";
 }
@@ -57,7 +143,7 @@ std::string_view name(Durability durability) noexcept {
 }
 
 std::optional<Policy> policy_of(std::string_view word) noexcept {
-    for (const Policy policy : {Policy::unique, Policy::cyclic}) {
+    for (const Policy policy : {Policy::unique, Policy::cyclic, Policy::lowest}) {
         if (name(policy) == word) return policy;
     }
     return std::nullopt;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/base/range.h"
 #include "lib/base/result.h"
@@ -14,7 +15,13 @@ namespace inod {
 enum class Policy : std::uint8_t {
     unique = 1,  // Ascending; no number is ever handed out a second time.
     cyclic = 2,  // Ascending; wraps at `max`, skips what is live. Numbers carry a generation.
+    lowest = 3,  // The lowest that are free. Numbers carry a generation.
 };
+
+// Can numbers return in a pool of this policy? Then they carry a generation.
+constexpr bool has_generations(Policy policy) noexcept {
+    return policy != Policy::unique;
+}
 
 enum class Durability : std::uint8_t {
     lease = 1,  // A reply waits until its record is on stable storage.
@@ -23,6 +30,10 @@ enum class Durability : std::uint8_t {
 
 inline constexpr std::uint32_t lease_count_max_default = 65'536;
 inline constexpr std::size_t pool_name_size_max = 64;
+// The limits of PoolSpec's fields.
+inline constexpr std::uint64_t align_limit = std::uint64_t{1} << 32U;  // GapRequest::align_max
+inline constexpr std::size_t reserved_bands_max = 64;
+inline constexpr std::uint64_t quarantine_limit_ms = std::uint64_t{31'536'000} * 1000;  // a year
 
 struct PoolSpec {
     std::string name;  // 1 to 64 of: a-z A-Z 0-9 . _ -, the first a letter or digit.
@@ -30,6 +41,19 @@ struct PoolSpec {
     Range range{1, id_max};  // the pool's `min` and `max`
     Durability durability = Durability::lease;
     std::uint32_t lease_count_max = lease_count_max_default;  // IDs in one lease, 1 to 2^32 - 1
+    // Does it remember who holds what? If not it is a counter: no holders, no lookups, no releases.
+    bool tracking = true;
+    // The first ID of each lease is a multiple of this, 1 to align_limit; claims may begin anywhere.
+    std::uint64_t align = 1;
+    // Where a cyclic pool begins again; none: at `min`. What lies below is handed out once.
+    std::optional<Id> wrap_to{};
+    // How long a released ID rests before it may be handed out again, 0 to quarantine_limit_ms; and
+    // whether, when nothing else is left, those that have rested longest may be all the same.
+    std::uint64_t quarantine_ms = 0;
+    bool quarantine_yields = false;
+    // Kept out of circulation by the configuration: ascending, apart, within `range`, at most
+    // reserved_bands_max.
+    std::vector<Range> reserved{};
 
     friend bool operator==(const PoolSpec&, const PoolSpec&) = default;
 };

@@ -10,6 +10,7 @@ std::unique_ptr<Sequence> Sequence::make(const PoolSpec& spec, MemoryBudget& bud
     switch (spec.policy) {
         case Policy::unique: return std::make_unique<UniqueSequence>(spec, budget);
         case Policy::cyclic: return std::make_unique<CyclicSequence>(spec);
+        case Policy::lowest: break;  // nothing hands it out yet
     }
     INOD_UNREACHABLE("validate() let an unknown policy pass");
 }
