@@ -1,31 +1,15 @@
 #include "config/config.h"
 
-#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include "config/decode.h"
+#include "config/limit_keys.h"
+#include "config/pool_draft.h"
 
 namespace inod {
 namespace {
-
-using Done = Result<void, Failure>;
-
-constexpr std::uint32_t account_id_max = 0xFFFF'FFFE;  // -1 means "no UID" to the kernel
-
-// A pool as far as the files read so far describe it.
-struct PoolDraft {
-    std::optional<std::string> name;
-    std::optional<Policy> policy;
-    std::optional<Id> min;
-    std::optional<Id> max;
-    std::optional<Durability> durability;
-    std::optional<std::uint32_t> lease_count_max;
-    std::optional<std::vector<Grant>> grants;
-    std::vector<Place> places;  // of its descriptions, the latest last
-    std::size_t file = 0;       // number of the file with the latest
-};
 
 struct Draft {
     Config config;         // all but the pools
@@ -33,30 +17,6 @@ struct Draft {
     std::vector<PoolDraft> pools;
     std::map<std::string, std::size_t> pool_index;  // into `pools`, by name
 };
-
-// Reads a word into `out`, by the names that name() gives to `values`.
-template <class Enum, std::size_t count, class Out>
-Done decode_word(const JsonValue& value, const Place& place, const Enum (&values)[count],
-                 Out& out) {
-    std::vector<std::string_view> words;
-    for (const Enum candidate : values) {
-        words.push_back(name(candidate));
-        if (value.kind == JsonValue::Kind::string && value.text == words.back()) {
-            out = candidate;
-            return {};
-        }
-    }
-    return not_one_of(value, place, words);
-}
-
-template <class Integer, class Out>
-Done decode_integer(const JsonValue& value, const Place& place, Integer min, Integer max,
-                    Out& out) {
-    const auto number = integer(value, place, min, max);
-    if (!number) return number.error();
-    out = static_cast<Integer>(*number);
-    return {};
-}
 
 // A relative path would mean another place for each way to start the daemon.
 Done decode_path(const JsonValue& value, const Place& place, std::string& out) {
@@ -99,115 +59,29 @@ Done decode_mode(const JsonValue& value, const Place& place, std::uint32_t& out)
     return {};
 }
 
-constexpr Key<Grant> grant_keys[] = {
-    {"uid",
-     [](const JsonValue& value, const Place& place, Grant& grant) {
-         grant.to = Grant::To::uid;
-         return decode_integer(value, place, 0U, account_id_max, grant.id);
-     }},
-    {"gid",
-     [](const JsonValue& value, const Place& place, Grant& grant) {
-         grant.to = Grant::To::gid;
-         return decode_integer(value, place, 0U, account_id_max, grant.id);
-     }},
-    {"everyone",
-     [](const JsonValue& value, const Place& place, Grant& grant) -> Done {
-         if (!value.truth) return place.refuse(brief(value) + " is not true");
-         grant.to = Grant::To::everyone;
-         return {};
-     }},
-};
-
-Done decode_grants(const JsonValue& value, const Place& place, PoolDraft& pool) {
-    if (auto array = require_array(value, place); !array) return array;
-    std::vector<Grant> grants;
-    for (std::size_t i = 0; i < value.elements.size(); ++i) {
-        const JsonValue& element = value.elements[i];
-        Grant grant;
-        if (auto done = decode_object(element, place.element(i), grant_keys, grant); !done) {
-            return done;
-        }
-        if (element.members.size() != 1) {
-            return place.element(i).refuse(brief(element) +
-                                           R"( is not exactly one of "uid", "gid", "everyone")");
-        }
-        grants.push_back(grant);
+Done describe_pool(const JsonValue& value, const Place& place, Draft& draft) {
+    const std::optional<std::string> name = pool_name(value);
+    PoolDraft nameless;
+    PoolDraft* pool = &nameless;
+    if (name) {
+        const auto [known, is_new] = draft.pool_index.try_emplace(*name, draft.pools.size());
+        if (is_new) draft.pools.emplace_back();
+        pool = &draft.pools[known->second];
     }
-    pool.grants = std::move(grants);
-    return {};
-}
-
-template <std::optional<Id> PoolDraft::*bound>
-Done decode_bound(const JsonValue& value, const Place& place, PoolDraft& pool) {
-    return decode_integer(value, place, Id{0}, id_max, pool.*bound);
-}
-
-constexpr Key<PoolDraft> pool_keys[] = {
-    {"name",
-     [](const JsonValue& value, const Place& place, PoolDraft& pool) -> Done {
-         auto word = string_of(value, place);
-         if (!word) return word.error();
-         pool.name = *std::move(word);
-         return {};
-     }},
-    {"policy",
-     [](const JsonValue& value, const Place& place, PoolDraft& pool) {
-         return decode_word(value, place, {Policy::unique, Policy::cyclic}, pool.policy);
-     }},
-    {"min", decode_bound<&PoolDraft::min>},
-    {"max", decode_bound<&PoolDraft::max>},
-    {"durability",
-     [](const JsonValue& value, const Place& place, PoolDraft& pool) {
-         return decode_word(value, place, {Durability::lease, Durability::block}, pool.durability);
-     }},
-    {"lease_count_max",
-     [](const JsonValue& value, const Place& place, PoolDraft& pool) {
-         return decode_integer(value, place, 1U, 0xFFFF'FFFFU, pool.lease_count_max);
-     }},
-    {"grants", decode_grants},
-};
-
-template <class T>
-void overlay(std::optional<T>& field, std::optional<T>& later) {
-    if (later) field = std::move(later);
-}
-
-// What a later file says of a pool replaces what the earlier ones said, key by key.
-void merge(PoolDraft& pool, PoolDraft& later) {
-    overlay(pool.policy, later.policy);
-    overlay(pool.min, later.min);
-    overlay(pool.max, later.max);
-    overlay(pool.durability, later.durability);
-    overlay(pool.lease_count_max, later.lease_count_max);
-    overlay(pool.grants, later.grants);
-}
-
-Done decode_pool(const JsonValue& value, const Place& place, Draft& draft) {
-    PoolDraft read;
-    if (auto done = decode_object(value, place, pool_keys, read); !done) return done;
-    if (!read.name) return place.member("name").refuse("is missing");
-
-    const auto [known, is_new] = draft.pool_index.try_emplace(*read.name, draft.pools.size());
-    if (is_new) {
-        draft.pools.push_back(std::move(read));
-    } else if (draft.pools[known->second].file == draft.file) {
-        return place.member("name").refuse(quote(*read.name) +
-                                           " names a pool of the same file already");
-    } else {
-        merge(draft.pools[known->second], read);
+    if (auto done = decode_pool(value, place, *pool); !done) return done;
+    if (!name) return place.member("name").refuse("is missing");
+    if (pool->file == draft.file) {
+        return place.member("name").refuse(quote(*name) + " names a pool of the same file already");
     }
-    PoolDraft& pool = draft.pools[known->second];
-    pool.places.push_back(place);
-    pool.file = draft.file;
+    pool->places.push_back(place);
+    pool->file = draft.file;
     return {};
 }
 
 Done decode_pools(const JsonValue& value, const Place& place, Draft& draft) {
-    if (auto array = require_array(value, place); !array) return array;
-    for (std::size_t i = 0; i < value.elements.size(); ++i) {
-        if (auto done = decode_pool(value.elements[i], place.element(i), draft); !done) return done;
-    }
-    return {};
+    return decode_elements(value, place, [&](const JsonValue& element, const Place& at) {
+        return describe_pool(element, at, draft);
+    });
 }
 
 Done decode_segment_size(const JsonValue& value, const Place& place, Draft& draft) {
@@ -261,6 +135,26 @@ constexpr Key<Draft> config_table[] = {
      [](const JsonValue& value, const Place& place, Draft& draft) {
          return decode_integer(value, place, 1U, connections_limit, draft.config.connections_max);
      }},
+    {"holders_max",
+     [](const JsonValue& value, const Place& place, Draft& draft) {
+         return decode_integer(value, place, 1U, holders_limit, draft.config.holders_max);
+     }},
+    {"user_limits",
+     [](const JsonValue& value, const Place& place, Draft& draft) {
+         return decode_limits(value, place, draft.config.user_limits);
+     }},
+    {"token_keep",
+     [](const JsonValue& value, const Place& place, Draft& draft) {
+         return decode_integer(value, place, 1U, token_keep_limit, draft.config.token_keep);
+     }},
+    {"token_count_max",
+     [](const JsonValue& value, const Place& place, Draft& draft) {
+         return decode_integer(value, place, 0U, token_count_limit, draft.config.token_count_max);
+     }},
+    {"restart_grace",
+     [](const JsonValue& value, const Place& place, Draft& draft) {
+         return decode_integer(value, place, 0U, restart_grace_limit, draft.config.restart_grace);
+     }},
     {"journal", decode_journal},
     {"log_level",
      [](const JsonValue& value, const Place& place, Draft& draft) {
@@ -270,46 +164,10 @@ constexpr Key<Draft> config_table[] = {
      }},
 };
 
-// The latest file to describe a pool is the one to look at first; the earlier ones stand behind.
-Failure refuse_pool(const PoolDraft& pool, const std::string& key_and_why) {
-    std::string message = pool.places.back().text() + "." + key_and_why;
-    const char* join = " (merged with ";
-    for (std::size_t i = 0; i + 1 < pool.places.size(); ++i) {
-        message += join + pool.places[i].text();
-        join = ", ";
-    }
-    if (pool.places.size() > 1) message += ")";
-    return {Errc::config_invalid, printable(message)};
-}
-
-Result<PoolConfig, Failure> finish_pool(PoolDraft& pool) {
-    if (!pool.policy) return refuse_pool(pool, "policy: is missing");
-    if (!pool.min) return refuse_pool(pool, "min: is missing");
-    if (!pool.max) return refuse_pool(pool, "max: is missing");
-    PoolConfig config;
-    config.spec.name = *std::move(pool.name);
-    config.spec.policy = *pool.policy;
-    config.spec.range = {*pool.min, *pool.max};
-    config.spec.durability = pool.durability.value_or(config.spec.durability);
-    config.spec.lease_count_max = pool.lease_count_max.value_or(config.spec.lease_count_max);
-    if (pool.grants) config.grants = *std::move(pool.grants);
-    if (auto valid = validate(config.spec); !valid) {
-        return refuse_pool(pool, valid.error().message);
-    }
-    return config;
-}
-
 Done decode_source(const Source& source, Draft& draft) {
     const auto root = parse_json(source.text);
     if (!root) return Place(source.name).refuse(root.error().message);
     return decode_object(*root, Place(source.name), config_table, draft);
-}
-
-template <class Target, std::size_t count>
-void add_keys(const std::string& prefix, const Key<Target> (&keys)[count],
-              std::vector<std::string>& paths) {
-    for (const Key<Target>& key : keys)
-        paths.push_back(prefix + std::string(key.name));
 }
 
 }  // namespace
@@ -326,7 +184,7 @@ Result<Config, Failure> parse_config(std::span<const Source> sources) {
             "no pool is described, and a daemon without one has nothing to hand out");
     }
     for (PoolDraft& pool : draft.pools) {
-        auto finished = finish_pool(pool);
+        auto finished = finish_pool(std::move(pool));
         if (!finished) return finished.error();
         draft.config.pools.push_back(*std::move(finished));
     }
@@ -353,10 +211,10 @@ std::string_view name(LogLevel level) noexcept {
 
 std::vector<std::string> config_keys() {
     std::vector<std::string> paths;
-    add_keys("", config_table, paths);
-    add_keys("journal.", journal_keys, paths);
-    add_keys("pools[].", pool_keys, paths);
-    add_keys("pools[].grants[].", grant_keys, paths);
+    add_key_paths("", config_table, paths);
+    add_key_paths("journal.", journal_keys, paths);
+    add_user_limits_keys("user_limits[].", paths);
+    add_pool_keys("pools[].", paths);
     return paths;
 }
 

@@ -19,24 +19,29 @@
 #include <string_view>
 #include <vector>
 
+#include "config/limits.h"
+#include "config/rights.h"
 #include "lib/base/result.h"
 #include "lib/pool/pool_spec.h"
 
 namespace inod {
 
-// Somebody, besides root and the daemon's own UID, who may use a pool.
+// Somebody, besides root and the daemon's own UID, who may use a pool, and how. Who is meant by
+// several grants has what they give together.
 struct Grant {
     enum class To : std::uint8_t { uid, gid, everyone };
 
     To to = To::everyone;
-    std::uint32_t id = 0;  // The UID or GID, 0 to 2^32 - 2; 0 where `to` is everyone.
+    std::uint32_t id = 0;            // The UID or GID, 0 to 2^32 - 2; 0 where `to` is everyone.
+    Rights rights = rights_default;  // not empty
 
     friend bool operator==(const Grant&, const Grant&) = default;
 };
 
 struct PoolConfig {
-    PoolSpec spec;              // passes validate()
-    std::vector<Grant> grants;  // empty: only root and the daemon's own UID
+    PoolSpec spec;                                  // passes validate()
+    std::vector<Grant> grants;                      // empty: only root and the daemon's own UID
+    std::vector<LimitsEntry<PoolLimits>> limits{};  // of users; see limits_of()
 
     friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
 };
@@ -45,6 +50,10 @@ enum class LogLevel : std::uint8_t { debug, info, warn, error };
 
 // The limits of the settings below. The schema says the same, and a test compares the two.
 inline constexpr std::uint32_t connections_limit = 1'048'576;  // Linux's fs.nr_open by default.
+inline constexpr std::uint32_t holders_limit = 0xFFFF'FFFF;
+inline constexpr std::uint32_t token_keep_limit = 31'536'000;  // a year
+inline constexpr std::uint32_t token_count_limit = 0xFFFF'FFFF;
+inline constexpr std::uint32_t restart_grace_limit = 86'400;  // a day
 inline constexpr std::uint64_t configured_segment_size_unit = 4096;
 inline constexpr std::uint64_t configured_segment_size_min = std::uint64_t{64} << 10U;
 inline constexpr std::uint64_t configured_segment_size_max = std::uint64_t{256} << 20U;
@@ -59,6 +68,13 @@ struct Config {
     std::uint32_t socket_mode = 0666;            // permissions, 0 to 0777; grants decide the rest
     std::uint64_t memory_max = 0;                // bytes; 0: the daemon decides when it starts
     std::uint32_t connections_max = 16'384;      // 1 to connections_limit
+    std::uint32_t holders_max = 1'000'000;       // over all users, 1 to holders_limit
+    std::vector<LimitsEntry<UserLimits>> user_limits{};  // see limits_of()
+    std::uint32_t token_keep = 3600;            // seconds that a token is kept at least; not 0
+    std::uint32_t token_count_max = 1'000'000;  // over all users, 0 to token_count_limit; 0: none
+    // Seconds that a holder bound to a connection waits for its client after a restart of the
+    // daemon, 0 to restart_grace_limit.
+    std::uint32_t restart_grace = 10;
     std::uint64_t segment_size = std::uint64_t{4} << 20U;  // bytes, "journal": {"segment_size"}
     std::uint32_t snapshot_age_max = 3600;  // seconds, likewise "snapshot_age_max"; not 0
     LogLevel log_level = LogLevel::info;

@@ -1,19 +1,8 @@
 #include "config/decode.h"
 
+#include <algorithm>
+
 namespace inod {
-namespace {
-
-std::string list_of(std::span<const std::string_view> words) {
-    std::string list;
-    for (const std::string_view word : words) {
-        if (!list.empty()) list += ", ";
-        list += quote(word);
-    }
-    return list;
-}
-
-}  // namespace
-
 Place Place::member(std::string_view key) const {
     Place place = *this;
     if (!place.path_.empty()) place.path_ += '.';
@@ -47,14 +36,47 @@ Result<std::string, Failure> string_of(const JsonValue& value, const Place& plac
     return place.refuse(brief(value) + " is not a string");
 }
 
-Result<void, Failure> require_array(const JsonValue& value, const Place& place) {
+Done require_array(const JsonValue& value, const Place& place) {
     if (value.kind == JsonValue::Kind::array) return {};
     return place.refuse(brief(value) + " is not an array");
 }
 
-Result<void, Failure> require_object(const JsonValue& value, const Place& place) {
+Done require_object(const JsonValue& value, const Place& place) {
     if (value.kind == JsonValue::Kind::object) return {};
     return place.refuse(brief(value) + " is not an object");
+}
+
+Done require_true(const JsonValue& value, const Place& place) {
+    if (value.truth) return {};
+    return place.refuse(brief(value) + " is not true");
+}
+
+Done decode_bool(const JsonValue& value, const Place& place, bool& out) {
+    if (value.kind != JsonValue::Kind::boolean) {
+        return place.refuse(brief(value) + " is not true or false");
+    }
+    out = value.truth;
+    return {};
+}
+
+Done require_one_key_of(const JsonValue& value, const Place& place,
+                        std::initializer_list<std::string_view> keys) {
+    const auto found =
+        std::count_if(value.members.begin(), value.members.end(), [&](const JsonMember& member) {
+            return std::find(keys.begin(), keys.end(), member.key) != keys.end();
+        });
+    if (found == 1) return {};
+    return place.refuse(brief(value) + " has not exactly one of " +
+                        list_of({keys.begin(), keys.size()}));
+}
+
+std::string list_of(std::span<const std::string_view> words) {
+    std::string list;
+    for (const std::string_view word : words) {
+        if (!list.empty()) list += ", ";
+        list += quote(word);
+    }
+    return list;
 }
 
 Failure not_one_of(const JsonValue& value, const Place& place,

@@ -24,13 +24,26 @@ TEST(Config, DefaultsStandForWhatIsNotSaid) {
     EXPECT_EQ(config.socket_mode, 0666U);
     EXPECT_EQ(config.memory_max, 0U);
     EXPECT_EQ(config.connections_max, 16'384U);
+    EXPECT_EQ(config.holders_max, 1'000'000U);
+    EXPECT_TRUE(config.user_limits.empty());
+    EXPECT_EQ(config.token_keep, 3600U);
+    EXPECT_EQ(config.token_count_max, 1'000'000U);
+    EXPECT_EQ(config.restart_grace, 10U);
     EXPECT_EQ(config.segment_size, 4U << 20U);
     EXPECT_EQ(config.snapshot_age_max, 3600U);
     EXPECT_EQ(config.log_level, LogLevel::info);
     ASSERT_EQ(config.pools.size(), 1U);
-    EXPECT_EQ(config.pools[0].spec.durability, Durability::lease);
-    EXPECT_EQ(config.pools[0].spec.lease_count_max, 65'536U);
-    EXPECT_TRUE(config.pools[0].grants.empty());
+    const PoolConfig& pool = config.pools[0];
+    EXPECT_EQ(pool.spec.durability, Durability::lease);
+    EXPECT_EQ(pool.spec.lease_count_max, 65'536U);
+    EXPECT_TRUE(pool.spec.tracking);
+    EXPECT_EQ(pool.spec.align, 1U);
+    EXPECT_EQ(pool.spec.wrap_to, std::nullopt);
+    EXPECT_EQ(pool.spec.quarantine_ms, 0U);
+    EXPECT_FALSE(pool.spec.quarantine_yields);
+    EXPECT_TRUE(pool.spec.reserved.empty());
+    EXPECT_TRUE(pool.grants.empty());
+    EXPECT_TRUE(pool.limits.empty());
 }
 
 TEST(Config, EveryKeyReachesItsField) {
@@ -43,7 +56,10 @@ TEST(Config, EveryKeyReachesItsField) {
                    "durability": "block"}],
         "state_dir": "/srv/ids", "witness_dir": "/srv/witness",
         "socket": "/tmp/s", "socket_mode": "0750",
-        "memory_max": 1, "connections_max": 2, 
+        "memory_max": 1, "connections_max": 2, "holders_max": 3,
+        "user_limits": [{"uid": 7, "connections": 1, "holders": 2, "tokens": 3},
+                        {"everyone": true, "holders": 0}],
+        "token_keep": 4, "token_count_max": 5, "restart_grace": 6,
         "journal": {"segment_size": 69632, "snapshot_age_max": 60},
         "log_level": "error"})"}});
     const Config want{
@@ -57,11 +73,44 @@ TEST(Config, EveryKeyReachesItsField) {
         .socket_mode = 0750,
         .memory_max = 1,
         .connections_max = 2,
+        .holders_max = 3,
+        .user_limits = {{.uid = 7, .limits = {1, 2, 3}}, {.limits = {.holders = 0}}},
+        .token_keep = 4,
+        .token_count_max = 5,
+        .restart_grace = 6,
         .segment_size = 69'632,
         .snapshot_age_max = 60,
         .log_level = LogLevel::error,
     };
     EXPECT_EQ(config, want);
+}
+
+TEST(Config, EveryKeyOfAPoolReachesItsField) {
+    const Config config = parsed({{"inod.json", R"({"pools": [
+        {"name": "port", "policy": "cyclic", "min": 2, "max": 99, "align": 4, "wrap_to": 50,
+         "quarantine": 60, "quarantine_yields": true,
+         "reserved": [{"first": 80, "last": 99}, {"first": 2, "last": 2}],
+         "grants": [{"uid": 1, "rights": ["release_others", "lookup"]},
+                    {"gid": 2, "rights": ["administer"]}],
+         "limits": [{"everyone": true, "ids": 5}, {"uid": 9, "ids": 6, "leases": 7}]},
+        {"name": "slot", "policy": "lowest", "min": 0, "max": 7, "tracking": true},
+        {"name": "counter", "policy": "unique", "min": 1, "max": 9, "tracking": false}]})"}});
+    ASSERT_EQ(config.pools.size(), 3U);
+    const PoolConfig want{.spec = {.name = "port",
+                                   .policy = Policy::cyclic,
+                                   .range = {2, 99},
+                                   .align = 4,
+                                   .wrap_to = 50,
+                                   .quarantine_ms = 60'000,
+                                   .quarantine_yields = true,
+                                   .reserved = {{2, 2}, {80, 99}}},  // sorted
+                          .grants = {{Grant::To::uid, 1, {Right::release_others, Right::lookup}},
+                                     {Grant::To::gid, 2, Rights::all()}},
+                          .limits = {{.limits = {.ids = 5}}, {.uid = 9, .limits = {6, 7}}}};
+    EXPECT_EQ(config.pools[0], want);
+    EXPECT_EQ(config.pools[1].spec.policy, Policy::lowest);
+    EXPECT_TRUE(config.pools[1].spec.tracking);
+    EXPECT_FALSE(config.pools[2].spec.tracking);
 }
 
 TEST(Config, IntegersAreExactAtTheirEdges) {
@@ -150,6 +199,32 @@ TEST(Config, AnEmptyListOfGrantsTakesTheEarlierOnesBack) {
                 {"inod.d/1.json", R"({"pools": [{"name": "a", "grants": []}]})"}});
     ASSERT_EQ(config.pools.size(), 1U);
     EXPECT_TRUE(config.pools[0].grants.empty());
+}
+
+TEST(Config, LaterListsReplaceEarlierOnes) {
+    const Config config = parsed({{"inod.json", R"({
+             "pools": [{"name": "a", "policy": "cyclic", "min": 1, "max": 99, "align": 2,
+                        "reserved": [{"first": 5, "last": 9}], "quarantine": 1,
+                        "grants": [{"uid": 1, "rights": ["list"]}],
+                        "limits": [{"uid": 1, "ids": 5}, {"everyone": true, "ids": 6}]}],
+             "user_limits": [{"uid": 1, "tokens": 5}, {"everyone": true, "tokens": 6}]})"},
+                                  {"inod.d/1.json", R"({
+             "pools": [{"name": "a", "reserved": [{"first": 4, "last": 4}], "wrap_to": 3,
+                        "grants": [{"uid": 1}], "limits": [{"uid": 1, "leases": 7}]}],
+             "user_limits": [{"uid": 1, "holders": 7}]})"}});
+    ASSERT_EQ(config.pools.size(), 1U);
+    const PoolConfig want{.spec = {.name = "a",
+                                   .policy = Policy::cyclic,
+                                   .range = {1, 99},
+                                   .align = 2,
+                                   .wrap_to = 3,
+                                   .quarantine_ms = 1000,
+                                   .reserved = {{4, 4}}},
+                          .grants = {{Grant::To::uid, 1, rights_default}},
+                          .limits = {{.uid = 1, .limits = {.leases = 7}}}};
+    EXPECT_EQ(config.pools[0], want);
+    EXPECT_EQ(config.user_limits,
+              (std::vector<LimitsEntry<UserLimits>>{{.uid = 1, .limits = {.holders = 7}}}));
 }
 
 TEST(Config, TheMainFileNeedsNoPoolIfADropInHasOne) {

@@ -80,8 +80,20 @@ TEST(ConfigRefusal, WrongTypes) {
         {R"({"pools": [{"name": 7}]})", "pools[0].name: 7 is not a string"},
         {R"({"pools": [{"name": null}]})", "pools[0].name: null is not a string"},
         {pool_with(R"("policy": true)"),
-         R"(pools[0].policy: true is not one of "unique", "cyclic")"},
+         R"(pools[0].policy: true is not one of "unique", "cyclic", "lowest")"},
         {pool_with(R"("grants": {"uid": 1})"), R"(pools[0].grants: {"uid": 1} is not an array)"},
+        {pool_with(R"("tracking": "no")"), R"(pools[0].tracking: "no" is not true or false)"},
+        {pool_with(R"("quarantine_yields": 1)"),
+         "pools[0].quarantine_yields: 1 is not true or false"},
+        {pool_with(R"("quarantine": "1h")"),
+         R"(pools[0].quarantine: "1h" is not an integer from 0 to 31536000)"},
+        {pool_with(R"("reserved": {"first": 1, "last": 2})"),
+         R"(pools[0].reserved: {"first": 1, "last": 2} is not an array)"},
+        {pool_with(R"("reserved": [7])"), "pools[0].reserved[0]: 7 is not an object"},
+        {pool_with(R"("grants": [{"uid": 1, "rights": "list"}])"),
+         R"(pools[0].grants[0].rights: "list" is not an array)"},
+        {pool_with(R"("limits": [7])"), "pools[0].limits[0]: 7 is not an object"},
+        {R"({"user_limits": {}})", "user_limits: {} is not an array"},
         {R"({"state_dir": ["/a"]})", R"(state_dir: ["/a"] is not a string)"},
         {R"({"witness_dir": null})", "witness_dir: null is not a string"},
         {R"({"socket": 1})", "socket: 1 is not a string"},
@@ -117,6 +129,25 @@ TEST(ConfigRefusal, NumbersThatDoNotFit) {
          "pools[0].lease_count_max: 4294967296 is not an integer from 1 to 4294967295"},
         {pool_with(R"("grants": [{"gid": 1}, {"uid": 4294967295}])"),
          "pools[0].grants[1].uid: 4294967295 is not an integer from 0 to 4294967294"},
+        {pool_with(R"("align": 0)"), "pools[0].align: 0 is not an integer from 1 to 4294967296"},
+        {pool_with(R"("align": 4294967297)"),
+         "pools[0].align: 4294967297 is not an integer from 1 to 4294967296"},
+        {pool_with(R"("wrap_to": -1)"), "pools[0].wrap_to: -1" + limits},
+        {pool_with(R"("quarantine": 31536001)"),
+         "pools[0].quarantine: 31536001 is not an integer from 0 to 31536000"},
+        {pool_with(R"("reserved": [{"first": 1, "last": 18446744073709551616}])"),
+         "pools[0].reserved[0].last: 18446744073709551616" + limits},
+        {pool_with(R"("limits": [{"everyone": true, "ids": -1}])"),
+         "pools[0].limits[0].ids: -1" + limits},
+        {pool_with(R"("limits": [{"everyone": true}, {"uid": 4294967295}])"),
+         "pools[0].limits[1].uid: 4294967295 is not an integer from 0 to 4294967294"},
+        {R"({"user_limits": [{"uid": 1, "connections": 4294967296}]})",
+         "user_limits[0].connections: 4294967296 is not an integer from 0 to 4294967295"},
+        {R"({"holders_max": 0})", "holders_max: 0 is not an integer from 1 to 4294967295"},
+        {R"({"token_keep": 0})", "token_keep: 0 is not an integer from 1 to 31536000"},
+        {R"({"token_count_max": 4294967296})",
+         "token_count_max: 4294967296 is not an integer from 0 to 4294967295"},
+        {R"({"restart_grace": 86401})", "restart_grace: 86401 is not an integer from 0 to 86400"},
         {R"({"connections_max": 0})", "connections_max: 0 is not an integer from 1 to 1048576"},
         {R"({"connections_max": 1048577})",
          "connections_max: 1048577 is not an integer from 1 to 1048576"},
@@ -136,7 +167,8 @@ TEST(ConfigRefusal, NumbersThatDoNotFit) {
 
 TEST(ConfigRefusal, UnknownKeysShowTheirValueAndWhatIsKnown) {
     const std::string pool_keys =
-        R"("name", "policy", "min", "max", "durability", "lease_count_max", "grants")";
+        R"("name", "policy", "min", "max", "durability", "lease_count_max", "tracking", "align", )"
+        R"("wrap_to", "quarantine", "quarantine_yields", "reserved", "grants", "limits")";
     const Case cases[] = {
         {R"({"journal": {"segmentsize": 65536}})",
          R"(journal.segmentsize: unknown key, with the value 65536; known are "segment_size", "snapshot_age_max")"},
@@ -144,11 +176,20 @@ TEST(ConfigRefusal, UnknownKeysShowTheirValueAndWhatIsKnown) {
          R"(pools[0].mni: unknown key, with the value {"x": [1, 2]}; known are )" + pool_keys},
         {pool_with(R"("grants": [{"user": "root"}])"),
          "pools[0].grants[0].user: unknown key, with the value \"root\"; known are "
-         R"("uid", "gid", "everyone")"},
+         R"("uid", "gid", "everyone", "rights")"},
+        {pool_with(R"("reserved": [{"count": 1}])"),
+         R"(pools[0].reserved[0].count: unknown key, with the value 1; known are "first", "last")"},
+        {pool_with(R"("limits": [{"gid": 1}])"),
+         "pools[0].limits[0].gid: unknown key, with the value 1; known are "
+         R"("uid", "everyone", "ids", "leases")"},
+        {R"({"user_limits": [{"ids": 1}]})",
+         "user_limits[0].ids: unknown key, with the value 1; known are "
+         R"("uid", "everyone", "connections", "holders", "tokens")"},
         {R"({"Pools": []})",
          R"(Pools: unknown key, with the value []; known are "$schema", "pools", "state_dir", )"
-         R"("witness_dir", "socket", "socket_mode", "memory_max", "connections_max", "journal", )"
-         R"("log_level")"},
+         R"("witness_dir", "socket", "socket_mode", "memory_max", "connections_max", )"
+         R"("holders_max", "user_limits", "token_keep", "token_count_max", "restart_grace", )"
+         R"("journal", "log_level")"},
     };
     expect_refusals(cases);
 }
@@ -160,6 +201,12 @@ TEST(ConfigRefusal, WhatIsGivenTwice) {
          "journal.segment_size: given twice in one object"},
         {pool_with(R"("min": 1, "max": 2, "min": 3)"), "pools[0].min: given twice in one object"},
         {pool_with(R"("name": "b")"), "pools[0].name: given twice in one object"},
+        {pool_with(R"("grants": [{"uid": 1, "rights": ["list"], "rights": ["list"]}])"),
+         "pools[0].grants[0].rights: given twice in one object"},
+        {pool_with(R"("limits": [{"uid": 1}, {"uid": 2}, {"uid": 1, "ids": 5}])"),
+         "pools[0].limits[2].uid: 1 has an entry already"},
+        {R"({"user_limits": [{"everyone": true}, {"uid": 2}, {"everyone": true}]})",
+         "user_limits[2].everyone: true has an entry already"},
         {R"({"pools": [{"name": "a"}, {"name": "b"}, {"name": "a"}]})",
          R"(pools[2].name: "a" names a pool of the same file already)"},
     };
@@ -176,7 +223,7 @@ TEST(ConfigRefusal, PoolsThatCannotBeMeant) {
         {pool_with(R"("policy": "unique", "max": 2)"), "pools[0].min: is missing"},
         {pool_with(R"("policy": "unique", "min": 2)"), "pools[0].max: is missing"},
         {pool_with(R"("policy": "uniq")"),
-         R"(pools[0].policy: "uniq" is not one of "unique", "cyclic")"},
+         R"(pools[0].policy: "uniq" is not one of "unique", "cyclic", "lowest")"},
         {pool_with(R"("durability": "none")"),
          R"(pools[0].durability: "none" is not one of "lease", "block")"},
         {pool_with(R"("policy": "unique", "min": 3, "max": 2)"), "pools[0].min: 3 is above max, 2"},
@@ -187,13 +234,62 @@ TEST(ConfigRefusal, PoolsThatCannotBeMeant) {
          "pools[0].durability: 'block' makes only a high-water mark durable, and a pool whose "
          "numbers return has none: after a crash it could not tell which are held. Use 'lease'"},
         {pool_with(R"("grants": [{}])"),
-         R"(pools[0].grants[0]: {} is not exactly one of "uid", "gid", "everyone")"},
+         R"(pools[0].grants[0]: {} has not exactly one of "uid", "gid", "everyone")"},
         {pool_with(R"("grants": [{"uid": 1, "gid": 2}])"),
-         "pools[0].grants[0]: {\"uid\": 1, \"gid\": 2} is not exactly one of "
+         "pools[0].grants[0]: {\"uid\": 1, \"gid\": 2} has not exactly one of "
          R"("uid", "gid", "everyone")"},
         {pool_with(R"("grants": [{"everyone": false}])"),
          "pools[0].grants[0].everyone: false is not true"},
         {pool_with(R"("grants": [{"everyone": 1}])"), "pools[0].grants[0].everyone: 1 is not true"},
+    };
+    expect_refusals(cases);
+}
+
+TEST(ConfigRefusal, RightsAndLimitsThatCannotBeMeant) {
+    const std::string rights = R"("allocate", "lookup", "list", "release_others", "administer")";
+    const Case cases[] = {
+        {pool_with(R"("grants": [{"uid": 1}, {"gid": 1, "rights": []}])"),
+         "pools[0].grants[1].rights: [] grants nothing; known are " + rights},
+        {pool_with(R"("grants": [{"uid": 1, "rights": ["list", "watch"]}])"),
+         "pools[0].grants[0].rights[1]: \"watch\" is not one of " + rights},
+        {pool_with(R"("grants": [{"uid": 1, "rights": [true]}])"),
+         "pools[0].grants[0].rights[0]: true is not one of " + rights},
+        {pool_with(R"("grants": [{"rights": ["list"]}])"),
+         "pools[0].grants[0]: {\"rights\": [\"list\"]} has not exactly one of "
+         R"("uid", "gid", "everyone")"},
+        {pool_with(R"("limits": [{"ids": 1}])"),
+         R"(pools[0].limits[0]: {"ids": 1} has not exactly one of "uid", "everyone")"},
+        {pool_with(R"("limits": [{"everyone": false}])"),
+         "pools[0].limits[0].everyone: false is not true"},
+        {R"({"user_limits": [{"uid": 1, "everyone": true}]})",
+         R"(user_limits[0]: {"uid": 1, "everyone": true} has not exactly one of "uid", "everyone")"},
+    };
+    expect_refusals(cases);
+}
+
+// That validate() is asked, and what of its words depends on the parser; its own test has the rest.
+TEST(ConfigRefusal, PoolsThatCannotRun) {
+    const std::string cyclic = R"("policy": "cyclic", "min": 10, "max": 20, )";
+    const Case cases[] = {
+        {pool_with(cyclic + R"("align": 21)"),
+         "pools[0].align: no multiple of 21 lies in 10 to 20"},
+        {pool_with(cyclic + R"("wrap_to": 21)"), "pools[0].wrap_to: 21 is not within 10 to 20"},
+        {pool_with(cyclic + R"("quarantine_yields": true)"),
+         "pools[0].quarantine_yields: there is no quarantine that could yield"},
+        {pool_with(cyclic + R"("reserved": [{"first": 11}])"),
+         "pools[0].reserved[0].last: is missing"},
+        {pool_with(cyclic + R"("reserved": [{"last": 11}])"),
+         "pools[0].reserved[0].first: is missing"},
+        {pool_with(cyclic + R"("reserved": [{"first": 12, "last": 11}])"),
+         "pools[0].reserved: first, 12, is above last, 11"},
+        {pool_with(cyclic +
+                   R"("reserved": [{"first": 15, "last": 18}, {"first": 11, "last": 15}])"),
+         "pools[0].reserved: 15 to 18 begins before 11 to 15 ends"},
+        {pool_with(R"("policy": "lowest", "min": 1, "max": 9, "tracking": false)"),
+         "pools[0].tracking: a pool that hands out the lowest free numbers must know which are "
+         "free"},
+        {pool_with(R"("policy": "unique", "min": 1, "max": 9, "quarantine": 1)"),
+         "pools[0].quarantine: no number of a unique pool is handed out a second time"},
     };
     expect_refusals(cases);
 }
@@ -227,6 +323,9 @@ TEST(ConfigRefusal, ADropInIsNamed) {
          "inod.d/10-x.json: pools[1].min: -3 is not an integer from 0 to 18446744073709551615"},
         {R"({"pools": [{"name": "a", "max": 4}]})",
          "inod.d/10-x.json: pools[0].min: 5 is above max, 4 (merged with inod.json: pools[0])"},
+        {R"({"pools": [{"name": "a", "reserved": [{"first": 4, "last": 5}]}]})",
+         "inod.d/10-x.json: pools[0].reserved: 4 to 5 is not within 5 to 9 (merged with inod.json: "
+         "pools[0])"},
         {R"({"pools": [{"name": "b", "min": 4}]})",
          "inod.d/10-x.json: pools[0].policy: is missing"},
         {"{,}",

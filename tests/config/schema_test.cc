@@ -52,22 +52,46 @@ std::vector<Property> properties() {
     return found;
 }
 
-// A configuration that is sound as it stands, with `value` at `path`.
-Json with(const std::string& path, const Json& value) {
-    Json config = {{"pools", {{{"name", "a"}, {"policy", "unique"}, {"min", 0}, {"max", id_max}}}}};
+// What an element of the array `key` needs, whatever else it says.
+Json needed(const std::string& key) {
+    if (key == "pools") {
+        return {{"name", "a"}, {"policy", "unique"}, {"min", 0}, {"max", id_max}};
+    }
+    if (key == "reserved") return {{"first", 0}, {"last", 0}};
+    return {{"everyone", true}};
+}
+
+// The object in `config` that the last key of `path` belongs to, made where there is none.
+Json& owner(Json& config, const std::string& path) {
     Json* at = &config;
     std::size_t begin = 0;
-    while (true) {
-        const std::size_t dot = path.find('.', begin);
-        std::string key = path.substr(begin, dot == path.npos ? dot : dot - begin);
+    for (std::size_t dot = 0; (dot = path.find('.', begin)) != path.npos; begin = dot + 1) {
+        std::string key = path.substr(begin, dot - begin);
         const bool element = key.ends_with("[]");
         if (element) key.resize(key.size() - 2);
         at = &(*at)[key];
-        if (element) at = &(*at)[0];
-        if (dot == path.npos) break;
-        begin = dot + 1;
+        if (!element) continue;
+        at = &(*at)[0];
+        if (at->is_null()) *at = needed(key);
     }
-    *at = value;
+    return *at;
+}
+
+std::string last_key(const std::string& path) {
+    return path.substr(path.rfind('.') + 1);
+}
+
+// A configuration that is sound as it stands, with `value` at `path`.
+Json with(const std::string& path, const Json& value) {
+    Json config = {{"pools", {needed("pools")}}};
+    owner(config, path)[last_key(path)] = value;
+    return config;
+}
+
+// The same with nothing there.
+Json without(const std::string& path) {
+    Json config = with(path, nullptr);
+    owner(config, path).erase(last_key(path));
     return config;
 }
 
@@ -117,29 +141,50 @@ TEST(Schema, LimitsAreThoseOfTheParser) {
             EXPECT_EQ(property.schema.at("multipleOf"), configured_segment_size_unit);
         }
     }
-    EXPECT_EQ(numbers, 9) << "memory_max, connections_max, segment_size, snapshot_age_max, "
-                             "min, max, lease_count_max, uid, gid";
+    EXPECT_EQ(numbers, 25)
+        << "6 at the top, 2 of the journal, 6 of a pool, 2 of a band and of a grant, "
+           "3 of a pool's limits and 4 of a user's";
 }
 
-TEST(Schema, WordsAreThoseOfTheParser) {
+TEST(Schema, ListsAreAsLongAsThoseOfTheParser) {
     for (const Property& property : properties()) {
-        if (!property.schema.contains("enum")) continue;
         SCOPED_TRACE(property.path);
-        std::string known;
-        for (const Json& word : property.schema.at("enum")) {
-            EXPECT_EQ(refusal(with(property.path, word).dump()), "");
-            known += (known.empty() ? "" : ", ") + word.dump();
+        if (property.schema.contains("maxItems")) {
+            EXPECT_EQ(property.schema.at("maxItems"), reserved_bands_max);
         }
-        const std::string message = refusal(with(property.path, "@").dump());
-        EXPECT_NE(message.find("\"@\" is not one of " + known), message.npos) << message;
+        if (property.schema.value("type", "") != "array" || property.path == "pools") continue;
+        const bool may_be_empty = property.schema.value("minItems", 0) == 0;
+        EXPECT_EQ(refusal(with(property.path, Json::array()).dump()).empty(), may_be_empty);
     }
 }
 
+TEST(Schema, WordsAreThoseOfTheParser) {
+    int lists_of_words = 0;
+    for (const Property& property : properties()) {
+        const bool list = property.schema.contains("items");
+        const Json& schema = list ? property.schema.at("items") : property.schema;
+        if (!schema.contains("enum")) continue;
+        SCOPED_TRACE(property.path);
+        ++lists_of_words;
+        const auto text_with = [&](const Json& word) {
+            return with(property.path, list ? Json::array({word}) : word).dump();
+        };
+        std::string known;
+        for (const Json& word : schema.at("enum")) {
+            EXPECT_EQ(refusal(text_with(word)), "");
+            known += (known.empty() ? "" : ", ") + word.dump();
+        }
+        const std::string message = refusal(text_with("@"));
+        EXPECT_TRUE(message.ends_with("\"@\" is not one of " + known)) << message;
+    }
+    EXPECT_EQ(lists_of_words, 4) << "log_level, policy, durability, rights";
+}
+
 TEST(Schema, DefaultsAreThoseOfTheParser) {
-    const Source bare{"inod.json", with("$schema", "x").dump()};
     for (const Property& property : properties()) {
         if (!property.schema.contains("default")) continue;
         SCOPED_TRACE(property.path);
+        const Source bare{"inod.json", without(property.path).dump()};
         const Source spelled{"inod.json",
                              with(property.path, property.schema.at("default")).dump()};
         const auto want = parse_config({&bare, 1});
@@ -150,14 +195,31 @@ TEST(Schema, DefaultsAreThoseOfTheParser) {
 }
 
 TEST(Schema, OnlyWhatHasNoDefaultLacksOne) {
-    std::set<std::string> without;
+    std::set<std::string> lacking;
     for (const Property& property : properties()) {
-        if (!property.schema.contains("default")) without.insert(property.path);
+        if (!property.schema.contains("default")) lacking.insert(property.path);
     }
-    EXPECT_EQ(without, (std::set<std::string>{
-                           "$schema", "pools", "witness_dir", "journal", "pools[].name",
-                           "pools[].policy", "pools[].min", "pools[].max", "pools[].grants[].uid",
-                           "pools[].grants[].gid", "pools[].grants[].everyone"}));
+    const std::set<std::string> want = {
+        "$schema",
+        "pools",
+        "witness_dir",
+        "journal",
+        "user_limits[].uid",
+        "user_limits[].everyone",
+        "pools[].name",
+        "pools[].policy",
+        "pools[].min",
+        "pools[].max",
+        "pools[].wrap_to",
+        "pools[].reserved[].first",
+        "pools[].reserved[].last",
+        "pools[].grants[].uid",
+        "pools[].grants[].gid",
+        "pools[].grants[].everyone",
+        "pools[].limits[].uid",
+        "pools[].limits[].everyone",
+    };
+    EXPECT_EQ(lacking, want);
 }
 
 }  // namespace
