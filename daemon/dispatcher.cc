@@ -73,6 +73,11 @@ bool ends_connection(Errc code) {
            code == Errc::hello_required || code == Errc::version_unsupported;
 }
 
+// Is it about the frame's form, which comes before what came with it?
+bool names_form(Errc code) {
+    return code != Errc::ok && code < Errc::descriptor_unexpected;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(Allocator& allocator, const Config& config,
@@ -99,7 +104,7 @@ Client Dispatcher::welcome(Peer peer) const {
 }
 
 Dispatcher::Next Dispatcher::answer(const proto::Frame& frame, Client& client, Outbox& outbox,
-                                    GuardRef guard) {
+                                    GuardRef guard, PassedDescriptor& passed) {
     const auto request = proto::decode_request(frame.bytes);
     proto::Request unreadable;
     unreadable.tag = frame.header.tag;
@@ -107,13 +112,14 @@ Dispatcher::Next Dispatcher::answer(const proto::Frame& frame, Client& client, O
                     .operation = frame.header.operation,
                     .client = client,
                     .outbox = outbox,
-                    .guard = guard};
-    Error error;
+                    .guard = guard,
+                    .passed = passed};
+    Error error = request ? Error() : request.error();
     if (!client.greeted && frame.header.operation != proto::Operation::hello) {
         error = Errc::hello_required;
-    } else if (!request) {
-        error = request.error();
-    } else {
+    } else if (passed.unexpected && !names_form(error.code)) {
+        error = Errc::descriptor_unexpected;
+    } else if (request) {
         return answer_body(call);
     }
     refuse(call, error, 0, proto::ErrorText(error).view());
@@ -198,9 +204,12 @@ Dispatcher::Next Dispatcher::answer_hello(const Call& call, const proto::HelloRe
         return Next::go_on;  // with another hello
     }
     call.client.greeted = true;
+    call.client.features = hello.features & proto::feature_descriptors;
     proto::HelloReplyWriter writer(call.outbox.space(0));
     const bool more = add_pools(writer, call.client, hello.pools, 0);
-    call.outbox.add(writer.finish(call.request.tag, proto::HelloReply{}, more), 0);
+    proto::HelloReply reply;
+    reply.features = call.client.features;
+    call.outbox.add(writer.finish(call.request.tag, reply, more), 0);
     return Next::go_on;
 }
 

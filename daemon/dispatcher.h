@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "daemon/access.h"
 #include "daemon/outbox.h"
+#include "daemon/passed_descriptor.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
 #include "proto/reply.h"
@@ -22,8 +23,9 @@ namespace inod::daemon {
 // Who asks, as one connection has it.
 struct Client {
     Peer peer;
-    std::vector<bool> may_use;  // by PoolIndex
-    bool greeted = false;       // the hello was answered
+    std::vector<bool> may_use;   // by PoolIndex
+    bool greeted = false;        // the hello was answered
+    std::uint64_t features = 0;  // those it wished for that we have
 };
 
 // What only the daemon can say of itself, for the stats of the whole.
@@ -46,8 +48,10 @@ public:
     [[nodiscard]] Client welcome(Peer peer) const;
 
     // Decides one frame and puts its reply into `outbox`. May drop and retake `guard`. Requires
-    // outbox.has_room() and allocator.has_room().
-    Next answer(const proto::Frame& frame, Client& client, Outbox& outbox, GuardRef guard);
+    // outbox.has_room() and allocator.has_room(). An operation that takes the descriptor that was
+    // `passed` moves it away; with ask_again it is still there.
+    Next answer(const proto::Frame& frame, Client& client, Outbox& outbox, GuardRef guard,
+                PassedDescriptor& passed);
 
     // Writes an error frame that belongs to no request. Requires room for 256 bytes.
     static void encode_refusal(Errc code, ByteWriter& out);
@@ -62,6 +66,7 @@ private:
         Client& client;
         Outbox& outbox;
         GuardRef guard;
+        PassedDescriptor& passed;  // with this frame
     };
 
     Next answer_body(const Call& call);

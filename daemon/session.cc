@@ -39,6 +39,15 @@ void Session::start() {
 void Session::read() {
     if (reading_ || read_all_ || refused_ || undecided_) return;
     reading_ = true;
+    if ((client_.features & proto::feature_descriptors) != 0) {
+        await_readable();
+    } else {
+        read_plainly();
+    }
+}
+
+// The kernel drops whatever descriptors come.
+void Session::read_plainly() {
     const auto room = input_.prepare();
     socket_.async_read_some(asio::buffer(room.data(), room.size()),
                             asio::bind_allocator(HandlerAllocator<void>(read_memory_),
@@ -46,6 +55,26 @@ void Session::read() {
                                                      const error_code& error, std::size_t size) {
                                                      self->on_read(error, size);
                                                  }));
+}
+
+void Session::await_readable() {
+    socket_.async_wait(Socket::wait_read,
+                       asio::bind_allocator(HandlerAllocator<void>(read_memory_),
+                                            [self = shared_from_this()](const error_code& error) {
+                                                self->on_readable(error);
+                                            }));
+}
+
+void Session::on_readable(const error_code& error) {
+    if (error || !socket_.is_open()) {
+        on_read(error, 0);
+        return;
+    }
+    const Received received =
+        receive(socket_.native_handle(), input_, proto::takes_descriptor, passed_);
+    error_code failure(received.error, boost::system::system_category());
+    if (received.ended) failure = asio::error::eof;
+    on_read(failure, received.size);
 }
 
 void Session::on_read(const error_code& error, std::size_t size) {
@@ -82,12 +111,13 @@ void Session::decide_frames(Flusher::Guard& guard) {
         }
         const auto frame = input_.next();
         if (!frame) break;
-        const auto next = context_.dispatcher.answer(*frame, client_, outbox_, guard);
+        const auto next = context_.dispatcher.answer(*frame, client_, outbox_, guard, passed_);
         if (next == Dispatcher::Next::ask_again) {
             input_.put_back(*frame);
             undecided_ = true;
             return;
         }
+        passed_ = {};
         refused_ = next == Dispatcher::Next::close;
     }
     if (!refused_ && input_.error() != Errc::ok) {

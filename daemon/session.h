@@ -3,6 +3,9 @@
 // Every whole frame of a read is decided under one lock before anything is written. A session that
 // does not read its replies is not read from: it stops when there is no room for another reply.
 //
+// A session whose client passes descriptors reads in another way (passed_descriptor.h), and none
+// before the frame is decided that the last one came with: it holds one at most.
+//
 // Life: from start() until it is closed it holds itself, afterwards only operations under way do.
 // Thread safety: everything on the io_context's thread.
 #pragma once
@@ -19,6 +22,7 @@
 #include "daemon/flusher.h"
 #include "daemon/handler_memory.h"
 #include "daemon/outbox.h"
+#include "daemon/passed_descriptor.h"
 #include "proto/frame.h"
 
 namespace inod::daemon {
@@ -65,6 +69,9 @@ public:
 
 private:
     void read();
+    void read_plainly();
+    void await_readable();
+    void on_readable(const boost::system::error_code& error);
     void on_read(const boost::system::error_code& error, std::size_t size);
     bool decide();
     void decide_frames(Flusher::Guard& guard);
@@ -81,8 +88,9 @@ private:
 
     std::array<std::byte, std::size_t{4} * proto::request_size_max> input_memory_;
     proto::FrameSplitter input_;
+    PassedDescriptor passed_;  // with the first frame in input_
     Outbox outbox_;
-    bool reading_ = false;    // a read is under way
+    bool reading_ = false;    // a read, or a wait for something to read, is under way
     bool writing_ = false;    // a wait for room in the socket is under way
     bool read_all_ = false;   // nothing more is to be read
     bool refused_ = false;    // nothing more is to be decided either

@@ -17,6 +17,10 @@ std::string_view name(Operation operation) noexcept {
     return index < names.size() ? names.at(index) : "unknown";
 }
 
+bool takes_descriptor(Operation /*operation*/) noexcept {
+    return false;  // none of this version does
+}
+
 FrameHeader decode_header(std::span<const std::byte> bytes) noexcept {
     INOD_ASSERT(bytes.size() >= frame_header_size);
     ByteReader in(bytes);
@@ -67,6 +71,13 @@ void FrameSplitter::put_back(const Frame& frame) noexcept {
     INOD_ASSERT(frame.bytes.size() <= begin_ &&
                 frame.bytes.data() + frame.bytes.size() == memory_.data() + begin_);
     begin_ -= frame.bytes.size();
+}
+
+std::size_t FrameSplitter::missing() const noexcept {
+    if (pending() < frame_header_size) return frame_header_size - pending();
+    const std::size_t size = decode_header(memory_.subspan(begin_, pending())).size;
+    INOD_ASSERT(error_ == Errc::ok && size > pending());
+    return size - pending();
 }
 
 }  // namespace inod::proto

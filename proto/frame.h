@@ -47,6 +47,9 @@ enum class Operation : std::uint8_t {
 // The operation's name as in the enumeration; "unknown" for a value that is none.
 std::string_view name(Operation operation) noexcept;
 
+// Does a request of this operation take a file descriptor that comes with it?
+bool takes_descriptor(Operation operation) noexcept;
+
 inline constexpr std::uint8_t flag_long = 1U << 0U;        // The operation's long form.
 inline constexpr std::uint8_t flag_extensions = 1U << 1U;  // Extensions follow the body.
 inline constexpr std::uint8_t flag_reply = 1U << 2U;       // In every frame from the daemon.
@@ -112,6 +115,10 @@ public:
 
     // How many bytes wait, of frames complete or not.
     [[nodiscard]] std::size_t pending() const noexcept { return end_ - begin_; }
+
+    // How many bytes the frame lacks that next() found incomplete: up to the end of its header, or
+    // once that is there to its own. Requires that next() said that there is no frame, and no error.
+    [[nodiscard]] std::size_t missing() const noexcept;
 
 private:
     std::span<std::byte> memory_;

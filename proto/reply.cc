@@ -215,7 +215,7 @@ ErrorText::ErrorText(const Error& error) noexcept {
         size_ += size;
     };
     // Above these values are the refusals that a pool gives, of which there may be many.
-    if (error.code > Errc::extension_unknown || error.code == Errc::ok) return;
+    if (error.code > Errc::descriptor_unexpected || error.code == Errc::ok) return;
     add(explanation(error.code));
     std::string_view what;
     if (error.code == Errc::extension_unknown) what = "; extension type ";

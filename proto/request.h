@@ -24,11 +24,14 @@ inline constexpr std::uint32_t magic = 0x444f'4e49;
 // The secret by which a client that comes back takes its holder over; all zero for none.
 using HolderKey = std::array<std::byte, 16>;
 
+// Bits of `features` in a hello and its reply.
+inline constexpr std::uint64_t feature_descriptors = 1U << 0U;  // Requests come with descriptors.
+
 // Must be a connection's first frame, and only that.
 struct HelloRequest {
     std::uint16_t version_min = version;
     std::uint16_t version_max = version;
-    std::uint64_t features = 0;     // Bits that the client would like; version 1 has none.
+    std::uint64_t features = 0;     // Bits that the client would like.
     std::uint64_t token_epoch = 0;  // 0 for none.
     HolderKey holder_key{};
     Packed<std::string_view> pools;  // What the reply's table shall list; none: all there are.

@@ -26,6 +26,9 @@ constexpr std::array entries{
     INOD_ERRC(operation_unknown, "this daemon does not know the operation"),
     INOD_ERRC(body_malformed, "the request's body does not fit its operation"),
     INOD_ERRC(extension_unknown, "the request needs an extension that this daemon does not know"),
+    INOD_ERRC(descriptor_unexpected,
+              "a descriptor came that the operation does not take, or that the daemon has no room "
+              "for; it was closed"),
     INOD_ERRC(pool_unknown, "there is no such pool for this client; 'inoctl pools' lists them"),
     INOD_ERRC(access_denied, "an administrator must grant this user the pool"),
     INOD_ERRC(count_zero, "a lease has at least one ID"),

@@ -11,13 +11,15 @@ enum class Errc : std::uint16_t {
     ok = 0,  // No error. Only the wire uses it: a Result that succeeded has no Errc.
 
     // The frame. The author of the client mends it.
-    frame_malformed = 1,      // The stream is out of step. The connection is closed.
-    frame_too_long = 2,       // Longer than the daemon reads. The connection is closed.
-    hello_required = 3,       // The first frame must be a hello. The connection is closed.
-    version_unsupported = 4,  // No version in common. The connection is closed.
-    operation_unknown = 5,    // The daemon does not know this operation. The connection goes on.
-    body_malformed = 6,       // The body does not fit the operation. The connection goes on.
-    extension_unknown = 7,    // A required extension is not known here. The connection goes on.
+    frame_malformed = 1,        // The stream is out of step. The connection is closed.
+    frame_too_long = 2,         // Longer than the daemon reads. The connection is closed.
+    hello_required = 3,         // The first frame must be a hello. The connection is closed.
+    version_unsupported = 4,    // No version in common. The connection is closed.
+    operation_unknown = 5,      // The daemon does not know this operation. The connection goes on.
+    body_malformed = 6,         // The body does not fit the operation. The connection goes on.
+    extension_unknown = 7,      // A required extension is not known here. The connection goes on.
+    descriptor_unexpected = 8,  // A file descriptor came that the operation does not take. It was
+                                // closed; the connection goes on.
 
     // The request. The client asks for something else.
     pool_unknown = 16,         // No such pool here, or none that this client may see.

@@ -79,10 +79,15 @@ RawConnection::RawConnection(const std::string& socket_path)
     }
 }
 
-void RawConnection::greet(std::uint16_t tag) {
-    const Answer answer = ask({.tag = tag, .body = proto::HelloRequest{}});
+void RawConnection::greet(std::uint16_t tag, std::uint64_t features) {
+    proto::HelloRequest hello;
+    hello.features = features;
+    const Answer answer = ask({.tag = tag, .body = hello});
     if (answer.code() != Errc::ok || answer.header.tag != tag) {
         throw std::runtime_error("the hello was refused: " + std::string(name(answer.code())));
+    }
+    if (std::get<proto::HelloReply>(answer.reply().body).features != features) {
+        throw std::runtime_error("the daemon has other features than were wished for");
     }
 }
 

@@ -42,8 +42,8 @@ public:
     // Connects; throws where it cannot. All waiting ends after `patience` with an exception.
     explicit RawConnection(const std::string& socket_path);
 
-    // Says hello as `tag` and reads the answer, which it expects to be good.
-    void greet(std::uint16_t tag = 1);
+    // Says hello as `tag` and reads the answer, which it expects to be good, with these features.
+    void greet(std::uint16_t tag = 1, std::uint64_t features = 0);
 
     // False if the daemon has closed the connection meanwhile.
     bool send(const Bytes& bytes);

@@ -36,6 +36,20 @@ std::vector<Bytes> some_frames() {
     return frames;
 }
 
+TEST(FrameSplitter, SaysHowMuchIsMissing) {
+    Bytes memory(request_size_max);
+    FrameSplitter splitter(memory, request_size_max);
+    for (const Bytes& sent : some_frames()) {
+        for (std::size_t at = 0; at < sent.size(); ++at) {
+            ASSERT_FALSE(splitter.next().has_value());
+            const std::size_t end = at < frame_header_size ? frame_header_size : sent.size();
+            ASSERT_EQ(splitter.missing(), end - at);
+            feed(splitter, sent, at, 1);
+        }
+        ASSERT_TRUE(splitter.next().has_value());
+    }
+}
+
 TEST(FrameSplitter, GivesAFrameAgainThatWasPutBack) {
     const auto frames = some_frames();
     Bytes stream;

@@ -1,0 +1,51 @@
+// A file descriptor (SCM_RIGHTS) that comes with a request: reading a stream so that it is known
+// which frame it came with.
+//
+// A recvmsg(2) takes bytes that came without descriptors together with those that came with some,
+// and ends behind these (unix(7)). So there are never two sets in one read; but it does not say at
+// which of its bytes the set came. Therefore what is there is looked at first (MSG_PEEK). Bytes
+// without descriptors are read all at once. Otherwise, pieces are read that reach no further than
+// the frame does, the first byte of a frame alone: what comes with that byte came with the frame,
+// what comes with another piece came in the middle of it.
+//
+// No descriptor enters the daemon but the one that a frame's operation takes. All others are read
+// without room for them, and the kernel drops them: close(2) would ask their file system first,
+// which may be one of the client's own (FUSE) that answers when it likes.
+//
+// Thread safety: none of its own; it belongs to one session.
+#pragma once
+
+#include <cstddef>
+
+#include "lib/base/owned_fd.h"
+#include "proto/frame.h"
+
+namespace inod::daemon {
+
+// What came with the frame that is the first in a session's input, whole or not.
+struct PassedDescriptor {
+    OwnedFd descriptor;       // with its first byte, for its operation, which may move it away
+    bool unexpected = false;  // Others came, and were dropped: the frame is to be refused.
+};
+
+// What one read came to.
+struct Received {
+    std::size_t size = 0;  // bytes; 0 if nothing is there now
+    bool ended = false;    // The peer sends no more.
+    int error = 0;         // errno of a broken connection
+};
+
+// Does an operation take a descriptor? proto::takes_descriptor(), but for tests.
+using TakesDescriptor = bool (*)(proto::Operation);
+
+// Puts what is there behind what `input` has, without waiting, and what came with its first frame
+// into `passed`. The caller says input.received(), takes all whole frames out, and after the first
+// one clears `passed`, before it calls this again. So at most one descriptor waits.
+// Requires that `input` has no whole frame and no error.
+//
+// An operation takes a descriptor only if it is the one in its set, the daemon may have another one
+// open (RLIMIT_NOFILE), and the header came at once with the first byte.
+Received receive(int socket, proto::FrameSplitter& input, TakesDescriptor takes,
+                 PassedDescriptor& passed) noexcept;
+
+}  // namespace inod::daemon
