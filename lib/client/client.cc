@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <system_error>
 #include <utility>
+
+#include <fcntl.h>
 
 #include "lib/client/pipeline.h"
 
@@ -73,7 +77,8 @@ Result<void, Failure> Client::greet(Deadline deadline) {
     const auto names = proto::Packed<std::string_view>::pack(options_.pools, memory);
     if (!names) return failure(failed(Errc::frame_too_long, "too many pools for one hello"));
 
-    const proto::HelloRequest hello{.pools = *names};
+    const std::uint64_t features = options_.passes_descriptors ? proto::feature_descriptors : 0;
+    const proto::HelloRequest hello{.features = features, .pools = *names};
     const auto reply = checked(pipeline_->call({.body = hello}, deadline));
     if (!reply) {
         // What the daemon said before it closed is the better reason.
@@ -84,6 +89,7 @@ Result<void, Failure> Client::greet(Deadline deadline) {
         return failure(failed(Errc::protocol_violation, "the daemon chose an unknown version"));
     }
     pipeline_->limit(answer.tags_max);
+    pipeline_->let_descriptors_pass((answer.features & features) != 0);
     std::vector<PoolInfo> table;
     if (auto read = read_table(answer.table, table, deadline); !read) return failure(read.error());
     table_ = std::move(table);
@@ -115,7 +121,7 @@ Result<> Client::read_table(const proto::PoolsReply& first, std::vector<PoolInfo
 // sent because the connection turned out to be gone is sent once more over a new one. The pool's
 // name is looked for in the table of the connection that the request goes out on.
 Result<proto::Reply> Client::exchange(PoolRef pool, const proto::Request::Body& body,
-                                      Deadline deadline) {
+                                      Deadline deadline, std::optional<int> descriptor) {
     for (bool again = connected();; again = false) {
         if (!connected()) {
             if (const auto opened = open(deadline); !opened) return Error(opened.error().code);
@@ -126,9 +132,27 @@ Result<proto::Reply> Client::exchange(PoolRef pool, const proto::Request::Body& 
             return failed(Errc::pool_unknown,
                           "no pool '" + std::string(name) + "' for this client");
         }
-        auto reply = checked(pipeline_->call({.pool = *index, .tag = 0, .body = body}, deadline));
+        auto passed = for_sending(descriptor);
+        if (!passed) return passed.error();
+        auto reply = checked(pipeline_->call({.pool = *index, .tag = 0, .body = body}, deadline,
+                                             std::move(*passed)));
         if (reply || reply.error().code != Errc::not_connected || !again) return reply;
     }
+}
+
+// A descriptor of its own for one request, which may go out only after the call has ended.
+Result<OwnedFd> Client::for_sending(std::optional<int> descriptor) {
+    if (!descriptor) return OwnedFd();
+    if (connected() && !pipeline_->passes_descriptors()) {
+        return failed(Errc::descriptor_unexpected,
+                      options_.passes_descriptors
+                          ? "this daemon takes no descriptors; a newer one does"
+                          : "ClientOptions::passes_descriptors is not set");
+    }
+    OwnedFd copy(::fcntl(*descriptor, F_DUPFD_CLOEXEC, 0));
+    if (copy) return copy;
+    return failed(Errc::io_error, "a descriptor to be passed cannot be duplicated: " +
+                                      std::generic_category().message(errno));
 }
 
 // Turns an error reply into an Error, and remembers its text.
@@ -163,8 +187,9 @@ const PoolInfo* Client::find_pool(std::string_view name) const {
 }
 
 template <class Body>
-Result<Body> Client::ask(PoolRef pool, const proto::Request::Body& body) {
-    const auto reply = exchange(pool, body, after(options_.timeout));
+Result<Body> Client::ask(PoolRef pool, const proto::Request::Body& body,
+                         std::optional<int> descriptor) {
+    const auto reply = exchange(pool, body, after(options_.timeout), descriptor);
     if (!reply) return reply.error();
     if (const auto* const answer = std::get_if<Body>(&reply->body)) return *answer;
     // The short form answered by the long one, or the reverse.
@@ -242,7 +267,17 @@ Result<std::vector<proto::Stat>> Client::daemon_stats() {
 }
 
 Result<std::uint16_t> Client::send(const proto::Request& request) {
-    const auto tag = pipeline_->send(request);
+    return queue(request, std::nullopt);
+}
+
+Result<std::uint16_t> Client::send(const proto::Request& request, int descriptor) {
+    return queue(request, descriptor);
+}
+
+Result<std::uint16_t> Client::queue(const proto::Request& request, std::optional<int> descriptor) {
+    auto passed = for_sending(descriptor);
+    if (!passed) return passed.error();
+    const auto tag = pipeline_->send(request, std::move(*passed));
     if (!tag) return failed(tag.error(), {});
     return tag;
 }

@@ -27,6 +27,7 @@
 #include <variant>
 #include <vector>
 
+#include "lib/base/owned_fd.h"
 #include "lib/base/range.h"
 #include "lib/base/result.h"
 #include "lib/client/socket.h"
@@ -44,6 +45,7 @@ struct ClientOptions {
     std::string socket_path = default_socket_path;
     std::vector<std::string> pools;            // Names of those needed; none: all that there are.
     std::chrono::milliseconds timeout{5'000};  // Of connecting and of each blocking call.
+    bool passes_descriptors = false;           // send() is to take file descriptors.
 };
 
 // A pool as the daemon describes it.
@@ -122,6 +124,10 @@ public:
     // Queues `request`, whose tag is chosen here and returned. Errors, nothing queued then:
     // not_connected; timed_out if under_way_max() requests are under way and unanswered.
     Result<std::uint16_t> send(const proto::Request& request);
+    // The same with a file descriptor for the daemon, which stays the caller's. Further errors:
+    // descriptor_unexpected if ClientOptions::passes_descriptors was not set, or the daemon is too
+    // old for it; io_error if this process can open no more (error_text() says why).
+    Result<std::uint16_t> send(const proto::Request& request, int descriptor);
     // Writes all that is queued. Errors: timed_out (the rest stays queued), not_connected.
     Result<> flush(Deadline deadline);
     // The next reply. Flushes first. Lists and texts in it are valid until the next call here.
@@ -145,13 +151,16 @@ private:
     Result<void, Failure> greet(Deadline deadline);
     Result<> read_table(const proto::PoolsReply& first, std::vector<PoolInfo>& table,
                         Deadline deadline);
-    Result<proto::Reply> exchange(PoolRef pool, const proto::Request::Body& body,
-                                  Deadline deadline);
+    Result<proto::Reply> exchange(PoolRef pool, const proto::Request::Body& body, Deadline deadline,
+                                  std::optional<int> descriptor);
+    Result<OwnedFd> for_sending(std::optional<int> descriptor);
     Result<proto::Reply> checked(Result<proto::Reply> reply);
     Error failed(Error error, std::string_view text);
     [[nodiscard]] std::optional<std::uint16_t> index_of(PoolRef pool) const;
+    Result<std::uint16_t> queue(const proto::Request& request, std::optional<int> descriptor);
     template <class Body>
-    Result<Body> ask(PoolRef pool, const proto::Request::Body& body);
+    Result<Body> ask(PoolRef pool, const proto::Request::Body& body,
+                     std::optional<int> descriptor = std::nullopt);
 
     ClientOptions options_;
     std::unique_ptr<Pipeline> pipeline_;

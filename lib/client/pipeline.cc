@@ -48,6 +48,8 @@ void Pipeline::attach(Socket socket) {
     output_begin_ = 0;
     queued_ = written_ = 0;
     unsent_.clear();
+    passed_.clear();
+    passes_descriptors_ = false;
     violated_ = false;
     loss_text_.clear();
     farewell_.reset();
@@ -57,8 +59,9 @@ void Pipeline::limit(std::uint32_t under_way_max) {
     under_way_max_ = under_way_max == 0 ? tag_max : std::min<std::size_t>(under_way_max, tag_max);
 }
 
-Result<std::uint16_t> Pipeline::send(const proto::Request& request) {
+Result<std::uint16_t> Pipeline::send(const proto::Request& request, OwnedFd descriptor) {
     if (!connected()) return Errc::not_connected;
+    if (descriptor && !passes_descriptors_) return Errc::descriptor_unexpected;
     if (under_way_ >= under_way_max_) return Errc::timed_out;
     proto::Request tagged = request;
     tagged.tag = free_tag();
@@ -66,9 +69,11 @@ Result<std::uint16_t> Pipeline::send(const proto::Request& request) {
     ByteWriter out(memory);
     if (!proto::encode_request(out, tagged)) return Errc::frame_too_long;
 
-    unsent_.push_back({tagged.tag, queued_ + out.size()});
+    const std::uint64_t end = queued_ + out.size();
+    if (descriptor) passed_.push_back({queued_, end, std::move(descriptor)});
+    unsent_.push_back({tagged.tag, end});
     output_.insert(output_.end(), out.written().begin(), out.written().end());
-    queued_ += out.size();
+    queued_ = end;
     tagged_.at(tagged.tag) = {State::waited_for, proto::operation_of(tagged.body)};
     last_tag_ = tagged.tag;
     ++under_way_;
@@ -139,8 +144,9 @@ Result<proto::Reply> Pipeline::receive(Deadline deadline) {
     }
 }
 
-Result<proto::Reply> Pipeline::call(const proto::Request& request, Deadline deadline) {
-    const auto tag = send(request);
+Result<proto::Reply> Pipeline::call(const proto::Request& request, Deadline deadline,
+                                    OwnedFd descriptor) {
+    const auto tag = send(request, std::move(descriptor));
     if (!tag) return tag.error();
     for (;;) {
         if (const auto reply = take_frame()) {
@@ -213,7 +219,7 @@ bool Pipeline::move(Deadline deadline) {
 
 void Pipeline::write_some() {
     if (output_.empty()) return;
-    const auto moved = socket_.write(std::span(output_).subspan(output_begin_));
+    const auto moved = write_piece();
     output_begin_ += moved.size;
     written_ += moved.size;
     while (!unsent_.empty() && unsent_.front().end <= written_)
@@ -229,6 +235,17 @@ void Pipeline::write_some() {
     while (connected() && socket_.wait(false, Deadline{}).readable)
         read_some();
     if (connected()) lost(moved.error);
+}
+
+// One write of what is queued: up to a frame with a descriptor, or of just that frame.
+Socket::Moved Pipeline::write_piece() {
+    const auto bytes = std::span<const std::byte>(output_).subspan(output_begin_);
+    if (passed_.empty()) return socket_.write(bytes);
+    const Passed& next = passed_.front();
+    if (written_ < next.begin) return socket_.write(bytes.first(next.begin - written_));
+    const auto moved = socket_.write(bytes.first(next.end - next.begin), next.descriptor.get());
+    if (moved.size > 0) passed_.pop_front();
+    return moved;
 }
 
 void Pipeline::read_some() {
@@ -276,6 +293,7 @@ void Pipeline::give_up() {
         keep({tagged.operation, tag, proto::ErrorReply{Error(code), loss_text_}});
     }
     unsent_.clear();
+    passed_.clear();
     output_.clear();
     output_begin_ = 0;
 }

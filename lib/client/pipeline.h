@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/owned_fd.h"
 #include "lib/base/result.h"
 #include "lib/client/socket.h"
 #include "proto/frame.h"
@@ -39,10 +40,15 @@ public:
     [[nodiscard]] std::size_t under_way_max() const { return under_way_max_; }
     [[nodiscard]] std::size_t under_way() const { return under_way_; }
 
-    // Queues a request under a tag of our choice, which it returns. Errors, nothing queued then:
-    // not_connected; frame_too_long (a hello); timed_out if under_way_max() requests are under way,
-    // none of which was answered in time.
-    Result<std::uint16_t> send(const proto::Request& request);
+    // Queues a request under a tag of our choice, which it returns. With a `descriptor`, that goes
+    // along, and is closed here once it is sent or surely never will be. Errors, nothing queued
+    // then: not_connected; frame_too_long (a hello); timed_out if under_way_max() requests are under
+    // way, none of which was answered in time; descriptor_unexpected if the daemon takes none.
+    Result<std::uint16_t> send(const proto::Request& request, OwnedFd descriptor = {});
+
+    // Has the daemon said that it takes descriptors? Not on a new connection, until it has.
+    void let_descriptors_pass(bool passes) { passes_descriptors_ = passes; }
+    [[nodiscard]] bool passes_descriptors() const { return passes_descriptors_; }
 
     // Hands all that is queued to the socket, keeping the replies that come meanwhile, since a
     // daemon whose replies nobody reads does not read requests either.
@@ -58,7 +64,8 @@ public:
     // Sends a request and waits for its reply, keeping the replies to others.
     // Errors: those of send() and receive(). After timed_out the reply is passed over when it
     // comes.
-    Result<proto::Reply> call(const proto::Request& request, Deadline deadline);
+    Result<proto::Reply> call(const proto::Request& request, Deadline deadline,
+                              OwnedFd descriptor = {});
 
     // Closes the connection. What is under way comes back as when it is lost.
     void close();
@@ -81,6 +88,11 @@ private:
         std::uint16_t tag;
         std::uint64_t end;  // of its frame, in bytes since attach()
     };
+    struct Passed {
+        std::uint64_t begin;  // of its frame, likewise
+        std::uint64_t end;
+        OwnedFd descriptor;
+    };
 
     std::uint16_t free_tag();
     void settle(std::uint16_t tag);
@@ -91,6 +103,7 @@ private:
     bool accept(const proto::Reply& reply);
     bool move(Deadline deadline);
     void write_some();
+    Socket::Moved write_piece();
     void read_some();
     void lost(int error);
     void give_up();
@@ -103,6 +116,8 @@ private:
     std::uint64_t queued_ = 0;      // bytes since attach()
     std::uint64_t written_ = 0;     // likewise
     std::deque<Unsent> unsent_;
+    std::deque<Passed> passed_;  // not yet sent
+    bool passes_descriptors_ = false;
 
     std::vector<Tagged> tagged_;  // by tag
     std::size_t under_way_ = 0;

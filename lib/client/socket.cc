@@ -1,6 +1,7 @@
 #include "lib/client/socket.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -32,7 +33,7 @@ void set_send_timeout(int fd, std::chrono::milliseconds timeout) {
 }
 
 bool is_temporary(int error) {
-    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ETOOMANYREFS;
 }
 
 Socket::Moved moved(ssize_t size) {
@@ -93,6 +94,23 @@ Socket::Moved Socket::read(std::span<std::byte> bytes) noexcept {
 
 Socket::Moved Socket::write(std::span<const std::byte> bytes) noexcept {
     return moved(::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+Socket::Moved Socket::write(std::span<const std::byte> bytes, int descriptor) noexcept {
+    // sendmsg(2) only reads them.
+    iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof descriptor)> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    return moved(::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 Socket::Ready Socket::wait(bool for_writing, Deadline deadline) noexcept {

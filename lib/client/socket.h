@@ -39,6 +39,10 @@ public:
     };
     Moved read(std::span<std::byte> bytes) noexcept;
     Moved write(std::span<const std::byte> bytes) noexcept;
+    // Sends `descriptor` with the first of these bytes, if any is moved; it stays open here.
+    // Nothing is moved while too many of this user's descriptors are on their way (ETOOMANYREFS),
+    // which wait() knows nothing of. Requires bytes.
+    Moved write(std::span<const std::byte> bytes, int descriptor) noexcept;
 
     // What wait() woke up for; neither after the deadline. A broken connection counts as readable.
     struct Ready {

@@ -43,6 +43,7 @@ TEST(Connection, TheHelloNamesThePoolsAndBringsTheTable) {
         const auto& hello = std::get<proto::HelloRequest>(request.body);
         EXPECT_EQ(hello.version_min, 1);
         EXPECT_EQ(hello.version_max, 1);
+        EXPECT_EQ(hello.features, 0U);
         auto names = hello.pools;
         EXPECT_EQ(names.take(), "inode");
         EXPECT_EQ(names.take(), "pid");
@@ -101,6 +102,55 @@ TEST(Connection, ATableOfSeveralPagesIsReadToItsEnd) {
     ASSERT_EQ(client.pool_table().size(), 3U);
     EXPECT_EQ(client.pool_table().at(2).name, "pool6");
     EXPECT_EQ(client.pools().error(), Error(Errc::protocol_violation));
+}
+
+TEST(Connection, DescriptorsAreSentOnlyToWhomTakesThem) {
+    struct Case {
+        const char* name;
+        bool wishes;
+        const char* why;
+    };
+    const Case cases[] = {
+        {"nobody asked", false, "ClientOptions::passes_descriptors is not set"},
+        {"an older daemon", true, "this daemon takes no descriptors; a newer one does"},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        FakeDaemon daemon([&c](const FakeDaemon::Accept& accept) {
+            FakePeer peer(accept());
+            const proto::Request request = peer.read();
+            const auto& hello = std::get<proto::HelloRequest>(request.body);
+            EXPECT_EQ(hello.features, c.wishes ? proto::feature_descriptors : 0);
+            peer.send({Operation::hello, request.tag, proto::HelloReply{}});
+            EXPECT_EQ(peer.read_to_end(), 0U) << "nothing of what was refused here";
+        });
+        Client client = Client::connect({.socket_path = daemon.path(),
+                                         .pools = {},
+                                         .timeout = 10s,
+                                         .passes_descriptors = c.wishes})
+                            .value();
+        const proto::Request ping{.body = proto::PingRequest{}};
+        EXPECT_EQ(client.send(ping, 0).error(), Error(Errc::descriptor_unexpected));
+        EXPECT_EQ(client.error_text(), c.why);
+        EXPECT_EQ(client.under_way(), 0U);
+    }
+}
+
+TEST(Connection, ADescriptorThatIsNoneIsNotSent) {
+    FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
+        FakePeer peer(accept());
+        proto::HelloReply reply;
+        reply.features = proto::feature_descriptors;
+        peer.send({Operation::hello, peer.read().tag, reply});
+        EXPECT_EQ(peer.read_to_end(), 0U);
+    });
+    Client client =
+        Client::connect(
+            {.socket_path = daemon.path(), .pools = {}, .timeout = 10s, .passes_descriptors = true})
+            .value();
+    EXPECT_EQ(client.send({.body = proto::PingRequest{}}, -1).error(), Error(Errc::io_error));
+    EXPECT_NE(client.error_text().find("Bad file descriptor"), std::string::npos);
+    EXPECT_EQ(client.under_way(), 0U);
 }
 
 TEST(Connection, ARefusedHelloIsTold) {

@@ -267,5 +267,30 @@ TEST_F(Descriptors, WithoutTheFeatureTheyAreDroppedInSilence) {
     EXPECT_TRUE(gift_.is_gone());
 }
 
+TEST_F(Descriptors, TheClientLibrarySendsThemWithTheirRequests) {
+    Client client = Client::connect({.socket_path = daemon_.socket(),
+                                     .pools = {},
+                                     .timeout = patience,
+                                     .passes_descriptors = true})
+                        .value();
+    constexpr int count = 40'000;
+    std::vector<bool> is_passed(65'536);
+    for (int i = 0; i < count; ++i) {
+        const bool passes = i % 200 < 2;  // so that fewer are open at once than a process may have
+        const proto::Request request{.body = proto::PingRequest{}};
+        const auto tag = passes ? client.send(request, gift_.fd()) : client.send(request);
+        ASSERT_TRUE(tag.has_value()) << client.error_text();
+        is_passed.at(*tag) = passes;
+    }
+    for (int i = 0; i < count; ++i) {
+        const auto reply = client.receive(soon());
+        ASSERT_TRUE(reply.has_value());
+        const auto* const error = std::get_if<proto::ErrorReply>(&reply->body);
+        const Errc code = error != nullptr ? error->error.code : Errc::ok;
+        ASSERT_EQ(code, is_passed.at(reply->tag) ? Errc::descriptor_unexpected : Errc::ok);
+    }
+    EXPECT_TRUE(gift_.is_gone());
+}
+
 }  // namespace
 }  // namespace inod::e2e
