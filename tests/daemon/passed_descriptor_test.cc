@@ -55,7 +55,8 @@ std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
 }
 
 Bytes frame(Operation operation, std::uint16_t tag, std::size_t size = proto::frame_header_size) {
-    Bytes bytes(size);
+    // A body that looks like the header of a frame that takes one.
+    Bytes bytes(size, static_cast<std::byte>(Operation::ping));
     ByteWriter out(bytes);
     out.put(static_cast<std::uint16_t>(size));
     out.put(static_cast<std::uint8_t>(operation));
