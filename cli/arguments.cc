@@ -1,6 +1,10 @@
 #include "cli/arguments.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+
+#include "proto/reply.h"
 
 namespace inod::cli {
 namespace {
@@ -12,6 +16,15 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     if (text.empty() || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
     return number;
 }
+
+struct Unit {
+    std::string_view name;
+    std::uint64_t ms;
+};
+
+// The largest first.
+constexpr std::array units{Unit{"d", 86'400'000}, Unit{"h", 3'600'000}, Unit{"m", 60'000},
+                           Unit{"s", 1'000}, Unit{"ms", 1}};
 
 }  // namespace
 
@@ -42,6 +55,38 @@ std::string text_of(Range range, std::uint64_t generation) {
     if (range.last != range.first) text += "-" + std::to_string(range.last);
     if (generation != 0) text += "@" + std::to_string(generation);
     return text;
+}
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    const auto count = parse_number(text.substr(0, digits));
+    const auto unit = std::find_if(units.begin(), units.end(),
+                                   [&](const Unit& u) { return u.name == text.substr(digits); });
+    if (!count || unit == units.end()) return std::nullopt;
+    const auto most = static_cast<std::uint64_t>(ttl_max.count());
+    if (*count == 0 || *count > most / unit->ms) return std::nullopt;
+    return std::chrono::milliseconds(*count * unit->ms);
+}
+
+std::string text_of(std::chrono::milliseconds duration) {
+    const auto ms = static_cast<std::uint64_t>(duration.count());
+    const auto* const unit = std::find_if(
+        units.begin(), units.end(), [ms](const Unit& u) { return ms / u.ms >= 2 || u.ms == 1; });
+    return std::to_string(ms / unit->ms) + std::string(unit->name);
+}
+
+std::optional<BindingArgument> parse_binding(std::string_view text) {
+    constexpr std::string_view with_ttl = "ttl=";
+    if (text.starts_with(with_ttl)) {
+        const auto ttl = parse_duration(text.substr(with_ttl.size()));
+        if (!ttl) return std::nullopt;
+        return BindingArgument{.binding = proto::Binding::ttl, .ttl = *ttl};
+    }
+    for (const auto binding :
+         {proto::Binding::persistent, proto::Binding::connection, proto::Binding::process}) {
+        if (text == name(binding)) return BindingArgument{.binding = binding};
+    }
+    return std::nullopt;
 }
 
 }  // namespace inod::cli

@@ -4,32 +4,12 @@
 #include <cstdio>
 #include <utility>
 
+#include "cli/holders.h"
+#include "cli/report.h"
+#include "lib/base/hex.h"
+
 namespace inod::cli {
 namespace {
-
-void complain(const std::string& text) {
-    std::fprintf(stderr, "inoctl: %s\n", text.c_str());
-}
-
-void print_line(const std::string& line) {
-    std::printf("%s\n", line.c_str());
-}
-
-// Did the daemon say no, or was there none to say anything?
-ExitStatus status_of(Errc code) {
-    switch (code) {
-        case Errc::not_connected:
-        case Errc::timed_out:
-        case Errc::in_doubt:
-        case Errc::protocol_violation: return ExitStatus::no_daemon;
-        default: return ExitStatus::refused;
-    }
-}
-
-ExitStatus fail(const Client& client, const Error& error) {
-    complain(describe(error, client.error_text()));
-    return status_of(error.code);
-}
 
 ExitStatus show(const Result<proto::LeaseRecord>& lease, const Client& client,
                 const Options& options) {
@@ -42,12 +22,24 @@ ExitStatus show(const Result<proto::LeaseRecord>& lease, const Client& client,
     return ExitStatus::ok;
 }
 
+// " holder=7 key=00..ff" of one with a time limit, which cannot be renewed without.
+std::string text_of_holder(const Options& options, const proto::BindReply& bound) {
+    if (!options.bind || options.bind->binding != proto::Binding::ttl) return {};
+    return " holder=" + std::to_string(bound.holder) + " key=" + hex(bound.key);
+}
+
+void add_holder(Json& json, const proto::BindReply& bound) {
+    json["holder"] = bound.holder;
+    if (bound.key != proto::HolderKey{}) json["key"] = hex(bound.key);
+}
+
 }  // namespace
 
 ExitStatus run(Command command, const Options& options) {
     ClientOptions client_options;
     client_options.socket_path = options.socket;
     if (!options.pool.empty()) client_options.pools = {options.pool};
+    client_options.passes_descriptors = options.pid.has_value();
     auto client = Client::connect(std::move(client_options));
     if (!client) {
         const ExitStatus status = status_of(client.error().code);
@@ -64,39 +56,58 @@ ExitStatus run(Command command, const Options& options) {
 }
 
 ExitStatus alloc(Client& client, const Options& options) {
+    std::optional<proto::BindReply> bound;
+    if (options.bind) {
+        const auto answer = bind_as_wished(client, options);
+        if (!answer) return fail(answer.error());
+        bound = *answer;
+    }
     const auto lease = options.at ? client.allocate_at(options.pool, options.at->range)
-                                  : client.allocate(options.pool, options.count);
+                                  : client.allocate(options.pool, options.count, options.align);
     if (!lease) return fail(client, lease.error());
-    const std::string leased = text_of(lease->range, lease->generation);
+    std::string leased = text_of(lease->range, lease->generation);
+    if (bound) leased += text_of_holder(options, *bound);
     if (options.format == Format::off) {
         print_line(leased);
     } else {
-        print(json_of(options.pool, *lease), options.format);
+        Json json = json_of(options.pool, *lease);
+        if (bound) add_holder(json, *bound);
+        print(json, options.format);
     }
     // Whoever cannot be told what was leased can still release it.
     if (std::fflush(stdout) != 0) complain("leased in pool '" + options.pool + "': " + leased);
     return ExitStatus::ok;
 }
 
-// Tries every one, so that one that is gone does not keep the others.
-ExitStatus release(Client& client, const Options& options) {
+ExitStatus for_each_ids(Client& client, const Options& options, const std::string& done,
+                        const std::function<Result<>(const IdsArgument&)>& attempt) {
     ExitStatus status = ExitStatus::ok;
-    Json released = Json::array();
+    Json all = Json::array();
     std::string names;
     for (const IdsArgument& ids : options.ids) {
-        const auto done = client.release(options.pool, ids.range, ids.generation);
-        if (done) {
-            names += " " + text_of(ids.range, ids.generation);
-            released.push_back(json_of(
-                options.pool, proto::LeaseReply{.range = ids.range, .generation = ids.generation}));
+        if (const auto outcome = attempt(ids); !outcome) {
+            status = fail(client, outcome.error());
+            if (status == ExitStatus::no_daemon) break;
             continue;
         }
-        status = fail(client, done.error());
-        if (status == ExitStatus::no_daemon) break;
+        names += " " + text_of(ids.range, ids.generation);
+        all.push_back(json_of(options.pool,
+                              proto::LeaseReply{.range = ids.range, .generation = ids.generation}));
     }
-    if (status != ExitStatus::ok && !names.empty()) complain("released all the same:" + names);
-    if (options.format != Format::off) print(released, options.format);
+    if (status != ExitStatus::ok && !names.empty()) complain(done + " all the same:" + names);
+    if (options.format != Format::off) print(all, options.format);
     return status;
+}
+
+ExitStatus release(Client& client, const Options& options) {
+    if (options.all) return release_all(client, options);
+    if (const auto acting = act_as_named(client, options); !acting) {
+        return fail(acting.error());
+    }
+    return for_each_ids(client, options, "released", [&](const IdsArgument& ids) {
+        return options.others ? client.release_of_others(options.pool, ids.range, ids.generation)
+                              : client.release(options.pool, ids.range, ids.generation);
+    });
 }
 
 ExitStatus lookup(Client& client, const Options& options) {

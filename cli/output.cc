@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
+#include <span>
 
 #include "cli/arguments.h"
+#include "lib/base/hex.h"
 #include "proto/stats.h"
 
 namespace inod::cli {
@@ -32,6 +35,17 @@ std::string table(const std::vector<std::array<std::string, columns>>& rows) {
     return text;
 }
 
+// Another user's text does nothing to a terminal, nor does it make a second line.
+std::string printable(const std::string& text) {
+    std::string shown;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool is_control = byte < 0x20 || byte >= 0x7f;
+        shown += is_control ? "\\x" + hex(std::as_bytes(std::span(&c, 1))) : std::string(1, c);
+    }
+    return shown;
+}
+
 // What the number that comes with an error means; empty if it means nothing.
 std::string detail_text(const Error& error) {
     const std::string number = std::to_string(error.detail);
@@ -41,8 +55,13 @@ std::string detail_text(const Error& error) {
         case Errc::id_burned:
         case Errc::released:
         case Errc::never_allocated:
-        case Errc::not_holder: return "ID " + number;
+        case Errc::not_holder:
+        case Errc::id_reserved:
+        case Errc::id_resting:
+        case Errc::not_reserved: return "ID " + number;
         case Errc::stale_generation: return "now " + number;
+        case Errc::align_invalid:
+        case Errc::quota_exceeded:
         case Errc::lease_too_large: return "at most " + number;
         default: return {};
     }
@@ -64,7 +83,23 @@ Json json_of(const std::string& pool, const proto::LeaseRecord& lease) {
     json["uid"] = lease.uid;
     json["gid"] = lease.gid;
     json["binding"] = name(lease.binding);
+    json["holder"] = lease.holder;
     return json;
+}
+
+Json json_of(const HolderPage::Entry& holder) {
+    const proto::HolderRecord& record = holder.record;
+    const auto unless_zero = [](std::uint64_t number) {
+        return number == 0 ? Json() : Json(number);
+    };
+    return {{"holder", record.holder},
+            {"binding", name(record.binding)},
+            {"uid", record.uid},
+            {"gid", record.gid},
+            {"pid", unless_zero(record.pid)},
+            {"ids", record.ids},
+            {"left_ms", unless_zero(record.left_ms)},
+            {"name", holder.name.empty() ? Json() : Json(holder.name)}};
 }
 
 Json json_of(const PoolInfo& pool) {
@@ -89,7 +124,8 @@ Json json_of(const std::vector<proto::Stat>& stats) {
 
 std::string text_of(const proto::LeaseRecord& lease) {
     return text_of(lease.range, lease.generation) + " uid=" + std::to_string(lease.uid) +
-           " gid=" + std::to_string(lease.gid) + " binding=" + std::string(name(lease.binding));
+           " gid=" + std::to_string(lease.gid) + " binding=" + std::string(name(lease.binding)) +
+           " holder=" + std::to_string(lease.holder);
 }
 
 std::string text_of(const std::vector<PoolInfo>& pools) {
@@ -109,6 +145,21 @@ std::string text_of(const std::vector<proto::Stat>& stats) {
         if (const auto known = proto::name(stat.id); known != "unknown") {
             rows.push_back({std::string(known), std::to_string(stat.value)});
         }
+    }
+    return table(rows);
+}
+
+std::string text_of(const std::vector<HolderPage::Entry>& holders) {
+    std::vector<std::array<std::string, 8>> rows{
+        {"HOLDER", "BINDING", "UID", "GID", "PID", "IDS", "LEFT", "NAME"}};
+    for (const HolderPage::Entry& holder : holders) {
+        const proto::HolderRecord& record = holder.record;
+        rows.push_back(
+            {std::to_string(record.holder), std::string(name(record.binding)),
+             std::to_string(record.uid), std::to_string(record.gid),
+             record.pid == 0 ? "-" : std::to_string(record.pid), std::to_string(record.ids),
+             record.left_ms == 0 ? "-" : text_of(std::chrono::milliseconds(record.left_ms)),
+             printable(holder.name)});
     }
     return table(rows);
 }
@@ -133,7 +184,9 @@ std::string line_of(const Json& object) {
 }
 
 void print(const Json& json, Format format) {
-    std::printf("%s\n", json.dump(format == Format::pretty ? indent : -1).c_str());
+    const std::string text = json.dump(format == Format::pretty ? indent : -1, ' ', false,
+                                       Json::error_handler_t::replace);
+    std::printf("%s\n", text.c_str());
 }
 
 bool is_all_printed() {

@@ -34,18 +34,28 @@ Result<Peer, Failure> peer_of(int socket) {
         .uid = credentials.uid, .gid = credentials.gid, .groups = {groups.begin(), groups.end()}};
 }
 
-bool may_use(const Peer& peer, const std::vector<Grant>& grants, std::uint32_t own_uid) {
-    if (peer.uid == 0 || peer.uid == own_uid) return true;
-    return std::any_of(grants.begin(), grants.end(), [&](const Grant& grant) {
-        switch (grant.to) {
-            case Grant::To::everyone: return true;
-            case Grant::To::uid: return grant.id == peer.uid;
-            case Grant::To::gid:
-                return grant.id == peer.gid || std::find(peer.groups.begin(), peer.groups.end(),
-                                                         grant.id) != peer.groups.end();
-        }
-        return false;
-    });
+namespace {
+
+bool is_for(const Grant& grant, const Peer& peer) {
+    switch (grant.to) {
+        case Grant::To::everyone: return true;
+        case Grant::To::uid: return grant.id == peer.uid;
+        case Grant::To::gid:
+            return grant.id == peer.gid ||
+                   std::find(peer.groups.begin(), peer.groups.end(), grant.id) != peer.groups.end();
+    }
+    return false;
+}
+
+}  // namespace
+
+Rights rights_of(const Peer& peer, const std::vector<Grant>& grants, std::uint32_t own_uid) {
+    if (peer.uid == 0 || peer.uid == own_uid) return Rights::all();
+    Rights rights;
+    for (const Grant& grant : grants) {
+        if (is_for(grant, peer)) rights.add(grant.rights);
+    }
+    return rights;
 }
 
 }  // namespace inod::daemon

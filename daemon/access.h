@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "config/config.h"
+#include "config/rights.h"
 #include "lib/base/result.h"
 
 namespace inod::daemon {
@@ -23,7 +24,8 @@ struct Peer {
 // Fails with io_error.
 Result<Peer, Failure> peer_of(int socket);
 
-// Root and the daemon's own UID may use every pool, others need a grant.
-bool may_use(const Peer& peer, const std::vector<Grant>& grants, std::uint32_t own_uid);
+// What the peer may do with a pool: root and the daemon's own UID everything, others what grants give
+// them together.
+Rights rights_of(const Peer& peer, const std::vector<Grant>& grants, std::uint32_t own_uid);
 
 }  // namespace inod::daemon

@@ -22,25 +22,7 @@ static_assert(static_cast<int>(Durability::lease) ==
               static_cast<int>(proto::PoolDurability::lease));
 static_assert(static_cast<int>(Durability::block) ==
               static_cast<int>(proto::PoolDurability::block));
-static_assert(static_cast<int>(Binding::persistent) ==
-              static_cast<int>(proto::Binding::persistent));
-
-Holder holder_of(const Client& client) {
-    return {.binding = Binding::persistent, .uid = client.peer.uid, .gid = client.peer.gid};
-}
-
-std::uint32_t saturated(std::uint64_t count) {
-    return static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(count, std::numeric_limits<std::uint32_t>::max()));
-}
-
-proto::LeaseRecord record_of(const Held& held) {
-    return {.range = held.range,
-            .generation = held.generation,
-            .uid = held.holder.uid,
-            .gid = held.holder.gid,
-            .binding = static_cast<proto::Binding>(held.holder.binding)};
-}
+static_assert(static_cast<int>(Policy::lowest) == static_cast<int>(proto::PoolPolicy::lowest));
 
 proto::PoolEntry entry_of(PoolIndex index, const PoolSpec& spec) {
     return {.index = index,
@@ -73,6 +55,52 @@ bool ends_connection(Errc code) {
            code == Errc::hello_required || code == Errc::version_unsupported;
 }
 
+// Does the request concern the pool that its header names?
+bool names_pool(const proto::Request& request) {
+    return std::visit(
+        [&](const auto& body) {
+            using Body = std::remove_cvref_t<decltype(body)>;
+            if constexpr (std::is_same_v<Body, proto::StatsRequest>) {
+                return request.pool != proto::whole_daemon;
+            }
+            return !std::is_same_v<Body, proto::HelloRequest> &&
+                   !std::is_same_v<Body, proto::PingRequest> &&
+                   !std::is_same_v<Body, proto::PoolsRequest> &&
+                   !std::is_same_v<Body, proto::BindRequest> &&
+                   !std::is_same_v<Body, proto::RenewRequest> &&
+                   !std::is_same_v<Body, proto::ReleaseAllRequest> &&
+                   !std::is_same_v<Body, proto::HoldersRequest>;
+        },
+        request.body);
+}
+
+// The right that a request about a pool takes; none: any will do.
+std::optional<Right> needed_right(const proto::Request::Body& body) {
+    if (const auto* const release = std::get_if<proto::ReleaseRequest>(&body)) {
+        return release->of_others ? Right::release_others : Right::allocate;
+    }
+    return std::visit(
+        [](const auto& b) -> std::optional<Right> {
+            using Body = std::remove_cvref_t<decltype(b)>;
+            if constexpr (std::is_same_v<Body, proto::AllocateRequest> ||
+                          std::is_same_v<Body, proto::AllocateAtRequest>) {
+                return Right::allocate;
+            } else if constexpr (std::is_same_v<Body, proto::LookupRequest> ||
+                                 std::is_same_v<Body, proto::LookupLeaseRequest>) {
+                return Right::lookup;
+            } else if constexpr (std::is_same_v<Body, proto::NextRequest> ||
+                                 std::is_same_v<Body, proto::ListRequest>) {
+                return Right::list;
+            } else if constexpr (std::is_same_v<Body, proto::ReserveRequest> ||
+                                 std::is_same_v<Body, proto::UnreserveRequest> ||
+                                 std::is_same_v<Body, proto::AdvanceRequest>) {
+                return Right::administer;
+            }
+            return std::nullopt;
+        },
+        body);
+}
+
 // Is it about the frame's form, which comes before what came with it?
 bool names_form(Errc code) {
     return code != Errc::ok && code < Errc::descriptor_unexpected;
@@ -80,27 +108,45 @@ bool names_form(Errc code) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Allocator& allocator, const Config& config,
-                       std::function<DaemonNumbers()> numbers)
+Dispatcher::Dispatcher(Allocator& allocator, const Config& config, ProcessHolders* processes,
+                       Closer& closer, std::function<DaemonNumbers()> numbers,
+                       std::function<void()> end_the_gone)
     : allocator_(allocator),
       grants_(allocator.pool_index_end()),
+      limits_(allocator.pool_index_end()),
+      user_limits_(config.user_limits),
       own_uid_(geteuid()),
       memory_max_(allocator.memory().size_max()),
-      numbers_(std::move(numbers)) {
+      processes_(processes),
+      closer_(closer),
+      numbers_(std::move(numbers)),
+      end_the_gone_(std::move(end_the_gone)) {
     for (const PoolConfig& pool : config.pools) {
         const Pool* const found = allocator_.find_pool(pool.spec.name);
         INOD_ASSERT(found != nullptr);
         grants_[allocator_.index_of(*found)] = pool.grants;
+        limits_[allocator_.index_of(*found)] = pool.limits;
     }
 }
 
-Client Dispatcher::welcome(Peer peer) const {
-    Client client{.peer = std::move(peer), .may_use = {}, .greeted = false};
+Client Dispatcher::welcome(Peer peer, PeerSocket socket) const {
+    Client client{.peer = std::move(peer), .rights = {}, .limits = {}, .socket = socket};
+    client.user_limits = limits_of_user(client.peer.uid);
     for (std::size_t i = 0; i < grants_.size(); ++i) {
         const bool served = allocator_.pool(static_cast<PoolIndex>(i)) != nullptr;
-        client.may_use.push_back(served && daemon::may_use(client.peer, grants_[i], own_uid_));
+        client.rights.push_back(served ? rights_of(client.peer, grants_[i], own_uid_) : Rights());
+        client.limits.push_back(limits_of(client.peer.uid, own_uid_, limits_[i]));
     }
     return client;
+}
+
+UserLimits Dispatcher::limits_of_user(std::uint32_t uid) const {
+    return limits_of(uid, own_uid_, user_limits_);
+}
+
+void Dispatcher::drop(PassedDescriptor& passed) noexcept {
+    if (passed.descriptor) closer_.close(std::exchange(passed.descriptor, OwnedFd()));
+    passed.unexpected = false;
 }
 
 Dispatcher::Next Dispatcher::answer(const proto::Frame& frame, Client& client, Outbox& outbox,
@@ -131,19 +177,21 @@ Dispatcher::Next Dispatcher::answer_body(const Call& call) {
         refuse(call, denied, 0, {});
         return Next::go_on;
     }
-    return std::visit(
-        [&](const auto& body) {
-            if constexpr (std::is_same_v<decltype(body), const proto::HelloRequest&>) {
-                return answer_hello(call, body);
-            } else if constexpr (std::is_same_v<decltype(body), const proto::AllocateRequest&> ||
-                                 std::is_same_v<decltype(body), const proto::AllocateAtRequest&>) {
-                return answer_lease(call, hand_out(call, body));
-            } else {
-                answer_as(call, body);
-                return Next::go_on;
-            }
-        },
-        call.request.body);
+    return std::visit([&](const auto& body) { return answer(call, body); }, call.request.body);
+}
+
+bool Dispatcher::is_to_be_asked_again(Errc code) noexcept {
+    return code == Errc::block_pending || code == Errc::sweep_pending;
+}
+
+Dispatcher::Next Dispatcher::answer_done(const Call& call, const Answer<void>& answer) {
+    if (answer.result) {
+        reply(call, proto::DoneReply{}, answer.wait_for);
+        return Next::go_on;
+    }
+    if (is_to_be_asked_again(answer.result.error().code)) return Next::ask_again;
+    refuse(call, answer.result.error(), answer.wait_for, {});
+    return Next::go_on;
 }
 
 void Dispatcher::encode_refusal(Errc code, ByteWriter& out) {
@@ -175,21 +223,24 @@ void Dispatcher::refuse(const Call& call, const Error& error, Lsn wait_for, std:
 
 // ok, or why the client may not ask this of the pool that it names.
 Errc Dispatcher::check_access(const Call& call) const {
-    const auto& body = call.request.body;
-    const bool names_no_pool = std::holds_alternative<proto::HelloRequest>(body) ||
-                               std::holds_alternative<proto::PingRequest>(body) ||
-                               std::holds_alternative<proto::PoolsRequest>(body) ||
-                               (std::holds_alternative<proto::StatsRequest>(body) &&
-                                call.request.pool == proto::whole_daemon);
-    if (names_no_pool || may_use(call.client, call.request.pool)) return Errc::ok;
-    return allocator_.pool(call.request.pool) != nullptr ? Errc::access_denied : Errc::pool_unknown;
+    if (!names_pool(call.request)) return Errc::ok;
+    if (allocator_.pool(call.request.pool) == nullptr) return Errc::pool_unknown;
+    const Rights rights = rights_in(call.client, call.request.pool);
+    const auto needed = needed_right(call.request.body);
+    const bool may = needed ? rights.has(*needed) : !rights.empty();
+    return may ? Errc::ok : Errc::access_denied;
 }
 
-bool Dispatcher::may_use(const Client& client, PoolIndex pool) {
-    return pool < client.may_use.size() && client.may_use[pool];
+// Root and the daemon's own user.
+bool Dispatcher::is_privileged(const Client& client) const {
+    return client.peer.uid == 0 || client.peer.uid == own_uid_;
 }
 
-Dispatcher::Next Dispatcher::answer_hello(const Call& call, const proto::HelloRequest& hello) {
+Rights Dispatcher::rights_in(const Client& client, PoolIndex pool) {
+    return pool < client.rights.size() ? client.rights[pool] : Rights();
+}
+
+Dispatcher::Next Dispatcher::answer(const Call& call, const proto::HelloRequest& hello) {
     if (call.client.greeted) {
         refuse(call, Errc::body_malformed, 0, "a connection has one hello, and had it");
         return Next::go_on;
@@ -223,7 +274,7 @@ Result<void, Failure> Dispatcher::check_names(const proto::HelloRequest& hello,
                                                    ? std::string(*name)
                                                    : "a name that no pool can have"};
         }
-        if (!may_use(client, allocator_.index_of(*pool))) {
+        if (rights_in(client, allocator_.index_of(*pool)).empty()) {
             return Failure{Errc::access_denied, std::string(*name)};
         }
     }
@@ -234,9 +285,9 @@ Result<void, Failure> Dispatcher::check_names(const proto::HelloRequest& hello,
 template <class Writer>
 bool Dispatcher::add_pools(Writer& writer, const Client& client,
                            const proto::Packed<std::string_view>& names, PoolIndex from) const {
-    for (std::size_t i = from; i < client.may_use.size(); ++i) {
+    for (std::size_t i = from; i < client.rights.size(); ++i) {
         const auto index = static_cast<PoolIndex>(i);
-        if (!may_use(client, index)) continue;
+        if (rights_in(client, index).empty()) continue;
         const PoolSpec& spec = allocator_.pool(index)->spec();
         if (names.count() > 0 && !contains(names, spec.name)) continue;
         if (!writer.add(entry_of(index, spec))) return true;
@@ -244,94 +295,19 @@ bool Dispatcher::add_pools(Writer& writer, const Client& client,
     return false;
 }
 
-void Dispatcher::answer_as(const Call& call, const proto::PingRequest& /*ping*/) {
+Dispatcher::Next Dispatcher::answer(const Call& call, const proto::PingRequest& /*ping*/) {
     reply(call, proto::DoneReply{}, 0);
-}
-
-Answer<Lease> Dispatcher::hand_out(const Call& call, const proto::AllocateRequest& allocate) {
-    return allocator_.allocate(call.guard, call.request.pool, allocate.count,
-                               holder_of(call.client));
-}
-
-Answer<Lease> Dispatcher::hand_out(const Call& call, const proto::AllocateAtRequest& allocate) {
-    return allocator_.allocate_at(call.guard, call.request.pool, allocate.range,
-                                  holder_of(call.client));
-}
-
-Dispatcher::Next Dispatcher::answer_lease(const Call& call, const Answer<Lease>& answer) {
-    if (answer.result) {
-        reply(call,
-              proto::LeaseReply{.range = answer.result->range,
-                                .generation = answer.result->generation},
-              answer.wait_for);
-        return Next::go_on;
-    }
-    if (answer.result.error().code == Errc::block_pending) return Next::ask_again;
-    refuse(call, answer.result.error(), answer.wait_for, {});
     return Next::go_on;
 }
 
-void Dispatcher::answer_as(const Call& call, const proto::ReleaseRequest& release) {
-    const auto answer = allocator_.release(call.request.pool, release.range, release.generation,
-                                           holder_of(call.client));
-    if (!answer.result) {
-        refuse(call, answer.result.error(), answer.wait_for, {});
-        return;
-    }
-    reply(call, proto::DoneReply{}, answer.wait_for);
-}
-
-template <class T, class ToBody>
-void Dispatcher::answer_held(const Call& call, const Answer<T>& answer, ToBody to_body) {
-    if (!answer.result) {
-        refuse(call, answer.result.error(), answer.wait_for, {});
-        return;
-    }
-    reply(call, to_body(*answer.result), answer.wait_for);
-}
-
-void Dispatcher::answer_as(const Call& call, const proto::LookupRequest& lookup) {
-    answer_held(call, allocator_.lookup(call.request.pool, lookup.id, 0), [&](const Held& held) {
-        return proto::LookupReply{.generation = held.generation,
-                                  .uid = held.holder.uid,
-                                  .gid = held.holder.gid,
-                                  .below = saturated(lookup.id - held.range.first),
-                                  .above = saturated(held.range.last - lookup.id)};
-    });
-}
-
-void Dispatcher::answer_as(const Call& call, const proto::LookupLeaseRequest& lookup) {
-    answer_held(call, allocator_.lookup(call.request.pool, lookup.id, lookup.generation),
-                record_of);
-}
-
-void Dispatcher::answer_as(const Call& call, const proto::NextRequest& next) {
-    answer_held(call, allocator_.next(call.request.pool, next.id), record_of);
-}
-
-void Dispatcher::answer_as(const Call& call, const proto::ListRequest& list) {
-    // The whole list waits for what its first step waits for: all that was recorded so far.
-    const Lsn wait_for = allocator_.next(call.request.pool, list.from).wait_for;
-    proto::ListReplyWriter writer(call.outbox.space(wait_for));
-    bool more = false;
-    for (Id id = list.from;;) {
-        const auto answer = allocator_.next(call.request.pool, id);
-        if (!answer.result) break;
-        const bool wanted = list.limit == 0 || writer.count() < list.limit;
-        more = !wanted || !writer.add(record_of(*answer.result));
-        if (more || answer.result->range.last == id_max) break;
-        id = answer.result->range.last + 1;
-    }
-    call.outbox.add(writer.finish(call.request.tag, more), wait_for);
-}
-
-void Dispatcher::answer_as(const Call& call, const proto::PoolsRequest& /*pools*/) {
+Dispatcher::Next Dispatcher::answer(const Call& call, const proto::PoolsRequest& /*pools*/) {
     proto::PoolsReplyWriter writer(call.outbox.space(0));
     const bool more = add_pools(writer, call.client, {}, call.request.pool);
     call.outbox.add(writer.finish(call.request.tag, more), 0);
+    return Next::go_on;
 }
 
-void Dispatcher::answer_as(const Call& call, const proto::StatsRequest& /*stats*/) {
+Dispatcher::Next Dispatcher::answer(const Call& call, const proto::StatsRequest& /*stats*/) {
     proto::StatsReplyWriter writer(call.outbox.space(0));
     if (call.request.pool == proto::whole_daemon) {
         add_daemon_stats(writer);
@@ -339,22 +315,23 @@ void Dispatcher::answer_as(const Call& call, const proto::StatsRequest& /*stats*
         add_pool_stats(writer, call.request.pool);
     }
     call.outbox.add(writer.finish(call.request.tag), 0);
+    return Next::go_on;
 }
 
 void Dispatcher::add_pool_stats(proto::StatsReplyWriter& writer, PoolIndex index) const {
     using proto::StatId;
     const Pool& pool = *allocator_.pool(index);
     for (const proto::Stat& stat : {
-             proto::Stat{StatId::live_ids, pool.live().id_count()},
-             proto::Stat{StatId::live_runs, pool.live().entry_count()},
+             proto::Stat{StatId::live_ids, pool.live_count().ids},
+             proto::Stat{StatId::live_runs, pool.live_count().runs},
              proto::Stat{StatId::cursor, last_handed_out(pool)},
              proto::Stat{StatId::generation, pool.sequence().generation},
              proto::Stat{StatId::allocations, pool.counters().allocations},
              proto::Stat{StatId::releases, pool.counters().releases},
              proto::Stat{StatId::lookups, allocator_.lookups(index)},
              proto::Stat{StatId::refusals, allocator_.refusals(index)},
-             proto::Stat{StatId::tree_nodes, pool.live().node_count()},
-             proto::Stat{StatId::reserve_nodes, pool.live().reserve_size()},
+             proto::Stat{StatId::tree_nodes, pool.tree().node_count()},
+             proto::Stat{StatId::reserve_nodes, pool.tree().reserve_size()},
          }) {
         writer.add(stat);
     }

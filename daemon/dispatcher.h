@@ -7,12 +7,16 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
 #include "daemon/access.h"
+#include "daemon/closer.h"
 #include "daemon/outbox.h"
 #include "daemon/passed_descriptor.h"
+#include "daemon/process_holders.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
 #include "proto/reply.h"
@@ -23,8 +27,14 @@ namespace inod::daemon {
 // Who asks, as one connection has it.
 struct Client {
     Peer peer;
-    std::vector<bool> may_use;   // by PoolIndex
-    bool greeted = false;        // the hello was answered
+    std::vector<Rights> rights;      // by PoolIndex
+    std::vector<PoolLimits> limits;  // likewise
+    UserLimits user_limits{};
+    PeerSocket socket{};
+    bool greeted = false;  // the hello was answered
+    // What it acts as since the last bind, and what ends with the connection.
+    std::optional<HolderRef> acts_as{};
+    std::optional<HolderRef> ends_with_it{};
     std::uint64_t features = 0;  // those it wished for that we have
 };
 
@@ -42,16 +52,27 @@ public:
     // before it.
     enum class Next { go_on, close, ask_again };
 
-    Dispatcher(Allocator& allocator, const Config& config, std::function<DaemonNumbers()> numbers);
+    // `processes` may be null: then nothing can be bound to a process. It and all else outlive the
+    // dispatcher. `end_the_gone` has holders end whose connections have closed unnoticed so far; it is
+    // called under the lock, when a pool is exhausted.
+    Dispatcher(Allocator& allocator, const Config& config, ProcessHolders* processes,
+               Closer& closer, std::function<DaemonNumbers()> numbers,
+               std::function<void()> end_the_gone);
 
     // The client at the other end of a connection just accepted.
-    [[nodiscard]] Client welcome(Peer peer) const;
+    [[nodiscard]] Client welcome(Peer peer, PeerSocket socket) const;
+    [[nodiscard]] UserLimits limits_of_user(std::uint32_t uid) const;
+    // What was passed and nobody took.
+    void drop(PassedDescriptor& passed) noexcept;
 
     // Decides one frame and puts its reply into `outbox`. May drop and retake `guard`. Requires
     // outbox.has_room() and allocator.has_room(). An operation that takes the descriptor that was
     // `passed` moves it away; with ask_again it is still there.
     Next answer(const proto::Frame& frame, Client& client, Outbox& outbox, GuardRef guard,
                 PassedDescriptor& passed);
+
+    // The connection has closed, and not because the daemon ends.
+    void disconnected(Client& client) noexcept;
 
     // Writes an error frame that belongs to no request. Requires room for 256 bytes.
     static void encode_refusal(Errc code, ByteWriter& out);
@@ -70,27 +91,50 @@ private:
     };
 
     Next answer_body(const Call& call);
-    Next answer_hello(const Call& call, const proto::HelloRequest& hello);
-    static void answer_as(const Call& call, const proto::PingRequest& ping);
-    Answer<Lease> hand_out(const Call& call, const proto::AllocateRequest& allocate);
-    Answer<Lease> hand_out(const Call& call, const proto::AllocateAtRequest& allocate);
-    void answer_as(const Call& call, const proto::ReleaseRequest& release);
-    void answer_as(const Call& call, const proto::LookupRequest& lookup);
-    void answer_as(const Call& call, const proto::LookupLeaseRequest& lookup);
-    void answer_as(const Call& call, const proto::NextRequest& next);
-    void answer_as(const Call& call, const proto::ListRequest& list);
-    void answer_as(const Call& call, const proto::PoolsRequest& pools);
-    void answer_as(const Call& call, const proto::StatsRequest& stats);
 
-    static Next answer_lease(const Call& call, const Answer<Lease>& answer);
+    // dispatcher.cc: what concerns the connection and the daemon
+    Next answer(const Call& call, const proto::HelloRequest& hello);
+    Next answer(const Call& call, const proto::PingRequest& ping);
+    Next answer(const Call& call, const proto::PoolsRequest& pools);
+    Next answer(const Call& call, const proto::StatsRequest& stats);
+
+    // dispatcher_ids.cc: what concerns the IDs of a pool
+    Next answer(const Call& call, const proto::AllocateRequest& allocate);
+    Next answer(const Call& call, const proto::AllocateAtRequest& allocate);
+    Next answer(const Call& call, const proto::ReleaseRequest& release);
+    Next answer(const Call& call, const proto::LookupRequest& lookup);
+    Next answer(const Call& call, const proto::LookupLeaseRequest& lookup);
+    Next answer(const Call& call, const proto::NextRequest& next);
+    Next answer(const Call& call, const proto::ListRequest& list);
+    Next answer(const Call& call, const proto::ReserveRequest& reserve);
+    Next answer(const Call& call, const proto::UnreserveRequest& unreserve);
+    Next answer(const Call& call, const proto::AdvanceRequest& advance);
+
+    // dispatcher_holders.cc: what concerns holders
+    Next answer(const Call& call, const proto::BindRequest& bind);
+    Next answer(const Call& call, const proto::RenewRequest& renew);
+    Next answer(const Call& call, const proto::ReleaseAllRequest& release);
+    Next answer(const Call& call, const proto::HoldersRequest& holders);
+    Next bind_process(const Call& call, const proto::BindRequest& bind);
+    Next bind_as(const Call& call, const proto::BindRequest& bind, const ProcessIdentity& process,
+                 OwnedFd* pidfd);
+    [[nodiscard]] std::optional<HolderRef> meant_by(const Call& call, HolderId holder) const;
+    [[nodiscard]] proto::HolderRecord record_of(HolderIndex index) const;
+    [[nodiscard]] static Asker asker_of(const Call& call);
+    [[nodiscard]] bool is_privileged(const Client& client) const;
+
+    // Replies with what `to_body` makes of the result, or refuses, or has it asked again.
     template <class T, class ToBody>
-    void answer_held(const Call& call, const Answer<T>& answer, ToBody to_body);
+    static Next answer_with(const Call& call, const Answer<T>& answer, ToBody to_body);
+    static Next answer_done(const Call& call, const Answer<void>& answer);
+    // Is this refusal none, but a wish to be asked again?
+    [[nodiscard]] static bool is_to_be_asked_again(Errc code) noexcept;
     static void reply(const Call& call, const proto::Reply::Body& body, Lsn wait_for);
     static void refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text);
     [[nodiscard]] Result<void, Failure> check_names(const proto::HelloRequest& hello,
                                                     const Client& client) const;
     [[nodiscard]] Errc check_access(const Call& call) const;
-    [[nodiscard]] static bool may_use(const Client& client, PoolIndex pool);
+    [[nodiscard]] static Rights rights_in(const Client& client, PoolIndex pool);
     template <class Writer>
     bool add_pools(Writer& writer, const Client& client,
                    const proto::Packed<std::string_view>& names, PoolIndex from) const;
@@ -98,11 +142,29 @@ private:
     void add_daemon_stats(proto::StatsReplyWriter& writer) const;
 
     Allocator& allocator_;
-    std::vector<std::vector<Grant>> grants_;  // by PoolIndex
+    std::vector<std::vector<Grant>> grants_;                    // by PoolIndex
+    std::vector<std::vector<LimitsEntry<PoolLimits>>> limits_;  // likewise
+    const std::vector<LimitsEntry<UserLimits>> user_limits_;
     const std::uint32_t own_uid_;
     const std::uint64_t memory_max_;
+    ProcessHolders* const processes_;
+    Closer& closer_;
     std::function<DaemonNumbers()> numbers_;
+    std::function<void()> end_the_gone_;
     const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
+
+template <class T, class ToBody>
+Dispatcher::Next Dispatcher::answer_with(const Call& call, const Answer<T>& answer,
+                                         ToBody to_body) {
+    if (answer.result) {
+        reply(call, to_body(*answer.result), answer.wait_for);
+        return Next::go_on;
+    }
+    const Error error = answer.result.error();
+    if (is_to_be_asked_again(error.code)) return Next::ask_again;
+    refuse(call, error, answer.wait_for, {});
+    return Next::go_on;
+}
 
 }  // namespace inod::daemon

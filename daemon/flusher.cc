@@ -8,6 +8,8 @@
 #include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
+#include "daemon/boot_time.h"
+
 namespace inod::daemon {
 namespace {
 
@@ -80,11 +82,23 @@ Result<void, Failure> Flusher::flush_until_stopped() {
         check_age();
         if (auto flushed = flush_group(guard); !flushed) return flushed;
         if (auto made = make_space(guard); !made) return made;
+        sweep(guard);
+        allocator_.set_time(boot_time());
     }
 }
 
-// Returns when something is to be synced or set aside, when the thread is to end, or when it is time
-// to look whether the disk has space again, or how old the log is.
+// A slice of it; whoever wants the lock has it between two.
+void Flusher::sweep(Guard& guard) {
+    if (!allocator_.wants_sweep()) return;
+    allocator_.sweep();
+    has_news_ = true;  // whoever waits for what was in the way asks again
+    unlock(guard);
+    std::this_thread::yield();
+    guard.lock();
+}
+
+// Returns when something is to be synced, set aside or swept, when the thread is to end, or when it is
+// time to look whether the disk has space again, how old the log is, or whose time is over.
 void Flusher::wait_for_work(Guard& guard) {
     while (!stopping_ && !has_work()) {
         if (has_news_) {
@@ -102,8 +116,14 @@ void Flusher::wait_for_work(Guard& guard) {
 }
 
 Flusher::Clock::time_point Flusher::next_check() const noexcept {
-    if (allocator_.journal().has_space()) return snapshot_due_;
-    return std::min(snapshot_due_, Clock::now() + space_check_period);
+    Clock::time_point next = snapshot_due_;
+    if (!allocator_.journal().has_space()) next = std::min(next, Clock::now() + space_check_period);
+    if (const auto deadline = allocator_.next_deadline()) {
+        const BootTime now = boot_time();
+        const std::chrono::milliseconds left(*deadline > now ? *deadline - now : 0);
+        next = std::min(next, Clock::now() + left);
+    }
+    return next;
 }
 
 void Flusher::check_age() noexcept {
@@ -128,7 +148,7 @@ Result<void, Failure> Flusher::make_space(Guard& guard) {
 }
 
 bool Flusher::has_work() const noexcept {
-    return allocator_.has_work() || wants_space();
+    return allocator_.has_work() || wants_space() || allocator_.wants_sweep();
 }
 
 bool Flusher::has_records() const noexcept {

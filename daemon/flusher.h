@@ -1,6 +1,7 @@
 // The flusher: a thread that makes durable what the sessions recorded, group by group, and tells
 // the sessions that wait for it. All that is recorded while one group is synced goes into the next.
-// Between groups it sets space aside, on disk, for releases to come. Once the log is old enough it has a
+// Between groups it sets space aside, on disk, for releases to come, sweeps out what ended holders left
+// behind, and has holders end whose time is over. Once the log is old enough it has a
 // snapshot taken.
 //
 // It owns the lock that guards the allocator.
@@ -82,6 +83,7 @@ private:
     void check_age() noexcept;
     Result<void, Failure> flush_group(Guard& guard);
     Result<void, Failure> make_space(Guard& guard);
+    void sweep(Guard& guard);
     void unlock(Guard& guard);
     void tell_waiters();
 

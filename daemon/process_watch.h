@@ -39,6 +39,8 @@ public:
     //   administrator raises; io_error for whatever else the kernel has against it.
     Result<void, Failure> add(std::uint64_t key, OwnedFd pidfd);
 
+    [[nodiscard]] bool contains(std::uint64_t key) const noexcept { return pidfds_.contains(key); }
+
     // Forgets the process, if it is watched; its end is not reported any more.
     void remove(std::uint64_t key) noexcept;
 

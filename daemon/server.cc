@@ -15,18 +15,23 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "daemon/boot_time.h"
+#include "daemon/closer.h"
 #include "daemon/dispatcher.h"
 #include "daemon/file_system.h"
 #include "daemon/flusher.h"
 #include "daemon/listener.h"
 #include "daemon/machine_identity.h"
 #include "daemon/memory_limit.h"
+#include "daemon/process_holders.h"
 #include "daemon/session.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
@@ -92,11 +97,15 @@ public:
     bool run();
 
 private:
+    std::unique_ptr<ProcessHolders> find_processes();
+    void await_ended_processes();
+    void end_the_gone();
     void accept();
     void on_accept(const error_code& error, Protocol::socket socket);
     bool serve_and_stop();
     bool run_events();
     void open_session(Protocol::socket socket);
+    [[nodiscard]] std::uint32_t connections_of(std::uint32_t uid) const;
     void refuse(Protocol::socket& socket, Errc code);
     std::shared_ptr<Session> make_session(Protocol::socket socket, Peer peer);
     void begin_stop(Errc reason);
@@ -111,6 +120,9 @@ private:
     asio::signal_set signals_;
     asio::steady_timer timer_;
     Flusher flusher_;
+    Closer closer_;
+    std::unique_ptr<ProcessHolders> processes_;
+    asio::posix::stream_descriptor ended_processes_;
     Dispatcher dispatcher_;
     SessionContext context_;
     Session::List sessions_;
@@ -129,16 +141,22 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener, st
       timer_(io_),
       flusher_(io_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
-      dispatcher_(allocator, config,
-                  [this, run] {
-                      return DaemonNumbers{.connections = context_.session_count,
-                                           .groups_synced = flusher_.groups_synced(),
-                                           .run = run};
-                  }),
+      processes_(find_processes()),
+      ended_processes_(io_),
+      dispatcher_(
+          allocator, config, processes_.get(), closer_,
+          [this, run] {
+              return DaemonNumbers{.connections = context_.session_count,
+                                   .groups_synced = flusher_.groups_synced(),
+                                   .run = run};
+          },
+          [this] { end_the_gone(); }),
       context_{.allocator = allocator,
                .dispatcher = dispatcher_,
                .flusher = flusher_,
                .session_count = 0,
+               .count_by_uid = {},
+               .is_stopping = false,
                .on_last_end = [this] {
                    if (stopping_) timer_.cancel();
                }} {}
@@ -149,6 +167,7 @@ bool Server::run() {
         spdlog::info("stopping: signal={}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
         begin_stop(Errc::shutting_down);
     });
+    await_ended_processes();
     accept();
     sd_notify(0, "READY=1");
     try {
@@ -157,6 +176,53 @@ bool Server::run() {
         spdlog::critical("stopped in the middle: {}", error.what());
         return false;
     }
+}
+
+// Those of the life before too. Null if the kernel does not let us.
+std::unique_ptr<ProcessHolders> Server::find_processes() {
+    auto made = ProcessHolders::create(allocator_, closer_);
+    if (!made) {
+        spdlog::warn("no holder can be bound to a process: {}", made.error().message);
+        return nullptr;
+    }
+    auto guard = flusher_.lock();
+    const std::size_t unproven = (*made)->reopen_all();
+    flusher_.notify(std::move(guard));
+    if (unproven > 0) {
+        spdlog::warn(
+            "holders are kept whose processes could not be found, nor be proven to have ended: "
+            "count={}; 'inoctl holders' lists them, 'inoctl release --all' ends one",
+            unproven);
+    }
+    return std::move(*made);
+}
+
+void Server::await_ended_processes() {
+    if (!processes_) return;
+    if (!ended_processes_.is_open()) {
+        // The event loop closes its own.
+        error_code error;
+        ended_processes_.assign(fcntl(processes_->descriptor(), F_DUPFD_CLOEXEC, 0), error);
+        if (error) {
+            spdlog::warn("ends of processes are only noticed late: {}", error.message());
+            return;
+        }
+    }
+    ended_processes_.async_wait(asio::posix::stream_descriptor::wait_read,
+                                [this](const error_code& error) {
+                                    if (error || stopping_) return;
+                                    auto guard = flusher_.lock();
+                                    processes_->end_overdue();
+                                    flusher_.notify(std::move(guard));
+                                    await_ended_processes();
+                                });
+}
+
+// Under the lock.
+void Server::end_the_gone() {
+    if (processes_) processes_->end_overdue();
+    for (Session& session : sessions_)
+        session.end_if_gone();
 }
 
 bool Server::serve_and_stop() {
@@ -216,12 +282,18 @@ void Server::on_accept(const error_code& error, Protocol::socket socket) {
 // What was taken from the memory budget is the session's from here on, or given back.
 std::shared_ptr<Session> Server::make_session(Protocol::socket socket, Peer peer) {
     try {
-        return std::make_shared<Session>(std::move(socket), dispatcher_.welcome(std::move(peer)),
-                                         context_, sessions_);
+        const PeerSocket at{.socket = socket.native_handle(), .accepted_at = ticks_since_boot()};
+        return std::make_shared<Session>(
+            std::move(socket), dispatcher_.welcome(std::move(peer), at), context_, sessions_);
     } catch (...) {
         allocator_.memory().give(Session::memory_size());
         throw;
     }
+}
+
+std::uint32_t Server::connections_of(std::uint32_t uid) const {
+    const auto counted = context_.count_by_uid.find(uid);
+    return counted != context_.count_by_uid.end() ? counted->second : 0;
 }
 
 void Server::open_session(Protocol::socket socket) {
@@ -232,6 +304,10 @@ void Server::open_session(Protocol::socket socket) {
     }
     if (context_.session_count >= config_.connections_max) {
         refuse(socket, Errc::too_many_connections);
+        return;
+    }
+    if (connections_of(peer->uid) >= dispatcher_.limits_of_user(peer->uid).connections) {
+        send_refusal(socket, Errc::quota_exceeded);
         return;
     }
     if (!allocator_.memory().take(Session::memory_size())) {
@@ -255,11 +331,12 @@ void Server::refuse(Protocol::socket& socket, Errc code) {
 // Answers what was read, then closes; whoever does not read is left behind after a while.
 void Server::begin_stop(Errc reason) {
     if (stopping_) return;
-    stopping_ = true;
+    stopping_ = context_.is_stopping = true;
     sd_notify(0, "STOPPING=1");
     error_code ignored;
     acceptor_.close(ignored);
     signals_.cancel(ignored);
+    ended_processes_.cancel(ignored);
     for (auto session = sessions_.begin(); session != sessions_.end();) {
         (session++)->finish(reason);
     }
@@ -309,6 +386,21 @@ void log_recovery(const Recovery& recovery, const Allocator& allocator, const Co
 static_assert(configured_segment_size_min == segment_size_min);
 static_assert(configured_segment_size_max == segment_size_max);
 
+// None where the kernel does not tell: then nothing that ends with a process or a connection outlasts
+// this life.
+BootId present_boot() {
+    const auto id = boot_id();
+    if (!id) {
+        spdlog::warn("which start of the machine this is cannot be told: {}", id.error().message);
+        return {};
+    }
+    ByteReader in(*id);
+    BootId boot;
+    for (std::uint64_t& word : boot.words)
+        word = in.get<std::uint64_t>();
+    return boot;
+}
+
 Result<AllocatorOptions, Failure> options_of(const Config& config) {
     AllocatorOptions options;
     for (const PoolConfig& pool : config.pools)
@@ -318,6 +410,10 @@ Result<AllocatorOptions, Failure> options_of(const Config& config) {
     const auto id = random_id();
     if (!id) return id.error();
     options.journal.fresh_id = *id;
+    options.boot = present_boot();
+    options.restart_grace_ms = config.restart_grace * 1000;
+    options.holders_max = config.holders_max;
+    options.now = boot_time();
     return options;
 }
 

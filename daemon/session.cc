@@ -4,6 +4,9 @@
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/buffer.hpp>
+#include <poll.h>
+
+#include "daemon/boot_time.h"
 
 namespace inod::daemon {
 
@@ -18,6 +21,7 @@ Session::Session(Socket socket, Client client, SessionContext& context, List& op
       input_(input_memory_, proto::request_size_max) {
     error_code ignored;
     socket_.non_blocking(true, ignored);
+    ++context_.count_by_uid[client_.peer.uid];
     ++context_.session_count;
 }
 
@@ -27,6 +31,8 @@ Session::~Session() {
         DurabilityWaiter::unlink();
     }
     context_.allocator.memory().give(memory_size());
+    const auto counted = context_.count_by_uid.find(client_.peer.uid);
+    if (--counted->second == 0) context_.count_by_uid.erase(counted);
     if (--context_.session_count == 0) context_.on_last_end();
 }
 
@@ -93,6 +99,7 @@ void Session::on_read(const error_code& error, std::size_t size) {
 // Decides what is there. True if it got any further.
 bool Session::decide() {
     auto guard = context_.flusher.lock();
+    context_.allocator.set_time(boot_time());
     const std::size_t pending = input_.pending();
     decide_frames(guard);
     if (outbox_.waits_for() != 0 || undecided_) context_.flusher.await(*this);
@@ -117,7 +124,7 @@ void Session::decide_frames(Flusher::Guard& guard) {
             undecided_ = true;
             return;
         }
-        passed_ = {};
+        context_.dispatcher.drop(passed_);
         refused_ = next == Dispatcher::Next::close;
     }
     if (!refused_ && input_.error() != Errc::ok) {
@@ -185,6 +192,14 @@ void Session::await_writable() {
                                             }));
 }
 
+// Has the holder that ends with the connection end, if the peer has closed it and nobody has noticed.
+void Session::end_if_gone() noexcept {
+    if (!client_.ends_with_it || !socket_.is_open()) return;
+    pollfd asked{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+    const bool is_gone = ::poll(&asked, 1, 0) == 1 && (asked.revents & (POLLHUP | POLLERR)) != 0;
+    if (is_gone) context_.dispatcher.disconnected(client_);
+}
+
 void Session::finish(Errc reason) {
     if (refused_ || read_all_) return;
     if (reason != Errc::ok && outbox_.has_room()) Dispatcher::refuse_stream(reason, outbox_);
@@ -198,6 +213,12 @@ void Session::abort() {
     if (!socket_.is_open()) return;
     error_code ignored;
     socket_.close(ignored);
+    context_.dispatcher.drop(passed_);
+    if (!context_.is_stopping) {
+        auto guard = context_.flusher.lock();
+        context_.dispatcher.disconnected(client_);
+        context_.flusher.notify(std::move(guard));
+    }
     open_.erase(open_.iterator_to(*this));
     self_.reset();  // where nobody else holds the session, this ends it
 }

@@ -17,6 +17,7 @@
 
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/intrusive/list.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "daemon/dispatcher.h"
 #include "daemon/flusher.h"
@@ -35,6 +36,8 @@ struct SessionContext {
     Dispatcher& dispatcher;
     Flusher& flusher;
     std::uint64_t session_count;
+    boost::unordered_flat_map<std::uint32_t, std::uint32_t> count_by_uid;  // of sessions
+    bool is_stopping;                   // connections close because the daemon ends
     std::function<void()> on_last_end;  // called when session_count has come down to 0
 };
 
@@ -64,6 +67,10 @@ public:
 
     // Closes at once.
     void abort();
+
+    // Has the holder that ends with the connection end, if the peer has closed it already. Under the
+    // lock.
+    void end_if_gone() noexcept;
 
     void on_durable() override;
 

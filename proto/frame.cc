@@ -10,15 +10,16 @@
 namespace inod::proto {
 
 std::string_view name(Operation operation) noexcept {
-    static constexpr std::array<std::string_view, 11> names{
-        "none",   "hello", "ping", "allocate", "allocate_at", "release",
-        "lookup", "next",  "list", "pools",    "stats"};
+    static constexpr std::array<std::string_view, 18> names{
+        "none",   "hello",       "ping",    "allocate", "allocate_at", "release",
+        "lookup", "next",        "list",    "pools",    "stats",       "bind",
+        "renew",  "release_all", "holders", "reserve",  "unreserve",   "advance"};
     const auto index = static_cast<std::size_t>(operation);
     return index < names.size() ? names.at(index) : "unknown";
 }
 
-bool takes_descriptor(Operation /*operation*/) noexcept {
-    return false;  // none of this version does
+bool takes_descriptor(Operation operation) noexcept {
+    return operation == Operation::bind;
 }
 
 FrameHeader decode_header(std::span<const std::byte> bytes) noexcept {

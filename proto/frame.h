@@ -42,6 +42,13 @@ enum class Operation : std::uint8_t {
     list = 8,
     pools = 9,
     stats = 10,
+    bind = 11,
+    renew = 12,
+    release_all = 13,
+    holders = 14,
+    reserve = 15,
+    unreserve = 16,
+    advance = 17,
 };
 
 // The operation's name as in the enumeration; "unknown" for a value that is none.
@@ -53,6 +60,7 @@ bool takes_descriptor(Operation operation) noexcept;
 inline constexpr std::uint8_t flag_long = 1U << 0U;        // The operation's long form.
 inline constexpr std::uint8_t flag_extensions = 1U << 1U;  // Extensions follow the body.
 inline constexpr std::uint8_t flag_reply = 1U << 2U;       // In every frame from the daemon.
+inline constexpr std::uint8_t flag_others = 1U << 3U;      // Of release: whoever holds it.
 
 // In `pool` of a stats request: the daemon as a whole. No pool has this index.
 inline constexpr std::uint16_t whole_daemon = 0xffff;

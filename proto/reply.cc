@@ -22,6 +22,7 @@ std::string_view name(PoolPolicy policy) noexcept {
     switch (policy) {
         case PoolPolicy::unique: return "unique";
         case PoolPolicy::cyclic: return "cyclic";
+        case PoolPolicy::lowest: return "lowest";
     }
     return "unknown";
 }
@@ -40,8 +41,22 @@ void get_item(ByteReader& in, LeaseRecord& lease) {
     lease.generation = in.get<std::uint64_t>();
     lease.uid = in.get<std::uint32_t>();
     lease.gid = in.get<std::uint32_t>();
-    // Seven bytes that this version leaves 0 follow.
-    lease.binding = static_cast<Binding>(in.get<std::uint64_t>() & 0xffU);
+    // The binding is the lowest byte.
+    const auto bound = in.get<std::uint64_t>();
+    lease.binding = static_cast<Binding>(bound & 0xffU);
+    lease.holder = bound >> 8U;
+}
+
+void get_item(ByteReader& in, HolderRecord& holder) {
+    holder.holder = in.get<std::uint64_t>();
+    holder.ids = in.get<std::uint64_t>();
+    holder.index = in.get<std::uint32_t>();
+    holder.uid = in.get<std::uint32_t>();
+    holder.gid = in.get<std::uint32_t>();
+    holder.binding = static_cast<Binding>(in.get<std::uint32_t>() & 0xffU);
+    holder.pid = in.get<std::uint32_t>();
+    holder.left_ms = in.get<std::uint64_t>();
+    get_item(in, holder.name);
 }
 
 void get_item(ByteReader& in, PoolEntry& pool) {
@@ -148,6 +163,25 @@ BodyResult get_hello(ByteReader& in) {
     return hello;
 }
 
+BodyResult get_bind(ByteReader& in) {
+    BindReply bind;
+    bind.holder = in.get<std::uint64_t>();
+    const auto key = in.get_bytes(bind.key.size());
+    std::copy(key.begin(), key.end(), bind.key.begin());
+    return bind;
+}
+
+BodyResult get_holders(ByteReader& in) {
+    const auto table = get_table<HolderRecord>(in);
+    if (!table || (table->more && table->items.count() == 0)) return Errc::protocol_violation;
+    std::optional<std::uint32_t> last;
+    for (auto rest = table->items; const auto holder = rest.take();) {
+        if (last && holder->index <= *last) return Errc::protocol_violation;
+        last = holder->index;
+    }
+    return HoldersReply{.more = table->more, .holders = table->items};
+}
+
 BodyResult get_error(ByteReader& in, Errc code) {
     ErrorReply error;
     error.error = Error(code, in.get<std::uint64_t>());
@@ -158,7 +192,14 @@ BodyResult get_error(ByteReader& in, Errc code) {
 BodyResult get_success(ByteReader& in, const FrameHeader& header) {
     switch (header.operation) {
         case Operation::ping:
+        case Operation::renew:
+        case Operation::reserve:
+        case Operation::unreserve:
+        case Operation::advance:
         case Operation::release: return DoneReply{};
+        case Operation::bind: return get_bind(in);
+        case Operation::release_all: return CountReply{.count = in.get<std::uint64_t>()};
+        case Operation::holders: return get_holders(in);
         case Operation::allocate:
         case Operation::allocate_at: return get_lease(in);
         case Operation::lookup:

@@ -20,16 +20,8 @@
 
 namespace inod::proto {
 
-// How a holder's hold ends. A client may meet values of later versions.
-enum class Binding : std::uint8_t {
-    persistent = 1,  // When it is released.
-    connection = 2,  // When its connection ends.
-    process = 3,     // When its process ends.
-    ttl = 4,         // When its time is over.
-};
-
 // The values that PoolSpec has; the daemon's code checks that they are the same.
-enum class PoolPolicy : std::uint8_t { unique = 1, cyclic = 2 };
+enum class PoolPolicy : std::uint8_t { unique = 1, cyclic = 2, lowest = 3 };
 enum class PoolDurability : std::uint8_t { lease = 1, block = 2 };
 
 // The words of the configuration and of inoctl; "unknown" for a value that the enum lacks.
@@ -74,6 +66,7 @@ struct LeaseRecord {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     Binding binding = Binding::persistent;
+    std::uint64_t holder = 0;  // Its number, below 2^56; 0 from a daemon that does not tell.
 
     friend bool operator==(const LeaseRecord&, const LeaseRecord&) = default;
 };
@@ -118,6 +111,48 @@ struct StatsReply {
     friend bool operator==(const StatsReply&, const StatsReply&) = default;
 };
 
+// The answer to bind.
+struct BindReply {
+    std::uint64_t holder = 0;
+    HolderKey key{};  // All zero: none is needed.
+
+    friend bool operator==(const BindReply&, const BindReply&) = default;
+};
+
+// The answer to release_all: how many IDs are free now.
+struct CountReply {
+    std::uint64_t count = 0;
+
+    friend bool operator==(const CountReply&, const CountReply&) = default;
+};
+
+// A holder, as holders lists it.
+struct HolderRecord {
+    std::uint64_t holder = 0;  // its number
+    std::uint64_t ids = 0;     // that it has now, in all pools
+    std::uint32_t index = 0;   // for paging, and for nothing else: later it may be another's
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    Binding binding = Binding::persistent;
+    std::uint32_t pid = 0;  // of one bound to a process, as the daemon sees it
+    // Until it ends if nobody comes: of one with a time limit, and of one that waits for its client.
+    std::uint64_t left_ms = 0;
+    std::string_view name{};
+
+    friend bool operator==(const HolderRecord&, const HolderRecord&) = default;
+};
+
+inline constexpr std::size_t holder_record_size_max = 46 + holder_name_size_max;
+void get_item(ByteReader& in, HolderRecord& holder);
+void put_item(ByteWriter& out, const HolderRecord& holder);
+
+struct HoldersReply {
+    bool more = false;  // There are further holders above the last index here.
+    Packed<HolderRecord> holders;
+
+    friend bool operator==(const HoldersReply&, const HoldersReply&) = default;
+};
+
 // What the daemon says of itself.
 struct HelloReply {
     std::uint16_t version = proto::version;
@@ -143,8 +178,9 @@ struct ErrorReply {
 inline constexpr std::size_t error_text_size_max = 1024;
 
 struct Reply {
-    using Body = std::variant<DoneReply, LeaseReply, LookupReply, LeaseRecord, ListReply,
-                              PoolsReply, StatsReply, HelloReply, ErrorReply>;
+    using Body =
+        std::variant<DoneReply, LeaseReply, LookupReply, LeaseRecord, ListReply, PoolsReply,
+                     StatsReply, HelloReply, ErrorReply, BindReply, CountReply, HoldersReply>;
 
     Operation operation = Operation::none;  // that of the request
     std::uint16_t tag = 0;                  // likewise
@@ -232,6 +268,13 @@ public:
     explicit StatsReplyWriter(std::span<std::byte> memory) noexcept;
     bool add(const Stat& stat) noexcept { return TableWriter::add(stat); }
     std::size_t finish(std::uint16_t tag) noexcept;
+};
+
+class HoldersReplyWriter : public TableWriter {
+public:
+    explicit HoldersReplyWriter(std::span<std::byte> memory) noexcept;
+    bool add(const HolderRecord& holder) noexcept { return TableWriter::add(holder); }
+    std::size_t finish(std::uint16_t tag, bool more) noexcept;
 };
 
 // The table in `hello` is not looked at: it is what was added.

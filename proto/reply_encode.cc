@@ -12,8 +12,19 @@ void put_item(ByteWriter& out, const LeaseRecord& lease) {
     out.put(lease.generation);
     out.put(lease.uid);
     out.put(lease.gid);
-    // The binding, and seven bytes of zero.
-    out.put(std::uint64_t{static_cast<std::uint8_t>(lease.binding)});
+    out.put(lease.holder << 8U | std::uint64_t{static_cast<std::uint8_t>(lease.binding)});
+}
+
+void put_item(ByteWriter& out, const HolderRecord& holder) {
+    out.put(holder.holder);
+    out.put(holder.ids);
+    out.put(holder.index);
+    out.put(holder.uid);
+    out.put(holder.gid);
+    out.put(std::uint32_t{static_cast<std::uint8_t>(holder.binding)});
+    out.put(holder.pid);
+    out.put(holder.left_ms);
+    put_item(out, holder.name);
 }
 
 void put_item(ByteWriter& out, const PoolEntry& pool) {
@@ -83,6 +94,19 @@ void put(ByteWriter& out, const LeaseReply& lease) {
     out.put(lease.generation);
 }
 
+void put(ByteWriter& out, const BindReply& bind) {
+    out.put(bind.holder);
+    out.put_bytes(bind.key);
+}
+
+void put(ByteWriter& out, const CountReply& counted) {
+    out.put(counted.count);
+}
+
+void put(ByteWriter& out, const HoldersReply& table) {
+    put_table(out, table.holders, table.more);
+}
+
 void put(ByteWriter& out, const LookupReply& lookup) {
     out.put(lookup.generation);
     out.put(lookup.uid);
@@ -137,6 +161,15 @@ std::size_t size_of(const PoolsReply& table) {
 std::size_t size_of(const StatsReply& stats) {
     return table_size(stats.stats);
 }
+std::size_t size_of(const BindReply&) {
+    return 24;
+}
+std::size_t size_of(const CountReply&) {
+    return 8;
+}
+std::size_t size_of(const HoldersReply& table) {
+    return table_size(table.holders);
+}
 std::size_t size_of(const HelloReply& hello) {
     return hello_head_size - list_head_size + table_size(hello.table.pools);
 }
@@ -176,6 +209,12 @@ std::size_t reply_size_limit(Operation operation) noexcept {
         case Operation::release:
         case Operation::ping:
         case Operation::allocate:
+        case Operation::renew:
+        case Operation::release_all:
+        case Operation::bind:
+        case Operation::reserve:
+        case Operation::unreserve:
+        case Operation::advance:
         case Operation::allocate_at: return frame_header_size + 24;
         case Operation::lookup:
         case Operation::next: return frame_header_size + lease_record_size;
@@ -207,6 +246,13 @@ StatsReplyWriter::StatsReplyWriter(std::span<std::byte> memory) noexcept
 
 std::size_t StatsReplyWriter::finish(std::uint16_t tag) noexcept {
     return finish_table(memory_, Operation::stats, tag, size_, count_, false);
+}
+
+HoldersReplyWriter::HoldersReplyWriter(std::span<std::byte> memory) noexcept
+    : TableWriter(memory, list_head_size) {}
+
+std::size_t HoldersReplyWriter::finish(std::uint16_t tag, bool more) noexcept {
+    return finish_table(memory_, Operation::holders, tag, size_, count_, more);
 }
 
 HelloReplyWriter::HelloReplyWriter(std::span<std::byte> memory) noexcept

@@ -36,9 +36,44 @@ void put(ByteWriter& out, const HelloRequest& hello) {
 void put(ByteWriter&, const PingRequest&) {}
 void put(ByteWriter&, const PoolsRequest&) {}
 void put(ByteWriter&, const StatsRequest&) {}
+void put(ByteWriter&, const RenewRequest&) {}
 void put(ByteWriter& out, const AllocateRequest& allocate) {
     out.put(allocate.count);
+    if (allocate.align != 1) out.put(allocate.align);
 }
+void put(ByteWriter& out, const ReleaseAllRequest& release) {
+    out.put(release.holder);
+}
+void put(ByteWriter& out, const AdvanceRequest& advance) {
+    out.put(advance.last);
+}
+
+void put_range(ByteWriter& out, Range range) {
+    out.put(range.first);
+    out.put(range.last);
+}
+
+void put(ByteWriter& out, const ReserveRequest& reserve) {
+    put_range(out, reserve.range);
+}
+void put(ByteWriter& out, const UnreserveRequest& unreserve) {
+    put_range(out, unreserve.range);
+}
+
+void put(ByteWriter& out, const HoldersRequest& holders) {
+    out.put(holders.from);
+    out.put(holders.limit);
+}
+
+void put(ByteWriter& out, const BindRequest& bind) {
+    out.put(static_cast<std::uint8_t>(bind.binding));
+    out.put(std::uint8_t{0});
+    out.put(std::uint16_t{0});
+    out.put(bind.ttl_ms);
+    out.put_bytes(bind.key);
+    put_item(out, bind.name);
+}
+
 void put(ByteWriter& out, const LookupRequest& lookup) {
     out.put(lookup.id);
 }
@@ -47,8 +82,7 @@ void put(ByteWriter& out, const NextRequest& next) {
 }
 
 void put(ByteWriter& out, const AllocateAtRequest& allocate) {
-    out.put(allocate.range.first);
-    out.put(allocate.range.last);
+    put_range(out, allocate.range);
 }
 
 bool is_short(const ReleaseRequest& release) {
@@ -74,16 +108,35 @@ void put(ByteWriter& out, const ListRequest& list) {
 }
 
 bool has_long_form(Operation operation) {
-    return operation == Operation::release || operation == Operation::lookup;
+    return operation == Operation::release || operation == Operation::lookup ||
+           operation == Operation::allocate;
 }
 
 bool is_long(const Request::Body& body) {
     if (const auto* const release = std::get_if<ReleaseRequest>(&body)) return !is_short(*release);
+    if (const auto* const allocate = std::get_if<AllocateRequest>(&body)) {
+        return allocate->align != 1;
+    }
     return std::holds_alternative<LookupLeaseRequest>(body);
 }
 
+std::uint8_t flags_of(const Request::Body& body) {
+    const auto* const release = std::get_if<ReleaseRequest>(&body);
+    const bool is_of_others = release != nullptr && release->of_others;
+    return static_cast<std::uint8_t>((is_long(body) ? flag_long : 0U) |
+                                     (is_of_others ? flag_others : 0U));
+}
+
 bool has_pool(Operation operation) {
-    return operation != Operation::hello && operation != Operation::ping;
+    switch (operation) {
+        case Operation::hello:
+        case Operation::ping:
+        case Operation::bind:
+        case Operation::renew:
+        case Operation::release_all:
+        case Operation::holders: return false;
+        default: return true;
+    }
 }
 
 Range get_range(ByteReader& in) {
@@ -112,19 +165,43 @@ BodyResult get_hello(ByteReader& in) {
     return hello;
 }
 
-BodyResult get_release(ByteReader& in, bool long_form) {
-    if (!long_form) {
+BodyResult get_release(ByteReader& in, std::uint8_t flags) {
+    const bool of_others = (flags & flag_others) != 0;
+    if ((flags & flag_long) == 0) {
         const Id id = in.get<Id>();
-        return ReleaseRequest{.range = {id, id}, .generation = 0};
+        return ReleaseRequest{.range = {id, id}, .generation = 0, .of_others = of_others};
     }
     const Range range = get_range(in);
-    return ReleaseRequest{.range = range, .generation = in.get<std::uint64_t>()};
+    return ReleaseRequest{
+        .range = range, .generation = in.get<std::uint64_t>(), .of_others = of_others};
 }
 
 BodyResult get_lookup(ByteReader& in, bool long_form) {
     const Id id = in.get<Id>();
     if (!long_form) return LookupRequest{.id = id};
     return LookupLeaseRequest{.id = id, .generation = in.get<std::uint64_t>()};
+}
+
+BodyResult get_allocate(ByteReader& in, bool long_form) {
+    const auto count = in.get<std::uint64_t>();
+    return AllocateRequest{.count = count, .align = long_form ? in.get<std::uint64_t>() : 1};
+}
+
+BodyResult get_bind(ByteReader& in) {
+    BindRequest bind;
+    bind.binding = static_cast<Binding>(in.get<std::uint8_t>());
+    const bool has_zeros = in.get<std::uint8_t>() == 0 && in.get<std::uint16_t>() == 0;
+    bind.ttl_ms = in.get<std::uint32_t>();
+    const auto key = in.get_bytes(bind.key.size());
+    std::copy(key.begin(), key.end(), bind.key.begin());
+    get_item(in, bind.name);
+    if (!has_zeros) return Errc::body_malformed;
+    return bind;
+}
+
+BodyResult get_holders(ByteReader& in) {
+    const auto from = in.get<std::uint32_t>();
+    return HoldersRequest{.from = from, .limit = in.get<std::uint32_t>()};
 }
 
 BodyResult get_list(ByteReader& in) {
@@ -134,18 +211,26 @@ BodyResult get_list(ByteReader& in) {
     return ListRequest{.from = from, .limit = limit};
 }
 
-BodyResult get_body(ByteReader& in, Operation operation, bool long_form) {
+BodyResult get_body(ByteReader& in, Operation operation, std::uint8_t flags) {
+    const bool long_form = (flags & flag_long) != 0;
     switch (operation) {
         case Operation::hello: return get_hello(in);
         case Operation::ping: return PingRequest{};
-        case Operation::allocate: return AllocateRequest{.count = in.get<std::uint64_t>()};
+        case Operation::allocate: return get_allocate(in, long_form);
         case Operation::allocate_at: return AllocateAtRequest{.range = get_range(in)};
-        case Operation::release: return get_release(in, long_form);
+        case Operation::release: return get_release(in, flags);
         case Operation::lookup: return get_lookup(in, long_form);
         case Operation::next: return NextRequest{.id = in.get<Id>()};
         case Operation::list: return get_list(in);
         case Operation::pools: return PoolsRequest{};
         case Operation::stats: return StatsRequest{};
+        case Operation::bind: return get_bind(in);
+        case Operation::renew: return RenewRequest{};
+        case Operation::release_all: return ReleaseAllRequest{.holder = in.get<std::uint64_t>()};
+        case Operation::holders: return get_holders(in);
+        case Operation::reserve: return ReserveRequest{.range = get_range(in)};
+        case Operation::unreserve: return UnreserveRequest{.range = get_range(in)};
+        case Operation::advance: return AdvanceRequest{.last = in.get<Id>()};
         case Operation::none: break;
     }
     return Error(Errc::operation_unknown, static_cast<std::uint64_t>(operation));
@@ -153,8 +238,9 @@ BodyResult get_body(ByteReader& in, Operation operation, bool long_form) {
 
 // What the header alone tells, once the operation is known.
 bool header_fits(const FrameHeader& header) {
-    const unsigned allowed =
-        flag_extensions | (has_long_form(header.operation) ? unsigned{flag_long} : 0U);
+    const unsigned allowed = flag_extensions |
+                             (has_long_form(header.operation) ? unsigned{flag_long} : 0U) |
+                             (header.operation == Operation::release ? unsigned{flag_others} : 0U);
     return (header.flags & ~allowed) == 0 && header.tag != 0 &&
            (has_pool(header.operation) || header.pool == 0);
 }
@@ -162,13 +248,16 @@ bool header_fits(const FrameHeader& header) {
 // What the body says that no pool could grant.
 Result<> check_values(const Request::Body& body) {
     if (const auto* const allocate = std::get_if<AllocateRequest>(&body)) {
-        if (allocate->count == 0) return Errc::count_zero;
-    } else if (const auto* const claim = std::get_if<AllocateAtRequest>(&body)) {
-        if (claim->range.first > claim->range.last) return Errc::range_reversed;
-    } else if (const auto* const release = std::get_if<ReleaseRequest>(&body)) {
-        if (release->range.first > release->range.last) return Errc::range_reversed;
+        return allocate->count == 0 ? Errc::count_zero : Result<>();
     }
-    return {};
+    return std::visit(
+        [](const auto& b) -> Result<> {
+            if constexpr (requires { b.range; }) {
+                if (b.range.first > b.range.last) return Errc::range_reversed;
+            }
+            return {};
+        },
+        body);
 }
 
 }  // namespace
@@ -176,9 +265,11 @@ Result<> check_values(const Request::Body& body) {
 Operation operation_of(const Request::Body& body) noexcept {
     // In the order of the variant's alternatives.
     static constexpr std::array operations{
-        Operation::hello,   Operation::ping,   Operation::allocate, Operation::allocate_at,
-        Operation::release, Operation::lookup, Operation::lookup,   Operation::next,
-        Operation::list,    Operation::pools,  Operation::stats};
+        Operation::hello,     Operation::ping,        Operation::allocate, Operation::allocate_at,
+        Operation::release,   Operation::lookup,      Operation::lookup,   Operation::next,
+        Operation::list,      Operation::pools,       Operation::stats,    Operation::bind,
+        Operation::renew,     Operation::release_all, Operation::holders,  Operation::reserve,
+        Operation::unreserve, Operation::advance};
     static_assert(operations.size() == std::variant_size_v<Request::Body>);
     return operations.at(body.index());
 }
@@ -194,7 +285,7 @@ bool encode_request(ByteWriter& out, const Request& request) noexcept {
     ByteWriter head(frame);
     head.put(static_cast<std::uint16_t>(size));
     head.put(static_cast<std::uint8_t>(operation_of(request.body)));
-    head.put(is_long(request.body) ? flag_long : std::uint8_t{0});
+    head.put(flags_of(request.body));
     head.put(request.pool);
     head.put(request.tag);
     if (size > out.room()) return false;
@@ -209,8 +300,7 @@ Result<Request> decode_request(std::span<const std::byte> frame) noexcept {
     if (header.size != frame.size()) return Errc::frame_malformed;
 
     ByteReader in(frame.subspan(frame_header_size));
-    const bool long_form = (header.flags & flag_long) != 0;
-    BodyResult body = get_body(in, header.operation, long_form);
+    BodyResult body = get_body(in, header.operation, header.flags);
     if (!body) return body.error();
     if (!header_fits(header) || in.overflowed()) return Errc::body_malformed;
     if ((header.flags & flag_extensions) != 0) {

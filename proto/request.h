@@ -18,6 +18,14 @@
 
 namespace inod::proto {
 
+// How a holder's hold ends. A client may meet values of later versions.
+enum class Binding : std::uint8_t {
+    persistent = 1,  // When it is released.
+    connection = 2,  // When its connection ends.
+    process = 3,     // When its process ends.
+    ttl = 4,         // When its time is over.
+};
+
 // "INOD" in the order of its bytes, at the start of a hello's body.
 inline constexpr std::uint32_t magic = 0x444f'4e49;
 
@@ -43,9 +51,11 @@ struct PingRequest {
     friend bool operator==(const PingRequest&, const PingRequest&) = default;
 };
 
-// `count` IDs in a row, wherever the pool's policy says. At least 1.
+// `count` IDs in a row, wherever the pool's policy says. At least 1. Travels in the short form where any
+// alignment will do.
 struct AllocateRequest {
     std::uint64_t count = 1;
+    std::uint64_t align = 1;  // The first is a multiple of it. At least 1.
 
     friend bool operator==(const AllocateRequest&, const AllocateRequest&) = default;
 };
@@ -62,6 +72,7 @@ struct AllocateAtRequest {
 struct ReleaseRequest {
     Range range{};
     std::uint64_t generation = 0;  // 0: none given, for which only a unique pool releases.
+    bool of_others = false;        // Whoever holds it.
 
     friend bool operator==(const ReleaseRequest&, const ReleaseRequest&) = default;
 };
@@ -106,12 +117,66 @@ struct StatsRequest {
     friend bool operator==(const StatsRequest&, const StatsRequest&) = default;
 };
 
-struct Request {
-    using Body = std::variant<HelloRequest, PingRequest, AllocateRequest, AllocateAtRequest,
-                              ReleaseRequest, LookupRequest, LookupLeaseRequest, NextRequest,
-                              ListRequest, PoolsRequest, StatsRequest>;
+// Acts as this holder from now on, in this connection. One that is there already is found by its name or
+// its process, or by its key; otherwise it is made.
+struct BindRequest {
+    Binding binding = Binding::persistent;  // As received: may be a value that the enum lacks.
+    std::uint32_t ttl_ms = 0;               // Of a ttl holder: 1 and more. Of others 0.
+    HolderKey key{};                        // All zero: none.
+    std::string_view name{};  // At most holder_name_size_max bytes, of persistent and ttl.
 
-    std::uint16_t pool = 0;  // The index from the pool table; 0 in a hello and a ping.
+    friend bool operator==(const BindRequest&, const BindRequest&) = default;
+};
+
+inline constexpr std::size_t holder_name_size_max = 64;
+
+// The holder that the connection acts as lasts its time again.
+struct RenewRequest {
+    friend bool operator==(const RenewRequest&, const RenewRequest&) = default;
+};
+
+// A holder gives back all that it has, and is at its end.
+struct ReleaseAllRequest {
+    std::uint64_t holder = 0;  // 0: the one that the connection acts as.
+
+    friend bool operator==(const ReleaseAllRequest&, const ReleaseAllRequest&) = default;
+};
+
+// The holders with this index and higher ones.
+struct HoldersRequest {
+    std::uint32_t from = 0;
+    std::uint32_t limit = 0;  // 0: as many as fit.
+
+    friend bool operator==(const HoldersRequest&, const HoldersRequest&) = default;
+};
+
+// Takes IDs out of circulation, and gives them back to it.
+struct ReserveRequest {
+    Range range{};
+
+    friend bool operator==(const ReserveRequest&, const ReserveRequest&) = default;
+};
+struct UnreserveRequest {
+    Range range{};
+
+    friend bool operator==(const UnreserveRequest&, const UnreserveRequest&) = default;
+};
+
+// The pool goes on above `last`.
+struct AdvanceRequest {
+    Id last = 0;
+
+    friend bool operator==(const AdvanceRequest&, const AdvanceRequest&) = default;
+};
+
+struct Request {
+    using Body =
+        std::variant<HelloRequest, PingRequest, AllocateRequest, AllocateAtRequest, ReleaseRequest,
+                     LookupRequest, LookupLeaseRequest, NextRequest, ListRequest, PoolsRequest,
+                     StatsRequest, BindRequest, RenewRequest, ReleaseAllRequest, HoldersRequest,
+                     ReserveRequest, UnreserveRequest, AdvanceRequest>;
+
+    std::uint16_t pool = 0;  // The index from the pool table; 0 where the operation has none.
     std::uint16_t tag = 0;   // 1 to 65535; none that is under way on this connection.
     Body body;
 

@@ -18,9 +18,8 @@ constexpr std::size_t records_per_request_max = 3;
 // And what a group's end does: prove_marks().
 constexpr std::size_t records_per_group = 1;
 
-// What a lease and its holder add to a snapshot at most, bytes: a claim, an item with a tag, a holder.
-constexpr std::uint64_t lease_size_max = 128;
-constexpr std::uint64_t holder_size_max = 2 + 2 + 5 + 1 + 5 + 5;
+// What a lease adds to a snapshot at most, bytes: a claim, an item with a tag, a holder without a name.
+constexpr std::uint64_t lease_size_max = 192;
 
 // What holes in a lease of `count` IDs can add: lib/pool/pool_snapshot.cc.
 constexpr std::uint64_t holes_size(std::uint64_t count) {
@@ -53,6 +52,8 @@ Allocator::Allocator(Storage& storage, AllocatorOptions options)
       budget_(options_.memory_max),
       journal_(storage, options_.journal),
       holders_(budget_),
+      tags_(budget_),
+      accounts_(budget_),
       snapshot_writer_(journal_) {
     INOD_ASSERT(raises_per_group(options_.journal.group_size_max) < generations_per_unclean_stop);
     if (options_.witness) witness_.emplace(*options_.witness);
@@ -65,21 +66,30 @@ bool Allocator::has_room() const noexcept {
                              encoded_record_size_max);
 }
 
-Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t count,
-                                  const Holder& holder) {
+Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, const Wish& wish,
+                                  const Asker& asker) {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
+    if (!served_pool->pool.spec().tracking) {
+        return allocate_untracked(guard, *served_pool, index, wish);
+    }
     const std::uint64_t count_max = served_pool->pool.spec().lease_count_max;
-    const auto admitted = admit(holder, std::min(count, count_max));
+    if (auto able = check_means(std::min(wish.count, count_max)); !able) {
+        return refuse<Lease>(*served_pool, index, able.error());
+    }
+    const auto admitted = admit(asker, index, std::min(wish.count, count_max));
     if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
+    const Admission admission(*this, *admitted);
     settle_mark(*served_pool);
-    const auto granted = served_pool->pool.allocate(guard, count, *admitted);
+    const auto granted = served_pool->pool.allocate(guard, wish, *admitted);
     if (!granted && granted.error().code == Errc::block_pending) {
         return await_mark(*served_pool, index, granted.error());
     }
     if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
 
     resize_grown(*served_pool);
+    accounts_.change(index, asker.uid, granted->growth);
+    record_holder(*admitted);
     const Range range = granted->lease.range;
     if (granted->mark) record_mark(*served_pool, index, *granted->mark);
     if (!served_pool->pool.records_leases()) {
@@ -92,17 +102,44 @@ Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, std::uint64_t
                               .raised_generation = granted->raised_generation});
 }
 
+// Nobody holds it, and nothing more is needed for it ever again.
+Answer<Lease> Allocator::allocate_untracked(GuardRef guard, ServedPool& served_pool,
+                                            PoolIndex index, const Wish& wish) {
+    if (journal_.sealed()) return refuse<Lease>(served_pool, index, Errc::journal_sealed);
+    settle_mark(served_pool);
+    const auto granted = served_pool.pool.allocate(guard, wish, 0);
+    if (!granted && granted.error().code == Errc::block_pending) {
+        return await_mark(served_pool, index, granted.error());
+    }
+    if (!granted) return refuse<Lease>(served_pool, index, granted.error());
+    const Range range = granted->lease.range;
+    if (granted->mark) record_mark(served_pool, index, *granted->mark);
+    if (!served_pool.pool.records_leases()) {
+        return {granted->lease, mark_lsn(served_pool, range.last)};
+    }
+    return recorded(
+        served_pool, index, *granted,
+        Passed{.pool = index, .range = range, .raised_generation = granted->raised_generation});
+}
+
 Answer<Lease> Allocator::allocate_at(GuardRef guard, PoolIndex index, Range range,
-                                     const Holder& holder) {
+                                     const Asker& asker) {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     const std::uint64_t count_max = served_pool->pool.spec().lease_count_max;
     const std::uint64_t span = range.first <= range.last ? range.span() : 0;
-    const auto admitted = admit(holder, std::min(span, count_max - 1) + 1);
+    if (auto able = check_means(std::min(span, count_max - 1) + 1); !able) {
+        return refuse<Lease>(*served_pool, index, able.error());
+    }
+    const auto admitted = admit(asker, index, std::min(span, count_max - 1) + 1);
     if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
-    const auto granted = served_pool->pool.allocate_at(guard, range, *admitted);
+    const Admission admission(*this, *admitted);
+    const auto granted =
+        served_pool->pool.allocate_at(guard, range, *admitted, asker.takes_reserved);
     if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
     resize_grown(*served_pool);
+    accounts_.change(index, asker.uid, granted->growth);
+    record_holder(*admitted);
     return recorded(*served_pool, index, *granted,
                     Claimed{.pool = index,
                             .range = range,
@@ -111,19 +148,52 @@ Answer<Lease> Allocator::allocate_at(GuardRef guard, PoolIndex index, Range rang
 }
 
 Answer<void> Allocator::release(PoolIndex index, Range range, std::uint64_t generation,
-                                const Holder& holder) noexcept {
+                                const Asker& asker) noexcept {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     if (journal_.sealed()) return refuse<void>(*served_pool, index, Errc::journal_sealed);
     // Somebody who never held anything is nobody's holder: an index that no tag has.
-    const auto nobody = static_cast<HolderIndex>(holders_.size());
-    const auto released =
-        served_pool->pool.release(range, generation, holders_.find(holder).value_or(nobody));
+    const HolderIndex own = find_holder(asker).value_or(holders_.index_end());
+    const auto whose = asker.releases_for_others ? std::nullopt : std::optional(own);
+    const auto released = release_parts(*served_pool, index, range, generation, whose);
     if (!released) return refuse<void>(*served_pool, index, released.error());
     resize_shrunk(*served_pool);
     const bool recorded = *released;
     if (!recorded) return {.result = {}};
-    return {{}, change(index, range, Released{.pool = index, .range = range})};
+    const std::uint64_t rest_ms = served_pool->pool.rest_ms();
+    if (rest_ms == 0) return {{}, change(index, range, Released{.pool = index, .range = range})};
+    return {{},
+            change(index, range,
+                   Rested{.pool = index, .range = range, .at = now_, .rest_ms = rest_ms})};
+}
+
+// Of one holder at once; of whomever part by part, each off its holder's account. All of it or nothing.
+Result<bool> Allocator::release_parts(ServedPool& served_pool, PoolIndex index, Range range,
+                                      std::uint64_t generation,
+                                      std::optional<HolderIndex> whose) noexcept {
+    Pool& pool = served_pool.pool;
+    const TagCount before = pool.live_count();
+    if (whose) {
+        const auto released = pool.release(range, generation, whose);
+        if (released) charge(served_pool, index, *whose, before);
+        return released;
+    }
+    if (auto may = pool.check_release(range, generation, whose); !may) return may;
+    bool any_recorded = false;
+    for (Id id = range.first;;) {
+        const TagCount before_part = pool.live_count();
+        const LiveRun run = *pool.lookup(id, 0);
+        const Range part{id, std::min(run.range.last, range.last)};
+        any_recorded = *pool.release(part, generation, run.holder) || any_recorded;
+        charge(served_pool, index, run.holder, before_part);
+        if (part.last == range.last) return any_recorded;
+        id = part.last + 1;
+    }
+}
+
+void Allocator::charge(ServedPool& served_pool, PoolIndex index, HolderIndex holder,
+                       const TagCount& before) noexcept {
+    accounts_.change(index, holders_[holder].uid, served_pool.pool.live_count() - before);
 }
 
 Answer<Held> Allocator::lookup(PoolIndex index, Id id, std::uint64_t generation) noexcept {
@@ -132,8 +202,9 @@ Answer<Held> Allocator::lookup(PoolIndex index, Id id, std::uint64_t generation)
     ++served_pool->lookups;
     const Lsn wait_for = last_change(*served_pool, index, id);
     const auto found = served_pool->pool.lookup(id, generation);
-    if (!found) return {found.error(), wait_for};
-    return {held(*found), wait_for};
+    if (found) return {held(*found), wait_for};
+    const bool is_free = found.error().code != Errc::stale_generation;
+    return {found.error(), is_free ? last_change_of_free(*served_pool, index, id) : wait_for};
 }
 
 Answer<Held> Allocator::next(PoolIndex index, Id id) noexcept {
@@ -141,6 +212,9 @@ Answer<Held> Allocator::next(PoolIndex index, Id id) noexcept {
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     ++served_pool->lookups;
     const auto found = served_pool->pool.next(id);
+    if (!found && found.error().code == Errc::sweep_pending) {
+        return refuse<Held>(*served_pool, index, found.error());
+    }
     if (!found) return {found.error(), unless_durable(journal_.last_lsn())};
     return {held(*found), unless_durable(journal_.last_lsn())};
 }
@@ -158,17 +232,10 @@ Allocator::ServedPool* Allocator::served(PoolIndex index) noexcept {
     return pools_[index].get();
 }
 
-// The index of a holder who is to get `count` IDs more. May anybody?
-Result<HolderIndex> Allocator::admit(const Holder& holder, std::uint64_t count) {
+// May anybody get `count` IDs more?
+Result<> Allocator::check_means(std::uint64_t count) noexcept {
     if (journal_.sealed()) return Errc::journal_sealed;
-    if (auto set_aside = set_space_aside(count); !set_aside) return set_aside.error();
-    if (const auto known = holders_.find(holder)) return *known;
-    const auto added = holders_.add(holder);
-    if (!added) return added;
-    append(HolderDefined{.index = *added, .holder = holder});
-    // Naming one of them may take a byte more now.
-    if (std::has_single_bit(holders_.size())) resize_all();
-    return added;
+    return set_space_aside(count);
 }
 
 void Allocator::resize_all() noexcept {
@@ -181,6 +248,10 @@ Result<> Allocator::set_space_aside(std::uint64_t count) noexcept {
     StateSize wanted = state_size();
     wanted.kept += lease_size_max;
     wanted.holes += holes_size(count);
+    return set_space_aside_for(wanted);
+}
+
+Result<> Allocator::set_space_aside_for(const StateSize& wanted) noexcept {
     if (journal_.has_space_for(wanted)) [[likely]]
         return {};
     if (!journal_.has_space()) {
@@ -194,14 +265,13 @@ Result<> Allocator::set_space_aside(std::uint64_t count) noexcept {
 }
 
 StateSize Allocator::state_size() const noexcept {
-    return {.kept = saved_size_.kept + holders_.size() * holder_size_max,
-            .holes = saved_size_.holes};
+    return {.kept = saved_size_.kept + holders_.saved_size(), .holes = saved_size_.holes};
 }
 
 // A pool has more in it: so it takes more in a snapshot. Where it came to join what was apart, not less:
 // what lies apart in a bitmap takes no more than what does not.
 void Allocator::resize_grown(ServedPool& served_pool) noexcept {
-    const SavedSize said = served_pool.pool.saved_size(holders_.size());
+    const SavedSize said = served_pool.pool.saved_size(holders_.index_end());
     const std::uint64_t kept =
         std::max(served_pool.saved_size.kept, said.kept - std::min(said.kept, served_pool.spared));
     served_pool.spared = said.kept - std::min(said.kept, kept);
@@ -211,7 +281,7 @@ void Allocator::resize_grown(ServedPool& served_pool) noexcept {
 // A pool has less in it. It may consist of more pieces now, and a pool says what those take each by
 // itself; but what holes can make of it was counted before they were there.
 void Allocator::resize_shrunk(ServedPool& served_pool) noexcept {
-    const SavedSize said = served_pool.pool.saved_size(holders_.size());
+    const SavedSize said = served_pool.pool.saved_size(holders_.index_end());
     const SavedSize& before = served_pool.saved_size;
     const std::uint64_t holes_made = before.holes - std::min(before.holes, said.holes);
     const std::uint64_t kept = std::min(said.kept, before.kept + holes_made);
@@ -283,6 +353,11 @@ Lsn Allocator::last_change(ServedPool& served_pool, PoolIndex index, Id id) cons
     return std::max(recorded, mark_lsn(served_pool, id));
 }
 
+// Likewise of one that is free, perhaps because its holder ended.
+Lsn Allocator::last_change_of_free(ServedPool& served_pool, PoolIndex index, Id id) const noexcept {
+    return std::max(last_change(served_pool, index, id), unless_durable(last_end_lsn_));
+}
+
 Lsn Allocator::append(const Record& record) noexcept {
     std::array<std::byte, encoded_record_size_max> memory;
     ByteWriter out(memory);
@@ -297,18 +372,26 @@ Lsn Allocator::change(PoolIndex pool, Range range, const Record& record) noexcep
 }
 
 // A refusal that names an ID tells what became of that ID, so it waits for that ID's last change.
-template <class T>
-Answer<T> Allocator::refuse(ServedPool& served_pool, PoolIndex index, const Error& error) noexcept {
-    if (error.code == Errc::block_pending) return {error, 0};  // nobody was refused anything yet
+Lsn Allocator::count_refusal(ServedPool& served_pool, PoolIndex index,
+                             const Error& error) noexcept {
+    // Nobody was refused anything yet.
+    if (error.code == Errc::block_pending) return 0;
+    if (error.code == Errc::sweep_pending) {
+        served_pool.awaits_sweep = sweep_due_ = true;
+        return 0;
+    }
     ++served_pool.refusals;
     switch (error.code) {
+        case Errc::released:
+        case Errc::never_allocated: return last_change_of_free(served_pool, index, error.detail);
         case Errc::id_taken:
         case Errc::id_burned:
-        case Errc::released:
-        case Errc::never_allocated:
-        case Errc::not_holder: return {error, last_change(served_pool, index, error.detail)};
-        case Errc::stale_generation: return {error, unless_durable(journal_.last_lsn())};
-        default: return {error, 0};
+        case Errc::id_reserved:
+        case Errc::id_resting:
+        case Errc::not_reserved:
+        case Errc::not_holder: return last_change(served_pool, index, error.detail);
+        case Errc::stale_generation: return unless_durable(journal_.last_lsn());
+        default: return 0;
     }
 }
 

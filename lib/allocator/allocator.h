@@ -1,6 +1,7 @@
 // All pools and their journal as one machine: it recovers, decides requests, records what they
 // change, and says what each answer has to wait for. Given the same storage and the same calls it
-// does the same: it has no thread, no socket and no clock.
+// does the same: it has no thread, no socket and no clock, and makes no secrets: what time it is, and
+// what nobody can guess, it is told.
 //
 // Life: construct, recover() once, then requests and flushes in any order, close() at the end. Or,
 // for tools that only look: construct, load() once, then what is const.
@@ -14,12 +15,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "lib/allocator/accounts.h"
 #include "lib/allocator/holders.h"
 #include "lib/allocator/pending_changes.h"
 #include "lib/allocator/snapshot_writer.h"
@@ -41,6 +44,42 @@ struct AllocatorOptions {
     // Without one, nobody notices that an old copy of the store was put back. With one, what the
     // journal says of machine, vm and has_witness is from here.
     std::optional<WitnessPlace> witness{};
+    // Which start of the machine it is, and how long that is ago. Where it is another than the journal
+    // tells of, or none, processes and connections of then are gone.
+    BootId boot{};
+    BootTime now = 0;
+    // How long a holder that is bound to a connection waits for its client when the daemon was started
+    // again, and one with a time limit at least, milliseconds.
+    std::uint32_t restart_grace_ms = 10'000;
+    std::uint32_t holders_max = 1'000'000;  // of all users together
+};
+
+// On whose behalf something is asked.
+struct Asker {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    // The holder that the connection acts as; none: the user's own persistent one that has no name.
+    std::optional<HolderRef> acts_as{};
+    bool releases_for_others = false;
+    bool takes_reserved = false;
+    Quota quota{};  // what he may have of the pool
+    std::uint32_t holders_max = std::numeric_limits<std::uint32_t>::max();  // and how many holders
+};
+
+// What a holder is to be like. Of a user's own that is there already, it is that one.
+struct BindRequest {
+    Binding binding = Binding::persistent;
+    std::string_view name{};    // of a persistent one, or of one with a time limit; may be empty
+    HolderKey key{};            // not none: the one that has this key, and no other
+    HolderKey secret{};         // for a new one that is known by a key: what nobody can guess
+    ProcessIdentity process{};  // of one bound to a process
+    std::uint32_t ttl_ms = 0;   // of one with a time limit: 1 and more
+};
+
+// What a connection acts as now.
+struct Bound {
+    HolderRef ref;
+    HolderKey key;  // none where the user, or the process, is proof enough
 };
 
 // What a request came to, and the LSN that must become durable before anybody may hear of it: 0 if
@@ -105,14 +144,59 @@ public:
     // where there is no mark from an earlier run to go on below, and where more is asked for all at once
     // than ever before in this run. It cannot go on for long: what waits counts as demand, and the next
     // move of the mark has room for four times that.
-    Answer<Lease> allocate(GuardRef guard, PoolIndex index, std::uint64_t count,
-                           const Holder& holder);
-    Answer<Lease> allocate_at(GuardRef guard, PoolIndex index, Range range, const Holder& holder);
+    //
+    // allocate() and next() fail with sweep_pending, of which nobody else may hear either, where much of
+    // what holders left behind at their end is in the way: whoever asks then asks again after sweep().
+    //
+    // What acts as a holder that has come to its end fails with holder_ended.
+    Answer<Lease> allocate(GuardRef guard, PoolIndex index, const Wish& wish, const Asker& asker);
+    Answer<Lease> allocate_at(GuardRef guard, PoolIndex index, Range range, const Asker& asker);
     Answer<void> release(PoolIndex index, Range range, std::uint64_t generation,
-                         const Holder& holder) noexcept;
+                         const Asker& asker) noexcept;
     [[nodiscard]] Answer<Held> lookup(PoolIndex index, Id id, std::uint64_t generation) noexcept;
     // Its answer tells of everything from `id` on, so it waits for all that was recorded so far.
     [[nodiscard]] Answer<Held> next(PoolIndex index, Id id) noexcept;
+
+    // Requests about holders (allocator_holders.cc).
+
+    // A holder for the asker to act as. Errors: journal_sealed, no_space, block_pending, out_of_memory;
+    //   holder_unknown (none of this user has that key); holder_invalid (a name, a time limit or a
+    //   binding that no holder can have).
+    Answer<Bound> bind(const Asker& asker, const BindRequest& request);
+    // A holder with a time limit begins it anew; any other stays as it is. Errors: holder_ended.
+    Answer<void> renew(const HolderRef& ref) noexcept;
+    // A holder is at its end: its connection has closed, its process has ended, or somebody who may says
+    // so. All that it held is free, as one record. Of one that is gone already nothing happens. Where the
+    // journal has no room for the record it is done after the next flush, and acts as done before.
+    void end(const HolderRef& ref) noexcept;
+    // The same for somebody who waits for it, with what it held. Requires has_room(). Error:
+    // holder_unknown.
+    Answer<std::uint64_t> release_all(const HolderRef& ref) noexcept;
+    // What must be durable before anybody may hear of all that is so now; 0: nothing.
+    [[nodiscard]] Lsn recorded_lsn() const noexcept { return unless_durable(journal_.last_lsn()); }
+    // What a user has of a pool, all his holders together.
+    [[nodiscard]] TagCount account(PoolIndex pool, std::uint32_t uid) const noexcept {
+        return accounts_.of(pool, uid);
+    }
+    // What a holder has, all pools together.
+    [[nodiscard]] TagCount holdings(HolderIndex index) const noexcept;
+
+    // What time it is: holders whose time is over come to their end, as far as the journal has room for it.
+    void set_time(BootTime now) noexcept;
+    // When set_time() will have something to do.
+    [[nodiscard]] std::optional<BootTime> next_deadline() const noexcept {
+        return holders_.next_deadline();
+    }
+    // What ended holders have left behind in the trees is swept out, in slices of about half a
+    // millisecond.
+    [[nodiscard]] bool wants_sweep() const noexcept { return sweep_due_; }
+    void sweep() noexcept;
+
+    // Requests of administrators (allocator_admin.cc): as in lib/pool/pool.h, and journal_sealed; reserve()
+    // also no_space and block_pending.
+    Answer<void> reserve(GuardRef guard, PoolIndex index, Range range);
+    Answer<void> unreserve(GuardRef guard, PoolIndex index, Range range);
+    Answer<void> advance(PoolIndex index, Id last) noexcept;
 
     // An administrator adopted an old copy of the state, see lib/pool/pool.h: all pools, or one.
     // Requires has_room(). Belongs between recover() and the first request, with a flush behind it.
@@ -148,7 +232,7 @@ public:
     [[nodiscard]] const Pool& any_pool(PoolIndex index) const noexcept { return pool_at(index); }
     // One more than the highest index of any pool.
     [[nodiscard]] std::size_t pool_index_end() const { return pools_.size(); }
-    // All that ever held something.
+    // All that there are, those included that hold nothing.
     [[nodiscard]] const Holders& holders() const noexcept override { return holders_; }
     // Names of pools that the journal has and the configuration does not: kept, not served.
     [[nodiscard]] std::vector<std::string> dormant_pools() const;
@@ -167,8 +251,10 @@ private:
     class Recoverer;
 
     struct ServedPool {
-        ServedPool(const PoolSpec& spec, MemoryBudget& budget, bool is_configured)
-            : pool(spec, budget), configured(is_configured) {}
+        ServedPool(const PoolSpec& spec, PoolIndex index, Allocator& of, bool is_configured)
+            : pool(spec, index, of.tags_, of.budget_, of.now_), configured(is_configured) {}
+
+        [[nodiscard]] bool wants_sweep() const noexcept;
 
         Pool pool;
         bool configured;
@@ -181,10 +267,30 @@ private:
         // How far it may come before the witness is to be written; none: not at all.
         std::optional<std::uint64_t> mark_limit = ~std::uint64_t{0};   // marks, or generations
         std::optional<std::uint64_t> claim_limit = ~std::uint64_t{0};  // claims
+        bool awaits_sweep = false;  // somebody was told sweep_pending
         std::uint64_t lookups = 0;
         std::uint64_t refusals = 0;
     };
+    // A holder that is to get something: pinned meanwhile. One that was made for it and got nothing goes
+    // again.
+    class Admission {
+    public:
+        Admission(Allocator& allocator, HolderIndex index) : allocator_(allocator), index_(index) {
+            allocator.holders_.pin(index);
+        }
+        Admission(const Admission&) = delete;
+        Admission& operator=(const Admission&) = delete;
+        ~Admission();
+        [[nodiscard]] HolderIndex holder() const { return index_; }
 
+    private:
+        Allocator& allocator_;
+        const HolderIndex index_;
+    };
+
+    [[nodiscard]] Booted booted() const noexcept override {
+        return {.boot = boot_, .next_holder = holders_.next_id(), .now = now_};
+    }
     [[nodiscard]] std::size_t pool_count() const noexcept override { return pools_.size(); }
     [[nodiscard]] const Pool& pool_at(std::size_t index) const noexcept override {
         return pools_[index]->pool;
@@ -192,8 +298,23 @@ private:
 
     ServedPool* served(PoolIndex index) noexcept;
     [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
-    Result<HolderIndex> admit(const Holder& holder, std::uint64_t count);
+    Result<> check_means(std::uint64_t count) noexcept;
+    Result<HolderIndex> admit(const Asker& asker, PoolIndex pool, std::uint64_t count);
+    // The change that something made to a pool is one of this holder's account.
+    void charge(ServedPool& served, PoolIndex pool, HolderIndex holder,
+                const TagCount& before) noexcept;
+    Result<bool> release_parts(ServedPool& served, PoolIndex pool, Range range,
+                               std::uint64_t generation, std::optional<HolderIndex> whose) noexcept;
+    [[nodiscard]] std::optional<HolderIndex> find_holder(const Asker& asker) const noexcept;
+    Result<HolderIndex> make_holder(std::uint32_t holders_max, const Holder& holder);
+    void record_holder(HolderIndex index) noexcept;
+    Answer<Lease> allocate_untracked(GuardRef guard, ServedPool& served, PoolIndex index,
+                                     const Wish& wish);
+    Result<HolderIndex> find_bound(const Asker& asker, const BindRequest& request);
+    TagCount end_now(HolderIndex index) noexcept;
+    void end_pending() noexcept;
     Result<> set_space_aside(std::uint64_t count) noexcept;
+    Result<> set_space_aside_for(const StateSize& wanted) noexcept;
     void resize_grown(ServedPool& served) noexcept;
     void resize_shrunk(ServedPool& served) noexcept;
     void set_saved_size(ServedPool& served, const SavedSize& size) noexcept;
@@ -207,10 +328,16 @@ private:
                            const Record& record) noexcept;
     [[nodiscard]] Lsn mark_lsn(ServedPool& served, Id id) const noexcept;
     [[nodiscard]] Lsn last_change(ServedPool& served, PoolIndex index, Id id) const noexcept;
+    [[nodiscard]] Lsn last_change_of_free(ServedPool& served, PoolIndex index,
+                                          Id id) const noexcept;
     Lsn append(const Record& record) noexcept;
     Lsn change(PoolIndex pool, Range range, const Record& record) noexcept;
+    // Counts a refusal. Returns what it has to wait for.
+    Lsn count_refusal(ServedPool& served, PoolIndex index, const Error& error) noexcept;
     template <class T>
-    Answer<T> refuse(ServedPool& served, PoolIndex index, const Error& error) noexcept;
+    Answer<T> refuse(ServedPool& served, PoolIndex index, const Error& error) noexcept {
+        return {error, count_refusal(served, index, error)};
+    }
     [[nodiscard]] Held held(const LiveRun& run) const;
     Result<std::uint64_t, Failure> ask_witness(const Recovery& found);
     Result<void, Failure> begin_witness(const Recovery& recovery);
@@ -228,6 +355,8 @@ private:
     MemoryBudget budget_;
     Journal journal_;
     Holders holders_;
+    Tags tags_;
+    Accounts accounts_;
     PendingChanges pending_;
     std::vector<std::unique_ptr<ServedPool>> pools_;  // by PoolIndex
     SavedSize saved_size_;                            // of all pools
@@ -243,6 +372,10 @@ private:
     SnapshotWriter snapshot_writer_;
     bool snapshot_requested_ = false;
     std::optional<SnapshotPosition> cut_snapshot_;  // where the life before stopped in one
+    BootId boot_{};                                 // that the journal tells of
+    BootTime now_ = 0;
+    Lsn last_end_lsn_ = 0;    // of the last record that a holder ended
+    bool sweep_due_ = false;  // of some pool
     std::optional<StoreWitness> witness_;
     std::vector<PoolMark> marks_;    // as the witness was told last; never grows after recover()
     bool is_witness_begun_ = false;  // it knows of this run

@@ -1,15 +1,27 @@
-// The holders that ever held something, each with an index by which pools and the journal name it.
+// The holders that there are, each with an index by which pools and the journal name it, and with an ID
+// that no other ever has.
 //
-// A holder keeps its index for good; indexes are given in order, 0, 1, 2 and so on.
+// A holder that is found again by who it is: a persistent one by its user and name, one bound to a process
+// by its user and process, one with a time limit by its user and name, if it has one. Any other is found
+// by its key alone, which has its index in it.
+//
+// Memory: 64 bytes for a holder, 12 for one that is found by who it is, 64 for a deadline, 80 for a name
+// or a process.
 //
 // Thread safety: none of its own; the allocator's lock guards it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
-#include <vector>
+#include <set>
+#include <string>
+#include <utility>
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
@@ -17,27 +29,162 @@
 
 namespace inod {
 
+// A holder as whoever acts as it remembers it: by the time it is used, the index may be another's.
+struct HolderRef {
+    HolderIndex index = 0;
+    HolderId id = 0;
+
+    friend bool operator==(const HolderRef&, const HolderRef&) = default;
+};
+
 class Holders {
 public:
-    explicit Holders(MemoryBudget& budget) : budget_(budget) {}
+    explicit Holders(MemoryBudget& budget);
     Holders(const Holders&) = delete;
     Holders& operator=(const Holders&) = delete;
     ~Holders();
 
+    // The one that is the same: by binding, UID, and name or process.
     [[nodiscard]] std::optional<HolderIndex> find(const Holder& holder) const noexcept;
+    // The one whose key it is.
+    [[nodiscard]] std::optional<HolderIndex> find(const HolderKey& key) const noexcept;
+    // The one with this ID. Goes over all of them.
+    [[nodiscard]] std::optional<HolderIndex> find_id(HolderId id) const noexcept;
+    [[nodiscard]] bool contains(HolderIndex index) const noexcept {
+        return index < entries_.size() && entries_[index].id != 0;
+    }
+    [[nodiscard]] bool contains(const HolderRef& ref) const noexcept {
+        return contains(ref.index) && entries_[ref.index].id == ref.id;
+    }
 
-    // Gives a holder that has none the next index. Fails with out_of_memory.
-    Result<HolderIndex> add(const Holder& holder);
+    // Gives a holder that has none an index, and the next ID. Its key gets the index into it. Fails with
+    // out_of_memory.
+    Result<HolderIndex> add(Holder holder);
+    // Puts one where it was: recovery. False, and nothing has changed, if the index or who it is has
+    // another already.
+    Result<bool> restore(HolderIndex index, const Holder& holder);
+    void remove(HolderIndex index) noexcept;
 
-    [[nodiscard]] std::size_t size() const { return holders_.size(); }
-    // Requires index < size().
-    [[nodiscard]] const Holder& operator[](HolderIndex index) const { return holders_[index]; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    // How many this user has.
+    [[nodiscard]] std::uint32_t count_of(std::uint32_t uid) const noexcept {
+        const auto counted = counts_.find(uid);
+        return counted != counts_.end() ? counted->second : 0;
+    }
+    // One more than the highest index that any has.
+    [[nodiscard]] HolderIndex index_end() const noexcept {
+        return static_cast<HolderIndex>(entries_.size());
+    }
+    // Requires contains(index). The name is good until the holder is removed.
+    [[nodiscard]] Holder operator[](HolderIndex index) const noexcept;
+    [[nodiscard]] HolderId id(HolderIndex index) const noexcept { return entries_[index].id; }
+
+    // Has a record told of it? Until then it is only in memory.
+    [[nodiscard]] bool is_recorded(HolderIndex index) const noexcept {
+        return entries_[index].is_recorded;
+    }
+    void set_recorded(HolderIndex index) noexcept { entries_[index].is_recorded = true; }
+
+    // While somebody asks on behalf of a holder and may give up the lock, it is pinned, and not removed.
+    void pin(HolderIndex index) noexcept { ++entries_[index].pins; }
+    void unpin(HolderIndex index) noexcept { --entries_[index].pins; }
+    [[nodiscard]] bool is_pinned(HolderIndex index) const noexcept {
+        return entries_[index].pins > 0;
+    }
+
+    // One that is to end as soon as it can be recorded. Nobody acts as it any more.
+    void queue_end(HolderIndex index) noexcept;
+    [[nodiscard]] bool is_ending(HolderIndex index) const noexcept {
+        return entries_[index].is_ending;
+    }
+    // The first of those that are not pinned, which leaves the queue.
+    std::optional<HolderIndex> take_ending() noexcept;
+
+    // Deadlines: of those with a time limit, and of those that wait for their client.
+
+    // Sees to it that set_deadline() of this holder cannot fail. Fails with out_of_memory.
+    Result<> prepare_deadline(HolderIndex index);
+    // Requires prepare_deadline(), once for a holder.
+    void set_deadline(HolderIndex index, BootTime deadline) noexcept;
+    // It waits for nothing any more.
+    void clear_deadline(HolderIndex index) noexcept;
+    // When it ends if nobody comes before; nothing if it waits for nobody.
+    [[nodiscard]] std::optional<BootTime> deadline(HolderIndex index) const noexcept {
+        const Entry& entry = entries_[index];
+        const bool is_due = entry.has_deadline && entry.deadline != none_due;
+        return is_due ? std::optional(entry.deadline) : std::nullopt;
+    }
+    [[nodiscard]] std::optional<BootTime> next_deadline() const noexcept;
+    // One whose deadline is not after `now`.
+    [[nodiscard]] std::optional<HolderIndex> find_overdue(BootTime now) const noexcept;
+
+    [[nodiscard]] HolderId next_id() const noexcept { return next_id_; }
+    void skip_ids_below(HolderId id) noexcept { next_id_ = std::max(next_id_, id); }
+
+    // Bytes that all take in a snapshot at most.
+    [[nodiscard]] std::uint64_t saved_size() const noexcept { return saved_size_; }
 
 private:
+    static constexpr HolderIndex none = ~HolderIndex{0};
+
+    struct More {
+        std::string name;
+        ProcessIdentity process;
+    };
+    struct Entry {
+        HolderId id = 0;  // 0: there is none here
+        HolderKey key;
+        std::uint32_t uid = 0;
+        std::uint32_t gid = 0;
+        std::uint32_t ttl_ms = 0;
+        Binding binding = Binding::persistent;
+        bool is_recorded = false;
+        bool is_ending = false;
+        std::uint16_t pins = 0;
+        bool has_deadline = false;  // it has a node in deadlines_
+        BootTime deadline = 0;      // none_due: it waits for nothing
+        std::unique_ptr<More> more;
+        HolderIndex next = none;  // of those that are spare, or that are to end
+    };
+    struct SameHash;
+    struct SameAs;
+    using Identities = boost::unordered_flat_set<HolderIndex, SameHash, SameAs>;
+    struct SameHash {
+        using is_transparent = void;
+        const Holders* holders;
+        std::size_t operator()(HolderIndex index) const noexcept;
+        std::size_t operator()(const Holder& holder) const noexcept;
+    };
+    struct SameAs {
+        using is_transparent = void;
+        const Holders* holders;
+        bool operator()(HolderIndex a, HolderIndex b) const noexcept { return a == b; }
+        bool operator()(HolderIndex index, const Holder& holder) const noexcept;
+        bool operator()(const Holder& holder, HolderIndex index) const noexcept {
+            return (*this)(index, holder);
+        }
+    };
+    static constexpr BootTime none_due = ~BootTime{0};
+
+    [[nodiscard]] static bool has_identity(const Holder& holder) noexcept;
+    Result<> make_entries(std::size_t count);
+    Result<> put(HolderIndex index, const Holder& holder);
+    void unlink(HolderIndex& first, HolderIndex index) noexcept;
+    void insert_identity(HolderIndex index);
+    void uncount(std::uint32_t uid) noexcept;
+    void move_deadline(HolderIndex index, BootTime deadline) noexcept;
+
     MemoryBudget& budget_;
     std::uint64_t budgeted_ = 0;
-    std::vector<Holder> holders_;
-    boost::unordered_flat_map<std::uint64_t, HolderIndex> indexes_;  // by binding and UID
+    std::deque<Entry> entries_;
+    HolderIndex spare_ = none;   // the first of the entries that are no holder's
+    HolderIndex ending_ = none;  // the first of those that are to end
+    Identities identities_;
+    std::set<std::pair<BootTime, HolderIndex>> deadlines_;
+    std::size_t size_ = 0;
+    boost::unordered_flat_map<std::uint32_t, std::uint32_t> counts_;  // by UID
+    HolderId next_id_ = 1;
+    std::uint64_t saved_size_ = 0;
 };
 
 }  // namespace inod

@@ -16,6 +16,7 @@ public:
 
     Result<void, Failure> snapshot_begin() override {
         restoring_ = Restoring::holders;
+        next_holder_ = 0;
         return {};
     }
     Result<void, Failure> snapshot_record(std::span<const std::byte> bytes) override {
@@ -38,6 +39,11 @@ public:
     // Makes the configured pools that the journal does not know, and widens those that it knows
     // narrower; says so in the journal.
     Result<void, Failure> define_pools();
+    // Keeps out of circulation what the configuration says, as far as it is free.
+    Result<void, Failure> reserve_bands();
+    // Says in the journal that the machine was started since, if it was, and lets those go that did not
+    // outlast that; the others have their time.
+    Result<void, Failure> begin_boot();
     void apply_unclean_stop();
     // Sees to it that something is written in this life before anybody is told anything. Numbers of a
     // pool that records no leases are told with nothing written, up to the mark that is settled; if
@@ -45,7 +51,9 @@ public:
     // would return. With something behind that frame such damage is noticed.
     void leave_trace();
     // All that was recorded is durable now, the high-water marks too.
-    void settle_marks();
+    Result<void, Failure> begin_runs();
+    // What each user has of each pool.
+    Result<void, Failure> count_accounts();
 
 private:
     enum class Place { snapshot, log };
@@ -61,17 +69,35 @@ private:
     Result<void, Failure> apply(const UncleanStop& record);
     Result<void, Failure> apply(const SkippedAhead& record);
     Result<void, Failure> apply(const SkippedAbove& record);
+    Result<void, Failure> apply(const Passed& record);
+    Result<void, Failure> apply(const Reserved& record);
+    Result<void, Failure> apply(const Unreserved& record);
+    Result<void, Failure> apply(const Advanced& record);
+    Result<void, Failure> apply(const HolderEnded& record);
+    Result<void, Failure> apply(const HolderRenewed& record);
     Result<void, Failure> apply(const SequenceSaved& record);
     Result<void, Failure> apply(const ClaimsSaved& record);
     Result<void, Failure> apply(const LiveSaved& record);
+    Result<void, Failure> apply(const ReservedSaved& record);
+    Result<void, Failure> apply(const Booted& record);
+    Result<void, Failure> apply(const Rested& record);
+    Result<void, Failure> apply(const RestingSaved& record);
 
     // Runs `change` on the pool with this index, and puts what it refuses into words.
     template <class Change>
     Result<void, Failure> with_pool(PoolIndex index, const char* what, Change change);
     [[nodiscard]] const PoolSpec* configured(std::string_view name) const;
+    [[nodiscard]] bool has_transient_holders() const;
     [[nodiscard]] bool knows(HolderIndex holder) const {
-        return holder < allocator_.holders_.size();
+        return allocator_.holders_.contains(holder);
     }
+    // Likewise of holders: one that comes later in the snapshot.
+    [[nodiscard]] bool will_be_restored_holder(HolderIndex holder) const {
+        return restoring_ == Restoring::holders && holder >= next_holder_;
+    }
+    void end_holder(HolderIndex index) noexcept;
+    Result<void, Failure> reboot(const BootId& boot);
+    void sweep_much() noexcept;
 
     static Result<void, Failure> define_again(Pool& pool, const PoolDefined& record);
 
@@ -85,7 +111,8 @@ private:
 
     Allocator& allocator_;
     Restoring restoring_ = Restoring::nothing;
-    Place place_ = Place::log;  // of the record that is applied
+    HolderIndex next_holder_ = 0;  // behind the last that was restored
+    Place place_ = Place::log;     // of the record that is applied
     std::optional<SnapshotPosition> later_position_;
 };
 
@@ -127,6 +154,10 @@ Result<void, Failure> check_unchanged(const PoolDefined& record, const PoolSpec&
         return changed(spec, "its durability was " + std::string(name(record.durability)) +
                                  " and is now " + std::string(name(spec.durability)));
     }
+    if (record.tracking != spec.tracking) {
+        return changed(spec, record.tracking ? "it tracked who holds what, and now does not"
+                                             : "it did not track who holds what, and now does");
+    }
     if (record.range.first != spec.range.first || record.range.last > spec.range.last) {
         return changed(spec, "its IDs were " + text(record.range) + " and are now " +
                                  text(spec.range) + ", but only max may change, and only rise");
@@ -149,9 +180,12 @@ Result<Recovery, Failure> Allocator::recover(const Journal::Accept& accept) {
     }
     if (recovery->clean) recoverer.leave_trace();
     if (auto defined = recoverer.define_pools(); !defined) return defined.error();
+    if (auto begun = recoverer.begin_boot(); !begun) return begun.error();
+    if (auto kept = recoverer.reserve_bands(); !kept) return kept.error();
     // What this start appended is durable before anything is handed out.
     if (auto flushed = flush_all(); !flushed) return flushed.error();
-    recoverer.settle_marks();
+    if (auto begun = recoverer.begin_runs(); !begun) return begun.error();
+    if (auto counted = recoverer.count_accounts(); !counted) return counted.error();
     resize_all();
     size_told_ = state_size();
     journal_.set_state_size(size_told_);
@@ -184,6 +218,7 @@ Result<Recovery, Failure> Allocator::create(const Source& source,
     auto recovery = journal_.recover(recoverer, {});
     if (!recovery) return recovery;
     INOD_ASSERT(recovery->created);
+    if (auto begun = recoverer.begin_runs(); !begun) return begun.error();
     begin_snapshot(true);
     if (auto flushed = flush_all(); !flushed) return flushed.error();
     if (auto closed = journal_.close(); !closed) return closed.error();
@@ -205,8 +240,11 @@ Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> byt
 bool Allocator::Recoverer::belongs(const Record& record, Place place) {
     if (std::holds_alternative<PoolDefined>(record)) return true;
     if (std::holds_alternative<HolderDefined>(record)) return true;
+    if (std::holds_alternative<Booted>(record)) return true;
     const bool saved = std::holds_alternative<SequenceSaved>(record) ||
                        std::holds_alternative<ClaimsSaved>(record) ||
+                       std::holds_alternative<ReservedSaved>(record) ||
+                       std::holds_alternative<RestingSaved>(record) ||
                        std::holds_alternative<LiveSaved>(record);
     return saved == (place == Place::snapshot);
 }
@@ -233,12 +271,15 @@ Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
     PoolSpec made{.name = std::string(record.name),
                   .policy = record.policy,
                   .range = record.range,
-                  .durability = record.durability};
+                  .durability = record.durability,
+                  .tracking = record.tracking};
     if (auto valid = validate(made); !valid) return damaged("a pool is defined that cannot be");
     const PoolSpec* const spec = configured(record.name);
     if (spec != nullptr) {
         if (auto unchanged = check_unchanged(record, *spec); !unchanged) return unchanged;
-        made.lease_count_max = spec->lease_count_max;
+        made = *spec;
+        made.range = record.range;
+        if (!validate(made)) made.wrap_to.reset();  // it lies in what was added
     }
     auto& pools = allocator_.pools_;
     if (record.pool < pools.size()) return define_again(pools[record.pool]->pool, record);
@@ -249,7 +290,8 @@ Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
     if (named_before) return damaged("two pools are named '" + std::string(record.name) + "'");
     const bool follows = pools.empty() || pools.back()->pool.is_restored();
     if (place_ == Place::snapshot && !follows) return damaged("a snapshot leaves out leases");
-    pools.push_back(std::make_unique<ServedPool>(made, allocator_.budget_, spec != nullptr));
+    pools.push_back(std::make_unique<ServedPool>(made, record.pool, allocator_, spec != nullptr));
+    pools.back()->pool.begin_replay();
     if (place_ == Place::snapshot) {
         restoring_ = Restoring::pools;
         pools.back()->pool.begin_restore();
@@ -262,8 +304,8 @@ Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
 Result<void, Failure> Allocator::Recoverer::define_again(Pool& pool, const PoolDefined& record) {
     const PoolSpec& spec = pool.spec();
     if (record.name != spec.name || record.policy != spec.policy ||
-        record.durability != spec.durability || record.range.first != spec.range.first ||
-        record.range.last < spec.range.last) {
+        record.durability != spec.durability || record.tracking != spec.tracking ||
+        record.range.first != spec.range.first || record.range.last < spec.range.last) {
         return damaged("pool '" + spec.name + "' is defined a second time and otherwise");
     }
     pool.widen(record.range.last);
@@ -286,7 +328,8 @@ Result<void, Failure> Allocator::Recoverer::define_pools() {
                                       .name = spec.name,
                                       .policy = spec.policy,
                                       .durability = spec.durability,
-                                      .range = spec.range});
+                                      .range = spec.range,
+                                      .tracking = spec.tracking});
         return {};
     };
     auto& pools = allocator_.pools_;
@@ -308,16 +351,19 @@ Result<void, Failure> Allocator::Recoverer::define_pools() {
                                "are no longer configured included"};
         }
         if (auto done = define(static_cast<PoolIndex>(pools.size()), spec); !done) return done;
-        pools.push_back(std::make_unique<ServedPool>(spec, allocator_.budget_, true));
+        pools.push_back(std::make_unique<ServedPool>(spec, static_cast<PoolIndex>(pools.size()),
+                                                     allocator_, true));
     }
     return {};
 }
 
-void Allocator::Recoverer::settle_marks() {
+Result<void, Failure> Allocator::Recoverer::begin_runs() {
     for (const auto& served_pool : allocator_.pools_) {
-        served_pool->pool.begin_run();
+        const auto begun = served_pool->pool.begin_run();
+        if (!begun) return failure_of(begun.error(), "pool " + served_pool->pool.spec().name);
         served_pool->moved_mark = served_pool->pool.settled_mark();
     }
+    return {};
 }
 
 void Allocator::Recoverer::leave_trace() {
@@ -331,28 +377,164 @@ void Allocator::Recoverer::leave_trace() {
                                 .mark = *(*found)->pool.sequence().mark});
 }
 
+// Holders that were lost with the end of the journal may have been told of.
+constexpr HolderId holder_ids_per_unclean_stop = HolderId{1} << 20U;
+
 void Allocator::Recoverer::apply_unclean_stop() {
+    Holders& holders = allocator_.holders_;
+    holders.skip_ids_below(holders.next_id() + holder_ids_per_unclean_stop);
     for (const auto& served_pool : allocator_.pools_)
         served_pool->pool.replay_unclean_stop();
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const HolderDefined& record) {
-    if (record.holder.binding != Binding::persistent) {
-        return unknown("a holder has a binding");
+    Holders& holders = allocator_.holders_;
+    if (name(record.holder.binding) == "unknown") return unknown("a holder has a binding");
+    if (place_ == Place::log && will_be_restored_holder(record.index)) return {};
+    if (place_ == Place::snapshot) {
+        if (record.index < next_holder_) return damaged("holders are not saved in order");
+        next_holder_ = record.index + 1;
     }
-    const std::size_t known = allocator_.holders_.size();
-    if (restoring_ == Restoring::holders) {
-        // One that was added meanwhile comes twice, by itself and within the snapshot.
-        const bool comes_later = place_ == Place::log && record.index > known;
-        const bool came_before =
-            record.index < known && allocator_.holders_[record.index] == record.holder;
-        if (comes_later || came_before) return {};
-    }
-    if (record.index != known || allocator_.holders_.find(record.holder)) {
-        return damaged("holders are not defined in order");
-    }
-    const auto added = allocator_.holders_.add(record.holder);
+    // As version 1 of the record had it, without gaps: then one that was added while a snapshot was
+    // written comes twice.
+    if (holders.contains(record.index) && holders[record.index] == record.holder) return {};
+    const auto added = holders.restore(record.index, record.holder);
     if (!added) return failure_of(added.error(), "a holder");
+    if (!*added) return damaged("a holder is defined where there is one");
+    if (record.holder.binding != Binding::ttl) return {};
+    const auto prepared = holders.prepare_deadline(record.index);
+    return prepared ? Result<void, Failure>() : failure_of(prepared.error(), "a holder");
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const HolderEnded& record) {
+    if (will_be_restored_holder(record.index)) return {};
+    if (!knows(record.index)) return damaged("a holder ends that is not defined");
+    end_holder(record.index);
+    return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const HolderRenewed& record) {
+    if (will_be_restored_holder(record.index)) return {};
+    Holders& holders = allocator_.holders_;
+    if (!knows(record.index) || holders[record.index].binding != Binding::ttl) {
+        return damaged("a holder goes on that has no time limit");
+    }
+    holders.set_deadline(record.index, record.deadline);
+    return {};
+}
+
+void Allocator::Recoverer::end_holder(HolderIndex index) noexcept {
+    Allocator& own = allocator_;
+    own.tags_.end(index,
+                  [&](Value value) { own.pools_[own.tags_.pool_of(value)]->pool.tag_died(value); });
+    own.holders_.remove(index);
+    sweep_much();
+}
+
+// What is left behind takes memory, and a life that sweeps all the time may have had none of it.
+void Allocator::Recoverer::sweep_much() noexcept {
+    for (const auto& served_pool : allocator_.pools_) {
+        // What is to rest still is swept when the time is known.
+        if (served_pool->pool.rest_ms() > 0 || !served_pool->wants_sweep()) continue;
+        std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+        served_pool->pool.sweep(unlimited);
+    }
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const Booted& record) {
+    allocator_.holders_.skip_ids_below(record.next_holder);
+    if (place_ == Place::snapshot) {
+        allocator_.boot_ = record.boot;
+        return {};
+    }
+    allocator_.now_ = record.now;
+    return reboot(record.boot);
+}
+
+// The machine was started: no process and no connection of before is left, and a time begins anew.
+Result<void, Failure> Allocator::Recoverer::reboot(const BootId& boot) {
+    allocator_.boot_ = boot;
+    Holders& holders = allocator_.holders_;
+    for (HolderIndex index = 0; index < holders.index_end(); ++index) {
+        if (!holders.contains(index)) continue;
+        const Holder holder = holders[index];
+        switch (holder.binding) {
+            case Binding::persistent: break;
+            case Binding::connection:
+            case Binding::process: end_holder(index); break;
+            case Binding::ttl: holders.set_deadline(index, allocator_.now_ + holder.ttl_ms); break;
+        }
+    }
+    for (const auto& served_pool : allocator_.pools_) {
+        const auto rests = served_pool->pool.replay_reboot();
+        if (!rests)
+            return failure_of(rests.error(), "what rests in " + served_pool->pool.spec().name);
+    }
+    return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::begin_boot() {
+    Allocator& own = allocator_;
+    own.now_ = own.options_.now;
+    const BootId& boot = own.options_.boot;
+    const bool is_same = !boot.is_none() && boot == own.boot_;
+    const bool says_nothing = boot.is_none() && own.boot_.is_none() && !has_transient_holders();
+    if (!is_same && !says_nothing) {
+        if (auto done = reboot(boot); !done) return done;
+        own.append(Booted{.boot = boot, .next_holder = own.holders_.next_id(), .now = own.now_});
+    }
+    const BootTime grace_end = own.now_ + own.options_.restart_grace_ms;
+    for (HolderIndex index = 0; index < own.holders_.index_end(); ++index) {
+        if (!own.holders_.contains(index)) continue;
+        const Holder holder = own.holders_[index];
+        if (holder.binding != Binding::connection && holder.binding != Binding::ttl) continue;
+        const auto prepared = own.holders_.prepare_deadline(index);
+        if (!prepared) return failure_of(prepared.error(), "a holder");
+        own.holders_.set_deadline(index, std::max(holder.deadline, grace_end));
+    }
+    return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::count_accounts() {
+    Allocator& own = allocator_;
+    for (HolderIndex index = 0; index < own.holders_.index_end(); ++index) {
+        if (!own.holders_.contains(index)) continue;
+        const std::uint32_t uid = own.holders_[index].uid;
+        Result<> prepared;
+        own.tags_.for_each_of(index, [&](Value value) {
+            const PoolIndex pool = own.tags_.pool_of(value);
+            if (prepared) prepared = own.accounts_.prepare(pool, uid, 0, Quota());
+            own.accounts_.change(pool, uid, own.tags_.count(value));
+        });
+        if (!prepared) return failure_of(prepared.error(), "a user's account");
+    }
+    return {};
+}
+
+bool Allocator::Recoverer::has_transient_holders() const {
+    const Holders& holders = allocator_.holders_;
+    for (HolderIndex index = 0; index < holders.index_end(); ++index) {
+        if (holders.contains(index) && holders[index].binding != Binding::persistent) return true;
+    }
+    return false;
+}
+
+Result<void, Failure> Allocator::Recoverer::reserve_bands() {
+    NoGuard nobody_else;
+    for (std::size_t i = 0; i < allocator_.pools_.size(); ++i) {
+        if (!allocator_.pools_[i]->configured) continue;
+        Pool& pool = allocator_.pools_[i]->pool;
+        for (const Range band : pool.spec().reserved) {
+            while (const auto part = pool.next_reservable(band)) {
+                if (!allocator_.has_room()) {
+                    if (auto flushed = allocator_.flush_all(); !flushed) return flushed;
+                }
+                const auto done = pool.reserve(nobody_else, *part);
+                if (!done) return failure_of(done.error(), "a reserved band");
+                allocator_.append(Reserved{.pool = static_cast<PoolIndex>(i), .range = *part});
+            }
+        }
+    }
     return {};
 }
 
@@ -400,6 +582,40 @@ Result<void, Failure> Allocator::Recoverer::apply(const SkippedAbove& record) {
     });
 }
 
+Result<void, Failure> Allocator::Recoverer::apply(const Passed& record) {
+    return with_pool(record.pool, "a hand-out", [&](Pool& pool) {
+        return pool.replay_passed(record.range, record.raised_generation);
+    });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const Rested& record) {
+    return with_pool(record.pool, "a release", [&](Pool& pool) {
+        return pool.replay_rested(record.range, record.at, record.rest_ms);
+    });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const RestingSaved& record) {
+    return with_pool(record.pool, "what is saved as resting", [&](Pool& pool) {
+        return pool.restore_resting(record.covered, record.until,
+                                    RunReader(record.items.bytes, record.covered.first, 0));
+    });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const Reserved& record) {
+    return with_pool(record.pool, "what is reserved",
+                     [&](Pool& pool) { return pool.replay_reserved(record.range); });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const Unreserved& record) {
+    return with_pool(record.pool, "what is no longer reserved",
+                     [&](Pool& pool) { return pool.replay_unreserved(record.range); });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const Advanced& record) {
+    return with_pool(record.pool, "an advance",
+                     [&](Pool& pool) { return pool.replay_advanced(record.last); });
+}
+
 Result<void, Failure> Allocator::Recoverer::apply(const SequenceSaved& record) {
     return with_pool(record.pool, "a saved pool",
                      [&](Pool& pool) { return pool.restore_sequence(record.state); });
@@ -416,7 +632,14 @@ Result<void, Failure> Allocator::Recoverer::apply(const LiveSaved& record) {
     return with_pool(record.pool, "a saved lease", [&](Pool& pool) {
         return pool.restore_live(
             record.covered, RunReader(record.items.bytes, record.covered.first, record.generation),
-            static_cast<HolderIndex>(allocator_.holders_.size()));
+            allocator_.holders_.index_end());
+    });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const ReservedSaved& record) {
+    return with_pool(record.pool, "what is saved as reserved", [&](Pool& pool) {
+        return pool.restore_reserved(record.covered,
+                                     RunReader(record.items.bytes, record.covered.first, 0));
     });
 }
 
@@ -425,6 +648,10 @@ Result<void, Failure> Allocator::Recoverer::snapshot_end() {
     restoring_ = Restoring::nothing;
     if (!pools.empty() && !pools.back()->pool.is_restored()) {
         return damaged("a snapshot leaves out leases");
+    }
+    for (HolderIndex index = 0; index < allocator_.holders_.index_end(); ++index) {
+        if (!allocator_.tags_.has_any(index) || knows(index)) continue;
+        return damaged("a snapshot leaves out a holder");
     }
     return {};
 }

@@ -69,6 +69,7 @@ Lsn Allocator::end_flush() noexcept {
     proven_lsn_ = journal_.durable_lsn();
     const Lsn durable = journal_.end_flush();
     prove_marks(durable);
+    end_pending();
     return durable;
 }
 
@@ -85,7 +86,7 @@ Result<void, Failure> Allocator::close() {
     const bool unrecorded = std::any_of(pools_.begin(), pools_.end(), [](const auto& served_pool) {
         const Pool& pool = served_pool->pool;
         const PoolCounters& counters = pool.counters();
-        const bool has_any = pool.live().entry_count() > 0;
+        const bool has_any = pool.live_count().runs > 0;
         return !pool.records_leases() &&
                (has_any || counters.allocations > 0 || counters.releases > 0);
     });

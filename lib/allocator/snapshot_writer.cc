@@ -20,27 +20,35 @@ constexpr std::size_t visits_per_short_group = 32'768;
 
 }  // namespace
 
-void SnapshotPosition::pass_claims(Id covered) noexcept {
-    part = covered == id_max ? Part::live : Part::claims;
+// The part behind that is next if all IDs are covered.
+void SnapshotPosition::pass(Id covered) noexcept {
     next_id = covered == id_max ? 0 : covered + 1;
-}
-
-void SnapshotPosition::pass_live(Id covered) noexcept {
-    part = covered == id_max ? Part::definition : Part::live;
-    next_id = covered == id_max ? 0 : covered + 1;
-    if (covered == id_max) ++pool;
+    if (covered != id_max) return;
+    switch (part) {
+        case Part::claims: part = Part::reserves; break;
+        case Part::reserves: part = Part::live; break;
+        case Part::live: part = Part::rests; break;
+        default: part = Part::definition; ++pool;
+    }
 }
 
 bool SnapshotPosition::follow(const Record& record) noexcept {
     return std::visit([this](const auto& r) { return follow(r); }, record);
 }
 
+bool SnapshotPosition::follow(const Booted& /*record*/) noexcept {
+    return std::exchange(part, Part::holders) == Part::booted;
+}
+
 bool SnapshotPosition::follow(const HolderDefined& record) noexcept {
-    return part == Part::holders && record.index == next_holder++;
+    const bool fits = part == Part::holders && record.index >= next_holder;
+    next_holder = record.index + 1;
+    return fits;
 }
 
 bool SnapshotPosition::follow(const PoolDefined& record) noexcept {
     if (part == Part::holders) part = Part::definition;
+    if (part == Part::rests && next_id == 0) pass(id_max);  // of these it had nothing to say
     is_half_defined_ = true;
     return part == Part::definition && record.pool == pool;
 }
@@ -52,17 +60,26 @@ bool SnapshotPosition::follow(const SequenceSaved& record) noexcept {
 }
 
 bool SnapshotPosition::follow(const ClaimsSaved& record) noexcept {
-    const bool fits =
-        part == Part::claims && record.pool == pool && record.covered.first == next_id;
-    pass_claims(record.covered.last);
-    return fits;
+    return follow(Part::claims, record.pool, record.covered);
+}
+
+bool SnapshotPosition::follow(const ReservedSaved& record) noexcept {
+    return follow(Part::reserves, record.pool, record.covered);
 }
 
 bool SnapshotPosition::follow(const LiveSaved& record) noexcept {
-    // A pool without claims has no record of them.
-    const bool is_part = part == Part::live || (part == Part::claims && next_id == 0);
-    const bool fits = is_part && record.pool == pool && record.covered.first == next_id;
-    pass_live(record.covered.last);
+    return follow(Part::live, record.pool, record.covered);
+}
+
+bool SnapshotPosition::follow(const RestingSaved& record) noexcept {
+    return follow(Part::rests, record.pool, record.covered);
+}
+
+// A part of which there is nothing to say has no record.
+bool SnapshotPosition::follow(Part of, PoolIndex of_pool, Range covered) noexcept {
+    if (part != of && next_id == 0 && part >= Part::claims && part < of) part = of;
+    const bool fits = part == of && of_pool == pool && covered.first == next_id;
+    pass(covered.last);
     return fits;
 }
 
@@ -80,21 +97,17 @@ void SnapshotWriter::write(const SnapshotSource& source) noexcept {
     bool has_room = true;
     std::size_t visits_left = journal_.has_space() ? visits_per_group : visits_per_short_group;
     while (has_room && visits_left > 0 && at_.part != Part::done) {
-        if (at_.part == Part::holders) {
-            has_room = write_holders(source.holders());
-            continue;
-        }
-        if (at_.pool == source.pool_count()) {
+        if (at_.part == Part::booted) {
+            has_room = write_record(source.booted());
+            if (has_room) at_.part = Part::holders;
+        } else if (at_.part == Part::holders) {
+            has_room = write_last_holders(source);
+        } else if (at_.pool == source.pool_count()) {
             at_.part = Part::done;
-            break;
-        }
-        const Pool& pool = source.pool_at(at_.pool);
-        if (at_.part == Part::definition) {
-            has_room = write_definition(pool);
-        } else if (at_.part == Part::claims) {
-            has_room = write_claims(pool, visits_left);
+        } else if (at_.part == Part::definition) {
+            has_room = write_definition(source.pool_at(at_.pool));
         } else {
-            has_room = write_live(pool, visits_left);
+            has_room = write_part(source.pool_at(at_.pool), visits_left);
         }
     }
     if (at_.part == Part::done) journal_.end_snapshot();
@@ -110,14 +123,20 @@ bool SnapshotWriter::write_record(const Record& record) noexcept {
     return true;
 }
 
+bool SnapshotWriter::write_last_holders(const SnapshotSource& source) noexcept {
+    if (!write_holders(source.holders())) return false;
+    if (source.pool_count() > 0) return write_definition(source.pool_at(0));
+    at_.part = Part::done;
+    return true;
+}
+
 bool SnapshotWriter::write_holders(const Holders& holders) noexcept {
-    for (; at_.next_holder < holders.size(); ++at_.next_holder) {
-        if (!write_record(
-                HolderDefined{.index = at_.next_holder, .holder = holders[at_.next_holder]})) {
-            return false;
-        }
+    for (HolderIndex index = at_.next_holder; index < holders.index_end(); ++index) {
+        // One of which no record has told yet comes with the log.
+        if (!holders.contains(index) || !holders.is_recorded(index)) continue;
+        if (!write_record(HolderDefined{.index = index, .holder = holders[index]})) return false;
+        at_.next_holder = index + 1;
     }
-    at_.part = Part::definition;
     return true;
 }
 
@@ -129,38 +148,57 @@ bool SnapshotWriter::write_definition(const Pool& pool) noexcept {
                                                .name = spec.name,
                                                .policy = spec.policy,
                                                .durability = spec.durability,
-                                               .range = spec.range}));
+                                               .range = spec.range,
+                                               .tracking = spec.tracking}));
     static_cast<void>(write_record(SequenceSaved{.pool = at_.pool, .state = pool.sequence()}));
     at_.part = Part::claims;
     return true;
 }
 
-bool SnapshotWriter::write_claims(const Pool& pool, std::size_t& visits_left) noexcept {
+bool SnapshotWriter::write_part(const Pool& pool, std::size_t& visits_left) noexcept {
     std::array<std::byte, items_size_max> memory;
-    RunWriter items(memory, at_.next_id, 0);
-    const Id covered = pool.save_claims(at_.next_id, items, visits_left);
-    const ClaimsSaved record{
-        .pool = at_.pool, .covered = {at_.next_id, covered}, .items = {items.finish()}};
-    // A pool without claims needs no record to say so.
-    const bool is_empty = at_.next_id == 0 && covered == id_max && record.items.bytes.empty();
-    if (!is_empty && !write_record(record)) return false;
-    at_.pass_claims(covered);
+    const std::uint64_t generation = at_.part == Part::live ? pool.sequence().generation : 0;
+    RunWriter items(memory, at_.next_id, generation);
+    const Id covered = save(pool, items, visits_left);
+    const RunItems saved{items.finish()};
+    // Of claims and of what rests nothing is said where there is none. Of what is reserved it is: a record
+    // of the log behind it that reserves more is told by it from one that it has in it already.
+    const bool may_be_left_out = at_.part == Part::claims || at_.part == Part::rests ||
+                                 (at_.part == Part::reserves && !pool.spec().tracking);
+    const bool is_empty =
+        may_be_left_out && at_.next_id == 0 && covered == id_max && saved.bytes.empty();
+    if (!is_empty && !write_record(record_of(pool, covered, saved))) return false;
+    at_.pass(covered);
     return true;
 }
 
-bool SnapshotWriter::write_live(const Pool& pool, std::size_t& visits_left) noexcept {
-    std::array<std::byte, items_size_max> memory;
-    const std::uint64_t generation = pool.sequence().generation;
-    RunWriter items(memory, at_.next_id, generation);
-    const Id covered = pool.save_live(at_.next_id, all_, items, visits_left);
-    if (!write_record(LiveSaved{.pool = at_.pool,
-                                .covered = {at_.next_id, covered},
-                                .generation = generation,
-                                .items = {items.finish()}})) {
-        return false;
+Id SnapshotWriter::save(const Pool& pool, RunWriter& items,
+                        std::size_t& visits_left) const noexcept {
+    switch (at_.part) {
+        case Part::claims: return pool.save_claims(at_.next_id, items, visits_left);
+        case Part::reserves: return pool.save_reserved(at_.next_id, items, visits_left);
+        case Part::rests: return pool.save_resting(at_.next_id, items, visits_left);
+        default: return pool.save_live(at_.next_id, all_, items, visits_left);
     }
-    at_.pass_live(covered);
-    return true;
+}
+
+Record SnapshotWriter::record_of(const Pool& pool, Id covered, const RunItems& items) const {
+    const Range range{at_.next_id, covered};
+    switch (at_.part) {
+        case Part::claims: return ClaimsSaved{.pool = at_.pool, .covered = range, .items = items};
+        case Part::reserves:
+            return ReservedSaved{.pool = at_.pool, .covered = range, .items = items};
+        case Part::rests:
+            return RestingSaved{.pool = at_.pool,
+                                .covered = range,
+                                .until = pool.last_end_of_rest(),
+                                .items = items};
+        default:
+            return LiveSaved{.pool = at_.pool,
+                             .covered = range,
+                             .generation = pool.sequence().generation,
+                             .items = items};
+    }
 }
 
 }  // namespace inod

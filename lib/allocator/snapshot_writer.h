@@ -24,6 +24,8 @@ public:
     SnapshotSource& operator=(const SnapshotSource&) = delete;
     virtual ~SnapshotSource() = default;
 
+    // What the machine's present start is, and how far the IDs of holders have come.
+    [[nodiscard]] virtual Booted booted() const noexcept = 0;
     [[nodiscard]] virtual const Holders& holders() const noexcept = 0;
     [[nodiscard]] virtual std::size_t pool_count() const noexcept = 0;
     [[nodiscard]] virtual const Pool& pool_at(std::size_t index) const noexcept = 0;
@@ -32,17 +34,17 @@ public:
 // How far a snapshot has come.
 class SnapshotPosition {
 public:
-    enum class Part { holders, definition, claims, live, done };
+    enum class Part { booted, holders, definition, claims, reserves, live, rests, done };
 
-    // What comes next: the holder `next_holder`, or of `pool` this part, of IDs from `next_id` on.
-    Part part = Part::holders;
+    // What comes next: holders from `next_holder` on, or of `pool` this part, of IDs from `next_id` on.
+    // The first pool is defined with the last holders: whoever reads it knows then that none is left.
+    Part part = Part::booted;
     HolderIndex next_holder = 0;
     PoolIndex pool = 0;
     Id next_id = 0;
 
     // All IDs up to `covered` are in it.
-    void pass_claims(Id covered) noexcept;
-    void pass_live(Id covered) noexcept;
+    void pass(Id covered) noexcept;
 
     // A record of the snapshot was read: moves behind it. False if it is not the one that was to come.
     [[nodiscard]] bool follow(const Record& record) noexcept;
@@ -50,15 +52,19 @@ public:
     [[nodiscard]] bool is_between_records() const noexcept { return !is_half_defined_; }
 
 private:
+    [[nodiscard]] bool follow(const Booted& record) noexcept;
     [[nodiscard]] bool follow(const HolderDefined& record) noexcept;
     [[nodiscard]] bool follow(const PoolDefined& record) noexcept;
     [[nodiscard]] bool follow(const SequenceSaved& record) noexcept;
     [[nodiscard]] bool follow(const ClaimsSaved& record) noexcept;
+    [[nodiscard]] bool follow(const ReservedSaved& record) noexcept;
     [[nodiscard]] bool follow(const LiveSaved& record) noexcept;
+    [[nodiscard]] bool follow(const RestingSaved& record) noexcept;
     template <class Other>
     [[nodiscard]] bool follow(const Other& /*record*/) noexcept {
         return false;  // no record of a snapshot
     }
+    [[nodiscard]] bool follow(Part of, PoolIndex of_pool, Range covered) noexcept;
 
     bool is_half_defined_ = false;
 };
@@ -83,8 +89,11 @@ private:
     [[nodiscard]] bool write_record(const Record& record) noexcept;
     [[nodiscard]] bool write_holders(const Holders& holders) noexcept;
     [[nodiscard]] bool write_definition(const Pool& pool) noexcept;
-    [[nodiscard]] bool write_claims(const Pool& pool, std::size_t& visits_left) noexcept;
-    [[nodiscard]] bool write_live(const Pool& pool, std::size_t& visits_left) noexcept;
+    [[nodiscard]] bool write_last_holders(const SnapshotSource& source) noexcept;
+    [[nodiscard]] bool write_part(const Pool& pool, std::size_t& visits_left) noexcept;
+    [[nodiscard]] Id save(const Pool& pool, RunWriter& items,
+                          std::size_t& visits_left) const noexcept;
+    [[nodiscard]] Record record_of(const Pool& pool, Id covered, const RunItems& items) const;
 
     Journal& journal_;
     bool all_ = false;

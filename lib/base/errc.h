@@ -39,6 +39,15 @@ enum class Errc : std::uint16_t {
     align_invalid = 30,        // An alignment is 1 or more, and at most the detail.
     window_too_small = 31,     // Fewer IDs than are asked for in a row: one more than the detail.
     cursor_outside = 32,       // The search is to begin outside the window, at the detail.
+    not_tracked = 33,          // The pool is a counter, and does not know who holds what.
+    id_reserved = 34,          // An administrator keeps it out of circulation. The first such ID.
+    not_reserved = 35,         // What is to be given back is not reserved, all of it.
+    not_offered = 36,          // The pool's policy has no such thing.
+    holder_unknown = 37,       // There is no such holder, or the key is not its.
+    holder_ended = 38,         // The holder that the connection acts as has come to its end.
+    holder_invalid = 39,       // No holder can be like that: name, time limit or binding.
+    id_resting = 41,           // It was released not long ago, and rests. The first such ID.
+    process_unknown = 40,      // No process can be seen behind the descriptor, or it has ended.
 
     // The daemon's means. The client asks again later, an administrator gives it more.
     pool_exhausted = 48,        // Too few free IDs in a row are left between min and max.
@@ -47,6 +56,7 @@ enum class Errc : std::uint16_t {
     journal_sealed = 51,        // A write or sync failed. Nothing is served until a restart.
     too_many_connections = 52,  // The connection limit is reached.
     shutting_down = 53,         // The daemon is about to end.
+    quota_exceeded = 54,        // The user has as much as he may; the detail is the limit.
 
     // The start of the daemon. An administrator acts, as the message says.
     config_invalid = 64,   // The configuration is refused.
@@ -69,6 +79,9 @@ enum class Errc : std::uint16_t {
         96,  // What a hand-out needs on disk is not there yet: the pool's next block, or
              // space for the release. The session waits for the next group, then asks
              // again. The detail is the mark that is on its way, or 0.
+    sweep_pending =
+        97,  // What is left of holders that ended is to be swept first. The session waits
+             // for that, then asks again.
 };
 
 // The error's name as in the enumeration: "pool_exhausted". For a value that is none: "unknown".

@@ -13,6 +13,8 @@ struct ProcessIdentity {
     std::uint32_t pid = 0;    // in the daemon's own PID namespace; 1 or more
     std::uint64_t inode = 0;  // of its pidfd in pidfs; 0 where the kernel has none (before 6.9)
     std::uint64_t start_time = 0;  // clock ticks since boot, in the daemon's time namespace
+    // In which PID namespace it was seen: its inode number. 0: not said.
+    std::uint64_t pid_namespace = 0;
 
     friend constexpr bool operator==(const ProcessIdentity&, const ProcessIdentity&) = default;
 };

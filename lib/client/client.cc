@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -33,6 +34,14 @@ PoolInfo info_of(const proto::PoolEntry& entry) {
             .name = std::string(entry.name)};
 }
 
+proto::BindRequest request_of(const HolderWish& wish) {
+    return {.binding = wish.binding,
+            .ttl_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+                wish.ttl.count(), 0, std::numeric_limits<std::uint32_t>::max())),
+            .key = wish.key,
+            .name = wish.name};
+}
+
 }  // namespace
 
 Client::Client(ClientOptions options)
@@ -60,6 +69,7 @@ Result<void, Failure> Client::open(Deadline deadline) {
         return socket.error();
     }
     pipeline_->attach(std::move(*socket));
+    ++connections_;
     // Even beside replies that nobody received yet a hello needs a tag.
     pipeline_->limit(0);
     auto greeted = greet(deadline);
@@ -93,7 +103,29 @@ Result<void, Failure> Client::greet(Deadline deadline) {
     std::vector<PoolInfo> table;
     if (auto read = read_table(answer.table, table, deadline); !read) return failure(read.error());
     table_ = std::move(table);
-    return {};
+    return bind_again(deadline);
+}
+
+// Takes over, on a new connection, what the one before acted as.
+Result<void, Failure> Client::bind_again(Deadline deadline) {
+    if (!acts_as_) return {};
+    const auto failure = [this](Errc code) {
+        return Failure{code, options_.socket_path + ": " + error_text_};
+    };
+    const OwnedFd& pidfd = acts_as_->pidfd;
+    auto passed = for_sending(pidfd ? std::optional(pidfd.get()) : std::nullopt);
+    if (!passed) return failure(passed.error().code);
+    const proto::Request request{.body = request_of(acts_as_->wish)};
+    const auto reply = checked(pipeline_->call(request, deadline, std::move(*passed)));
+    if (reply) return {};
+    switch (reply.error().code) {
+        case Errc::holder_unknown:
+            failed(Errc::holder_ended, {});
+            return failure(Errc::holder_ended);
+        // What of it was carried out ended with this connection, or is there to be bound again.
+        case Errc::in_doubt: return failure(Errc::not_connected);
+        default: return failure(reply.error().code);
+    }
 }
 
 // Puts `first` and all the pages behind it into `table`.
@@ -140,6 +172,13 @@ Result<proto::Reply> Client::exchange(PoolRef pool, const proto::Request::Body& 
     }
 }
 
+Result<OwnedFd> Client::duplicate(int descriptor) {
+    OwnedFd copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    if (copy) return copy;
+    return failed(Errc::io_error, "a descriptor to be passed cannot be duplicated: " +
+                                      std::generic_category().message(errno));
+}
+
 // A descriptor of its own for one request, which may go out only after the call has ended.
 Result<OwnedFd> Client::for_sending(std::optional<int> descriptor) {
     if (!descriptor) return OwnedFd();
@@ -149,10 +188,7 @@ Result<OwnedFd> Client::for_sending(std::optional<int> descriptor) {
                           ? "this daemon takes no descriptors; a newer one does"
                           : "ClientOptions::passes_descriptors is not set");
     }
-    OwnedFd copy(::fcntl(*descriptor, F_DUPFD_CLOEXEC, 0));
-    if (copy) return copy;
-    return failed(Errc::io_error, "a descriptor to be passed cannot be duplicated: " +
-                                      std::generic_category().message(errno));
+    return duplicate(*descriptor);
 }
 
 // Turns an error reply into an Error, and remembers its text.
@@ -198,13 +234,81 @@ Result<Body> Client::ask(PoolRef pool, const proto::Request::Body& body,
 }
 
 Result<> Client::ping() {
-    const auto done = ask<proto::DoneReply>(std::uint16_t{0}, proto::PingRequest{});
-    if (!done) return done.error();
+    return done(std::uint16_t{0}, proto::PingRequest{});
+}
+
+// A request that is answered by no more than that it was done.
+Result<> Client::done(PoolRef pool, const proto::Request::Body& body) {
+    const auto answer = ask<proto::DoneReply>(pool, body);
+    if (!answer) return answer.error();
     return {};
 }
 
-Result<proto::LeaseReply> Client::allocate(PoolRef pool, std::uint64_t count) {
-    return ask<proto::LeaseReply>(pool, proto::AllocateRequest{.count = count});
+Result<proto::LeaseReply> Client::allocate(PoolRef pool, std::uint64_t count, std::uint64_t align) {
+    return ask<proto::LeaseReply>(pool, proto::AllocateRequest{.count = count, .align = align});
+}
+
+Result<> Client::release_of_others(PoolRef pool, Range range, std::uint64_t generation) {
+    return done(pool,
+                proto::ReleaseRequest{.range = range, .generation = generation, .of_others = true});
+}
+
+Result<proto::BindReply> Client::bind(const HolderWish& wish, std::optional<int> pidfd) {
+    ActsAs wanted{.wish = wish, .pidfd = {}};
+    if (pidfd) {
+        auto copy = duplicate(*pidfd);
+        if (!copy) return copy.error();
+        wanted.pidfd = std::move(*copy);
+    }
+    // A connection that this call opens need not act as what it is to act as no more.
+    auto previous = std::exchange(acts_as_, std::nullopt);
+    const std::uint64_t connection = connections_;
+    const auto bound = ask<proto::BindReply>(std::uint16_t{0}, request_of(wish), pidfd);
+    if (bound) {
+        acts_as_ = std::move(wanted);
+        acts_as_->wish.key = bound->key;
+        return *bound;
+    }
+    acts_as_ = std::move(previous);
+    // The next connection acts as before.
+    const bool is_another = acts_as_ && connection != connections_;
+    if (is_another || bound.error().code == Errc::timed_out) pipeline_->close();
+    return bound.error();
+}
+
+Result<> Client::renew() {
+    return done(std::uint16_t{0}, proto::RenewRequest{});
+}
+
+Result<std::uint64_t> Client::release_all(std::uint64_t holder) {
+    const auto counted =
+        ask<proto::CountReply>(std::uint16_t{0}, proto::ReleaseAllRequest{.holder = holder});
+    if (!counted) return counted.error();
+    return counted->count;
+}
+
+Result<HolderPage> Client::holders(std::uint32_t from, std::uint32_t limit) {
+    const auto listed = ask<proto::HoldersReply>(
+        std::uint16_t{0}, proto::HoldersRequest{.from = from, .limit = limit});
+    if (!listed) return listed.error();
+    HolderPage page{.holders = {}, .more = listed->more};
+    for (auto rest = listed->holders; const auto holder = rest.take();) {
+        page.holders.push_back({.record = *holder, .name = std::string(holder->name)});
+        page.holders.back().record.name = {};
+    }
+    return page;
+}
+
+Result<> Client::reserve(PoolRef pool, Range range) {
+    return done(pool, proto::ReserveRequest{.range = range});
+}
+
+Result<> Client::unreserve(PoolRef pool, Range range) {
+    return done(pool, proto::UnreserveRequest{.range = range});
+}
+
+Result<> Client::advance(PoolRef pool, Id last) {
+    return done(pool, proto::AdvanceRequest{.last = last});
 }
 
 Result<proto::LeaseReply> Client::allocate_at(PoolRef pool, Range range) {
@@ -212,10 +316,7 @@ Result<proto::LeaseReply> Client::allocate_at(PoolRef pool, Range range) {
 }
 
 Result<> Client::release(PoolRef pool, Range range, std::uint64_t generation) {
-    const auto done = ask<proto::DoneReply>(
-        pool, proto::ReleaseRequest{.range = range, .generation = generation});
-    if (!done) return done.error();
-    return {};
+    return done(pool, proto::ReleaseRequest{.range = range, .generation = generation});
 }
 
 Result<proto::LookupReply> Client::lookup(PoolRef pool, Id id) {

@@ -14,6 +14,10 @@
 // not_connected. The next blocking call connects again by itself and is sent once more only if it
 // surely was not sent before; send() does not connect, reconnect() does.
 //
+// A connection acts as its user's own holder until bind() says otherwise. What was bound is bound again by
+// itself when the client connects again. Where that has ended meanwhile there is no connection: each call
+// fails with holder_ended (process_unknown of a process that has), until bind() says what to act as instead.
+//
 // Thread safety: none. One Client per thread, or a lock around it. A Client does not survive a
 // fork(): parent and child would share the stream.
 #pragma once
@@ -75,6 +79,24 @@ private:
     std::variant<std::uint16_t, std::string_view> pool_;
 };
 
+// What a client may act as: proto::BindRequest, with what it knows of it already.
+struct HolderWish {
+    proto::Binding binding = proto::Binding::persistent;
+    std::string name{};  // of a persistent one, or of one with a time limit; may be empty
+    std::chrono::milliseconds ttl{0};  // of one with a time limit, from 1 ms to 49 days
+    proto::HolderKey key{};            // of one that is there already; all zero: none
+};
+
+// A page of holders, by ascending index.
+struct HolderPage {
+    struct Entry {
+        proto::HolderRecord record;  // but for its name
+        std::string name;
+    };
+    std::vector<Entry> holders;
+    bool more = false;  // There are further ones behind the last here.
+};
+
 // A page of leases, ascending.
 struct LeasePage {
     std::vector<proto::LeaseRecord> leases;
@@ -98,10 +120,33 @@ public:
     // name that is not in pool_table(); not_connected, timed_out, in_doubt, protocol_violation as
     // above. After timed_out the request may still be carried out.
     Result<> ping();
-    Result<proto::LeaseReply> allocate(PoolRef pool, std::uint64_t count = 1);
+    // The first of them is a multiple of `align`.
+    Result<proto::LeaseReply> allocate(PoolRef pool, std::uint64_t count = 1,
+                                       std::uint64_t align = 1);
     Result<proto::LeaseReply> allocate_at(PoolRef pool, Range range);
     // `generation` 0 means none, which only a unique pool accepts.
     Result<> release(PoolRef pool, Range range, std::uint64_t generation = 0);
+    // The same of whoever holds it, for those who may.
+    Result<> release_of_others(PoolRef pool, Range range, std::uint64_t generation = 0);
+
+    // From here on the client acts as this holder. The answer has its number, and its key if it has
+    // one, which proves later, and from another connection, that it is one's own. A holder bound to
+    // a process is that of `pidfd`, which stays the caller's, and takes
+    // ClientOptions::passes_descriptors; without one it is the process that connected. Where it is
+    // refused, the client acts as before. After timed_out the connection is closed, since nobody
+    // knows as what it acts.
+    Result<proto::BindReply> bind(const HolderWish& wish, std::optional<int> pidfd = std::nullopt);
+    // The holder with a time limit that the client acts as lasts its time again; any other stays.
+    Result<> renew();
+    // A holder gives back all it has, and is at its end: the one that the connection acts as, or any
+    // of the same user. Says how many IDs that were.
+    Result<std::uint64_t> release_all(std::uint64_t holder = 0);
+    // One page from this index on: one's own holders; root sees all.
+    Result<HolderPage> holders(std::uint32_t from = 0, std::uint32_t limit = 0);
+    // For administrators.
+    Result<> reserve(PoolRef pool, Range range);
+    Result<> unreserve(PoolRef pool, Range range);
+    Result<> advance(PoolRef pool, Id last);
     Result<proto::LookupReply> lookup(PoolRef pool, Id id);
     // The whole run of IDs of that holder; `generation` 0 means any.
     Result<proto::LeaseRecord> lookup_lease(PoolRef pool, Id id, std::uint64_t generation = 0);
@@ -153,11 +198,14 @@ private:
                         Deadline deadline);
     Result<proto::Reply> exchange(PoolRef pool, const proto::Request::Body& body, Deadline deadline,
                                   std::optional<int> descriptor);
+    Result<OwnedFd> duplicate(int descriptor);
     Result<OwnedFd> for_sending(std::optional<int> descriptor);
     Result<proto::Reply> checked(Result<proto::Reply> reply);
     Error failed(Error error, std::string_view text);
     [[nodiscard]] std::optional<std::uint16_t> index_of(PoolRef pool) const;
     Result<std::uint16_t> queue(const proto::Request& request, std::optional<int> descriptor);
+    Result<> done(PoolRef pool, const proto::Request::Body& body);
+    Result<void, Failure> bind_again(Deadline deadline);
     template <class Body>
     Result<Body> ask(PoolRef pool, const proto::Request::Body& body,
                      std::optional<int> descriptor = std::nullopt);
@@ -165,6 +213,13 @@ private:
     ClientOptions options_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<PoolInfo> table_;
+    // What each connection is to act as, once bind() has said so.
+    struct ActsAs {
+        HolderWish wish;  // with its key
+        OwnedFd pidfd;    // none: the process that connects
+    };
+    std::optional<ActsAs> acts_as_;
+    std::uint64_t connections_ = 0;  // so far
     std::string error_text_;
 };
 

@@ -52,8 +52,8 @@ Result<void, Failure> check_state(Storage& storage, HandOuts& account, CheckRepo
         account.compare(index, pool);
         report.pools.push_back({.spec = pool.spec(),
                                 .sequence = pool.sequence(),
-                                .live_ids = pool.live().id_count(),
-                                .live_runs = pool.live().entry_count()});
+                                .live_ids = pool.live_count().ids,
+                                .live_runs = pool.live_count().runs});
     }
     if (const auto broken = allocator.verify()) report.damage.push_back(*broken);
     return {};

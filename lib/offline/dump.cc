@@ -5,14 +5,19 @@
 #include <string>
 #include <variant>
 
+#include "config/json_value.h"
 #include "lib/base/hex.h"
 #include "lib/journal/segment_reader.h"
 #include "lib/offline/offline_store.h"
+#include "lib/offline/state_text.h"
 #include "lib/pool/record.h"
 #include "lib/pool/runs.h"
 
 namespace inod {
 namespace {
+
+// lib/pool/record.h. The keys of holders are nobody's to see, in whatever version they stand.
+constexpr std::byte holder_defined_type{2};
 
 DumpLine json_of(const std::optional<Id>& id) {
     return id ? DumpLine(*id) : DumpLine();
@@ -35,8 +40,9 @@ private:
     }
     void show_record(std::span<const std::byte> bytes);
     void show_unknown(std::span<const std::byte> bytes, const Error& error);
-    void show_runs(const DumpLine& head, const RunItems& items, Range covered,
-                   std::uint64_t generation, bool with_tags);
+    template <class Add>
+    void show_runs(const char* item, PoolIndex pool, const RunItems& items, Range covered, Add add,
+                   std::uint64_t generation = 0);
     void note(Errc code, const std::string& what);
 
     void put_pool(DumpLine& line, PoolIndex index) const;
@@ -49,13 +55,24 @@ private:
     void show(const Claimed& record) { show_lease("Claimed", record); }
     template <class R>
     void show_lease(const char* type, const R& record);
-    void show(const Released& record);
+    void show(const Released& record) { show_range("Released", record.pool, record.range); }
     void show(const MarkMoved& record);
     void show(const UncleanStop& record);
     void show(const SkippedAhead& record);
     void show(const SkippedAbove& record);
+    void show(const Passed& record);
+    void show(const Reserved& record) { show_range("Reserved", record.pool, record.range); }
+    void show(const Unreserved& record) { show_range("Unreserved", record.pool, record.range); }
+    void show(const Advanced& record);
+    void show(const HolderEnded& record);
+    void show(const HolderRenewed& record);
+    void show(const Booted& record);
+    void show(const Rested& record);
+    void show(const RestingSaved& record);
+    void show_range(const char* type, PoolIndex pool, Range range);
     void show(const SequenceSaved& record);
     void show(const ClaimsSaved& record);
+    void show(const ReservedSaved& record);
     void show(const LiveSaved& record);
 
     const DumpSink& sink_;
@@ -125,7 +142,8 @@ void Dumper::show_record(std::span<const std::byte> bytes) {
 void Dumper::show_unknown(std::span<const std::byte> bytes, const Error& error) {
     DumpLine line = line_at();
     line["record"] = name(error.code);
-    line["bytes"] = hex(bytes);
+    const bool may_have_key = !bytes.empty() && bytes[0] == holder_defined_type;
+    line["bytes"] = may_have_key ? DumpLine() : DumpLine(hex(bytes));
     sink_(line);
     note(error.code, error.code == Errc::record_unknown
                          ? "a record of this type is unknown here: a newer version wrote it"
@@ -155,29 +173,44 @@ void Dumper::put_holder(DumpLine& line, HolderIndex index) const {
     line["gid"] = holder->second.gid;
 }
 
+// All that is known of it, once; its key is its client's alone. Its name is whatever a client made up.
+void Dumper::show(const HolderDefined& record) {
+    Holder& holder = holders_[record.index] = record.holder;
+    DumpLine line = line_at();
+    line["record"] = "HolderDefined";
+    put_holder(line, record.index);
+    line["id"] = holder.id;
+    line["name"] = printable(holder.name);
+    if (holder.binding == Binding::process) {
+        line["pid"] = holder.process.pid;
+        line["inode"] = holder.process.inode;
+        line["start_time"] = holder.process.start_time;
+        line["pid_namespace"] = holder.process.pid_namespace;
+    }
+    if (holder.binding == Binding::ttl) {
+        line["ttl_ms"] = holder.ttl_ms;
+        line["deadline"] = holder.deadline;
+    }
+    holder.name = {};  // the record's text
+    sink_(line);
+}
+
 void Dumper::put_range(DumpLine& line, Range range) {
     line["first"] = range.first;
     line["last"] = range.last;
 }
 
 void Dumper::show(const PoolDefined& record) {
-    pools_[record.pool] = std::string(record.name);
+    const std::string& name_of_pool = pools_[record.pool] = printable(record.name);
     DumpLine line = line_at();
     line["record"] = "PoolDefined";
-    line["pool"] = record.name;
+    line["pool"] = name_of_pool;
     line["index"] = record.pool;
     line["policy"] = name(record.policy);
     line["durability"] = name(record.durability);
     line["min"] = record.range.first;
     line["max"] = record.range.last;
-    sink_(line);
-}
-
-void Dumper::show(const HolderDefined& record) {
-    holders_[record.index] = record.holder;
-    DumpLine line = line_at();
-    line["record"] = "HolderDefined";
-    put_holder(line, record.index);
+    line["tracking"] = record.tracking;
     sink_(line);
 }
 
@@ -192,11 +225,63 @@ void Dumper::show_lease(const char* type, const R& record) {
     sink_(line);
 }
 
-void Dumper::show(const Released& record) {
+void Dumper::show_range(const char* type, PoolIndex pool, Range range) {
     DumpLine line = line_at();
-    line["record"] = "Released";
+    line["record"] = type;
+    put_pool(line, pool);
+    put_range(line, range);
+    sink_(line);
+}
+
+void Dumper::show(const Passed& record) {
+    DumpLine line = line_at();
+    line["record"] = "Passed";
     put_pool(line, record.pool);
     put_range(line, record.range);
+    line["raised_generation"] = record.raised_generation;
+    sink_(line);
+}
+
+void Dumper::show(const Advanced& record) {
+    DumpLine line = line_at();
+    line["record"] = "Advanced";
+    put_pool(line, record.pool);
+    line["last"] = record.last;
+    sink_(line);
+}
+
+void Dumper::show(const HolderEnded& record) {
+    DumpLine line = line_at();
+    line["record"] = "HolderEnded";
+    put_holder(line, record.index);
+    holders_.erase(record.index);
+    sink_(line);
+}
+
+void Dumper::show(const HolderRenewed& record) {
+    DumpLine line = line_at();
+    line["record"] = "HolderRenewed";
+    put_holder(line, record.index);
+    line["deadline"] = record.deadline;
+    sink_(line);
+}
+
+void Dumper::show(const Rested& record) {
+    DumpLine line = line_at();
+    line["record"] = "Rested";
+    put_pool(line, record.pool);
+    put_range(line, record.range);
+    line["at"] = record.at;
+    line["rest_ms"] = record.rest_ms;
+    sink_(line);
+}
+
+void Dumper::show(const Booted& record) {
+    DumpLine line = line_at();
+    line["record"] = "Booted";
+    line["boot"] = record.boot.is_none() ? DumpLine() : DumpLine(uuid(bytes_of(record.boot.words)));
+    line["next_holder"] = record.next_holder;
+    line["now"] = record.now;
     sink_(line);
 }
 
@@ -242,19 +327,27 @@ void Dumper::show(const SequenceSaved& record) {
     line["claims_first"] =
         json_of(state.claims ? std::optional(state.claims->first) : std::nullopt);
     line["claims_last"] = json_of(state.claims ? std::optional(state.claims->last) : std::nullopt);
+    line["passed"] = json_of(state.passed);
+    line["claimed"] = json_of(state.claimed);
     sink_(line);
 }
 
 void Dumper::show(const ClaimsSaved& record) {
-    DumpLine line = line_at();
-    line["record"] = "ClaimsSaved";
-    put_pool(line, record.pool);
-    put_range(line, record.covered);
-    sink_(line);
-    DumpLine head = line_at();
-    head["item"] = "claim";
-    put_pool(head, record.pool);
-    show_runs(head, record.items, record.covered, 0, false);
+    show_range("ClaimsSaved", record.pool, record.covered);
+    show_runs("claim", record.pool, record.items, record.covered,
+              [](DumpLine& line, const Run& run) { line["reserved"] = is_reserved_item(run); });
+}
+
+void Dumper::show(const ReservedSaved& record) {
+    show_range("ReservedSaved", record.pool, record.covered);
+    show_runs("reserved", record.pool, record.items, record.covered,
+              [](DumpLine& /*line*/, const Run& /*run*/) {});
+}
+
+void Dumper::show(const RestingSaved& record) {
+    show_range("RestingSaved", record.pool, record.covered);
+    show_runs("resting", record.pool, record.items, record.covered,
+              [](DumpLine& /*line*/, const Run& /*run*/) {});
 }
 
 void Dumper::show(const LiveSaved& record) {
@@ -264,24 +357,27 @@ void Dumper::show(const LiveSaved& record) {
     put_range(line, record.covered);
     line["generation"] = record.generation;
     sink_(line);
-    DumpLine head = line_at();
-    head["item"] = "live";
-    put_pool(head, record.pool);
-    show_runs(head, record.items, record.covered, record.generation, true);
+    show_runs(
+        "live", record.pool, record.items, record.covered,
+        [this](DumpLine& of_run, const Run& run) {
+            of_run["generation"] = run.tag.generation;
+            of_run["claimed"] = run.tag.claimed;
+            put_holder(of_run, run.tag.holder);
+        },
+        record.generation);
 }
 
-// A line for each item, behind what `head` says of all.
-void Dumper::show_runs(const DumpLine& head, const RunItems& items, Range covered,
-                       std::uint64_t generation, bool with_tags) {
+// A line for each item: `add` says what it has beside its range.
+template <class Add>
+void Dumper::show_runs(const char* item, PoolIndex pool, const RunItems& items, Range covered,
+                       Add add, std::uint64_t generation) {
     RunReader runs(items.bytes, covered.first, generation);
     while (const auto run = runs.next()) {
-        DumpLine line = head;
+        DumpLine line = line_at();
+        line["item"] = item;
+        put_pool(line, pool);
         put_range(line, run->range);
-        if (with_tags) {
-            line["generation"] = run->tag.generation;
-            line["claimed"] = run->tag.claimed;
-            put_holder(line, run->tag.holder);
-        }
+        add(line, *run);
         sink_(line);
     }
     if (!runs.complete())

@@ -22,11 +22,13 @@ namespace inod {
 //            synced when it was written, and whether it is of a snapshot that is in use
 //   record   its type, as in docs/format.md; then its fields. Pools have their names, holders also
 //            what they are; both their indexes alone where the journal does not say more
-//   item     "live" or "claim": a run of IDs of the record before
+//   item     "live", "claim" or "reserved": a run of IDs of the record before
 //   end      "clean stop", "unclean stop" or "torn tail": there is nothing behind it
 using DumpLine = nlohmann::ordered_json;
 using DumpSink = std::function<void(const DumpLine& line)>;
 
+// The keys of holders are their clients' secrets, and in no line.
+//
 // Gives all that a start would read to `sink`, in order, as far as it reads back. Spares and
 // segments that a snapshot made superfluous are left out.
 // Errors: io_error, also if there is no store. journal_damaged, behind all lines that could be

@@ -1,4 +1,5 @@
-// The state of a store as lines: what `inoctl export` prints. Changes nothing in the store.
+// The state of a store as lines: what `inoctl export` prints. Changes nothing in the store. The lines are
+// as secret as the store: they have the keys of holders.
 //
 // Thread safety: none needed; blocks for as long as a start and the sink take.
 #pragma once

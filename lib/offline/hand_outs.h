@@ -4,7 +4,11 @@
 // Of each pool it keeps which IDs were handed out or burned in the present generation. Generations
 // never fall, so an earlier one cannot return, and what it had is forgotten. It begins with what
 // the snapshot says of the past: in a `unique` pool everything below the cursor and all claims, in
-// one that wraps the stretch and the claims of its generation, and whatever of it is live.
+// one that wraps the stretch and the claims of its generation, in a `lowest` one the span of what it
+// handed out in its generation, and whatever of it is live.
+//
+// It also keeps what is reserved: none of that may be handed out but by its number. In a `unique` pool
+// an ID that was reserved before the cursor passed it may be claimed later, once.
 //
 // Thread safety: none of its own.
 #pragma once
@@ -45,31 +49,51 @@ private:
         Policy policy;
         Range range;
         std::uint64_t generation = 0;  // 0 in a unique pool
-        std::optional<Id> passed;      // unique: no ID up to here comes next
-        std::optional<Id> mark;
-        Intervals used;  // of this generation
+        std::optional<Id>
+            passed{};  // no ID up to here comes next: in a cyclic pool, before it wraps
+        std::optional<Id> mark{};
+        Intervals used{};      // of this generation, what was passed and is reserved included
+        Intervals reserved{};  // and what may be,
+        std::optional<Range> unknown{};  // of which the snapshot is still to say whether it is
 
+        [[nodiscard]] bool is_unique() const { return policy == Policy::unique; }
         void raise(std::uint64_t by);
-        void burn_up_to(Id last);
-        void burn_marked();
+        void pass_up_to(Id last);
+        void pass_marked();
+        void know_reserved(Id last);
     };
 
     void read(std::span<const std::byte> bytes);
     void apply(const PoolDefined& record);
-    void apply(const HolderDefined& /*record*/) {}
+    void apply(const Passed& record);
+    void apply(const Reserved& record);
+    void apply(const Unreserved& record);
+    void apply(const Advanced& record);
     void apply(const Allocated& record);
     void apply(const Claimed& record);
-    void apply(const Released& /*record*/) {}
     void apply(const MarkMoved& record);
     void apply(const UncleanStop& /*record*/) { on_unclean_stop(); }
     void apply(const SkippedAhead& record);
     void apply(const SkippedAbove& record);
+    // Of what hands nothing out there is nothing to be said.
+    void apply(const HolderDefined& /*record*/) {}
+    void apply(const HolderEnded& /*record*/) {}
+    void apply(const HolderRenewed& /*record*/) {}
+    void apply(const Released& /*record*/) {}
+    void apply(const Booted& /*record*/) {}
+    void apply(const Rested& /*record*/) {}
+    void apply(const RestingSaved& /*record*/) {}
     void apply(const SequenceSaved& record);
     void apply(const ClaimsSaved& record);
+    void apply(const ReservedSaved& record);
     void apply(const LiveSaved& record);
 
     Account* account(PoolIndex index);
-    Account* hand_out(PoolIndex index, Range range, bool raises);
+    void hand_out(PoolIndex index, Range range, bool raises);
+    Account* raised(PoolIndex index, bool raises);
+    void complain_of_repeat(const Account& pool, Range again);
+    void compare_next(const Account& kept, const Pool& pool);
+    void compare_reserved(const Account& kept, const Pool& pool);
     void complain(const std::string& what);
 
     std::vector<Account> accounts_;  // by PoolIndex

@@ -6,9 +6,11 @@
 #include <span>
 #include <variant>
 
+#include "lib/offline/intervals.h"
 #include "lib/offline/offline_store.h"
 #include "lib/offline/staged_storage.h"
 #include "lib/offline/state_line.h"
+#include "lib/offline/state_lines.h"
 #include "lib/pool/record.h"
 #include "lib/pool/runs.h"
 
@@ -18,6 +20,39 @@ namespace {
 std::optional<Id> behind(Range range) {
     return range.last < id_max ? std::optional(range.last + 1) : std::nullopt;
 }
+
+// Why there can be no such holder, if so.
+const char* contradiction(const Holder& holder) {
+    const Binding binding = holder.binding;
+    const bool has_process = holder.process.pid != 0;
+    const bool has_limit = holder.ttl_ms != 0;
+    const bool can_have_name = binding == Binding::persistent || binding == Binding::ttl;
+    if (has_process != (binding == Binding::process)) {
+        return "'process' says which one a holder is bound to, and is null of any other holder";
+    }
+    if (has_limit != (binding == Binding::ttl) || (!has_limit && holder.deadline != 0)) {
+        return "'ttl_ms' says how long a holder with a time limit lasts, and is 0, as 'deadline' "
+               "is, "
+               "of any other";
+    }
+    if (!holder.name.empty() && !can_have_name) return "a holder with this binding has no name";
+    return nullptr;
+}
+
+// A run of no holder's as a record has it.
+class SavedRun {
+public:
+    SavedRun(Range range, HolderIndex holder, std::optional<Id> from = {})
+        : items_(memory_, from.value_or(range.first), 0) {
+        static_cast<void>(
+            items_.add({range, {.holder = holder, .claimed = false, .generation = 0}}));
+    }
+    [[nodiscard]] RunItems items() { return {items_.finish()}; }
+
+private:
+    std::array<std::byte, 64> memory_;
+    RunWriter items_;
+};
 
 // Turns lines into the records of a snapshot, each at once, so that what contradicts the lines
 // before it is told with its number.
@@ -35,9 +70,12 @@ private:
     Done apply(const HolderLine& line);
     Done apply(const PoolLine& line);
     Done apply(const ClaimLine& line);
+    Done apply(const ReservedLine& line);
     Done apply(const LiveLine& line);
     Done apply(const EndLine& line);
     Done check_run(const std::string& pool, Range range, std::optional<Id> from) const;
+    Done save_claim(Range range, HolderIndex holder);
+    Done end_reserved();
     Done end_pool();
     Done send(const Record& record);
     [[nodiscard]] Failure refuse(const std::string& what) const {
@@ -48,15 +86,23 @@ private:
     Replay& replay_;
     std::uint64_t number_ = 0;  // of the present line
     bool has_ended_ = false;
-    std::uint64_t holder_count_ = 0;
+    std::uint64_t version_ = state_format_version;
+    HolderIndex holder_end_ = 0;
+    Intervals holders_;  // by their indexes
     std::size_t pool_count_ = 0;
 
     // Of the present pool.
     std::string pool_;
+    bool is_unique_ = false;
+    std::optional<Id> cursor_;
     std::uint64_t generation_ = 0;
+    bool has_reserved_ = false;
     bool has_live_ = false;
-    // Where the next claim may begin, and the next live run; none: behind the last ID of all.
+    Intervals claims_;
+    // Where the next claim may begin, the next reserved run and the next live one; none: behind the last
+    // ID of all.
     std::optional<Id> claims_from_;
+    std::optional<Id> reserved_from_;
     std::optional<Id> live_from_;
 };
 
@@ -66,7 +112,7 @@ Result<void, Failure> LineReplay::run() {
         const auto line = next();
         if (!line) return line.error();
         if (!*line) return refuse("the line of type 'end' is missing: not all of it is here");
-        const auto parsed = parse_state_line(**line, number_);
+        const auto parsed = parse_state_line(**line, number_, version_);
         if (!parsed) return parsed.error();
         auto applied = std::visit([this](const auto& l) { return apply(l); }, *parsed);
         if (!applied) return applied;
@@ -86,27 +132,26 @@ LineReplay::Done LineReplay::begin() {
     const auto line = next();
     if (!line) return line.error();
     if (!*line) return refuse("there is nothing to import");
-    if (const auto first = parse_first_line(**line); !first) return first.error();
-    return replay_.snapshot_begin();
+    const auto first = parse_first_line(**line);
+    if (!first) return first.error();
+    version_ = first->version;
+    if (auto begun = replay_.snapshot_begin(); !begun) return begun;
+    return send(Booted{.boot = first->boot, .next_holder = first->next_holder, .now = 0});
 }
 
 LineReplay::Done LineReplay::apply(const HolderLine& line) {
-    constexpr std::uint64_t id_limit = std::numeric_limits<std::uint32_t>::max();
     if (pool_count_ > 0) return refuse("holders come before all pools");
-    if (line.index != holder_count_) {
-        return refuse("the next holder has index " + std::to_string(holder_count_));
+    const bool is_next = version_ < 2 ? line.index == holder_end_ : line.index >= holder_end_;
+    if (!is_next || line.index == std::numeric_limits<HolderIndex>::max()) {
+        return refuse("the next holder has index " + std::to_string(holder_end_) +
+                      (version_ < 2 ? "" : " or more"));
     }
-    if (line.binding != name(Binding::persistent)) {
-        return refuse("binding '" + line.binding + "' is unknown here");
-    }
-    if (line.uid > id_limit || line.gid > id_limit || line.index > id_limit) {
-        return refuse("'index', 'uid' and 'gid' are at most " + std::to_string(id_limit));
-    }
-    ++holder_count_;
-    return send(HolderDefined{.index = static_cast<HolderIndex>(line.index),
-                              .holder = {.binding = Binding::persistent,
-                                         .uid = static_cast<std::uint32_t>(line.uid),
-                                         .gid = static_cast<std::uint32_t>(line.gid)}});
+    holder_end_ = line.index + 1;
+    holders_.add({line.index, line.index});
+    HolderDefined record{.index = line.index, .holder = line.holder};
+    record.holder.name = line.name;
+    if (const char* const why = contradiction(record.holder)) return refuse(why);
+    return send(record);
 }
 
 LineReplay::Done LineReplay::apply(const PoolLine& line) {
@@ -118,21 +163,26 @@ LineReplay::Done LineReplay::apply(const PoolLine& line) {
     const PoolSpec spec{.name = line.name,
                         .policy = *policy,
                         .range = {line.min, line.max},
-                        .durability = *durability};
+                        .durability = *durability,
+                        .tracking = line.tracking};
     if (auto valid = validate(spec); !valid) return refuse(valid.error().message);
     if (pool_count_ >= std::numeric_limits<PoolIndex>::max()) {
         return refuse("a store has at most 65,535 pools");
     }
     const auto index = static_cast<PoolIndex>(pool_count_++);
     pool_ = line.name;
+    is_unique_ = *policy == Policy::unique;
+    cursor_ = line.sequence.cursor;
     generation_ = line.sequence.generation;
-    has_live_ = false;
-    claims_from_ = live_from_ = line.min;
+    has_reserved_ = has_live_ = false;
+    claims_.clear();
+    claims_from_ = reserved_from_ = live_from_ = line.min;
     auto defined = send(PoolDefined{.pool = index,
                                     .name = spec.name,
                                     .policy = spec.policy,
                                     .durability = spec.durability,
-                                    .range = spec.range});
+                                    .range = spec.range,
+                                    .tracking = spec.tracking});
     if (!defined) return defined;
     return send(SequenceSaved{.pool = index, .state = line.sequence});
 }
@@ -151,25 +201,57 @@ LineReplay::Done LineReplay::check_run(const std::string& pool, Range range,
 LineReplay::Done LineReplay::apply(const ClaimLine& line) {
     const Range range{line.first, line.last};
     if (auto checked = check_run(line.pool, range, claims_from_); !checked) return checked;
-    if (has_live_) return refuse("claims come before what is live");
+    if (has_reserved_ || has_live_) return refuse("claims come before what is reserved or live");
     claims_from_ = behind(range);
-    std::array<std::byte, record_size_max> memory;
-    RunWriter items(memory, range.first, 0);
-    static_cast<void>(items.add({range, {.holder = 0, .claimed = false, .generation = 0}}));
+    claims_.add(range);
+    return save_claim(range, 0);
+}
+
+LineReplay::Done LineReplay::save_claim(Range range, HolderIndex holder) {
     return send(ClaimsSaved{.pool = static_cast<PoolIndex>(pool_count_ - 1),
                             .covered = range,
-                            .items = {items.finish()}});
+                            .items = SavedRun(range, holder).items()});
+}
+
+// What is reserved above a unique pool's cursor is among its claims too.
+LineReplay::Done LineReplay::apply(const ReservedLine& line) {
+    if (has_live_) return refuse("what is reserved comes before what is live");
+    const Range range{line.first, line.last};
+    if (auto checked = check_run(line.pool, range, reserved_from_); !checked) return checked;
+    if (const auto claimed = claims_.common(range)) {
+        return refuse(std::to_string(claimed->first) + " was claimed, and cannot be reserved");
+    }
+    if (is_unique_ && cursor_ && range.last >= *cursor_) {
+        const Range above{std::max(range.first, *cursor_), range.last};
+        if (auto saved = save_claim(above, reserved_above_cursor); !saved) return saved;
+    }
+    const Range covered{has_reserved_ ? *reserved_from_ : 0, range.last};
+    has_reserved_ = true;
+    reserved_from_ = behind(range);
+    return send(ReservedSaved{.pool = static_cast<PoolIndex>(pool_count_ - 1),
+                              .covered = covered,
+                              .items = SavedRun(range, 0, covered.first).items()});
+}
+
+// Nothing more of the present pool is reserved.
+LineReplay::Done LineReplay::end_reserved() {
+    if (!has_reserved_ || !reserved_from_) return {};
+    const Id from = *reserved_from_;
+    reserved_from_.reset();
+    return send(ReservedSaved{
+        .pool = static_cast<PoolIndex>(pool_count_ - 1), .covered = {from, id_max}, .items = {}});
 }
 
 LineReplay::Done LineReplay::apply(const LiveLine& line) {
     const Range range{line.first, line.last};
     if (auto checked = check_run(line.pool, range, live_from_); !checked) return checked;
-    if (line.holder >= holder_count_) {
+    if (!holders_.contains({line.holder, line.holder})) {
         return refuse("there is no holder with index " + std::to_string(line.holder));
     }
     if (line.generation > generation_) {
         return refuse("the pool is at generation " + std::to_string(generation_));
     }
+    if (auto ended = end_reserved(); !ended) return ended;
     std::array<std::byte, record_size_max> memory;
     const Range covered{has_live_ ? *live_from_ : 0, range.last};
     RunWriter items(memory, covered.first, generation_);
@@ -187,6 +269,7 @@ LineReplay::Done LineReplay::apply(const LiveLine& line) {
 
 // Nothing more of the present pool is live.
 LineReplay::Done LineReplay::end_pool() {
+    if (auto ended = end_reserved(); !ended) return ended;
     if (!live_from_) return {};
     const Id from = has_live_ ? *live_from_ : 0;
     live_from_.reset();
@@ -236,6 +319,8 @@ Result<Imported, Failure> make_store(Storage& storage, const LineSource& source,
                                      const ImportOptions& options) {
     AllocatorOptions allocator_options = options_to_look();
     allocator_options.journal = options.journal;
+    // One line can say that so much is live that no daemon could have it in memory.
+    allocator_options.memory_max = options.memory_max;
     Allocator allocator(storage, std::move(allocator_options));
     const auto tell = [&](Replay& replay) -> Result<void, Failure> {
         if (auto told = LineReplay(source, replay).run(); !told) return told;
@@ -249,7 +334,7 @@ Result<Imported, Failure> make_store(Storage& storage, const LineSource& source,
                       .holders = allocator.holders().size(),
                       .pools = allocator.pool_index_end()};
     for (std::size_t i = 0; i < imported.pools; ++i) {
-        imported.live_runs += allocator.any_pool(static_cast<PoolIndex>(i)).live().entry_count();
+        imported.live_runs += allocator.any_pool(static_cast<PoolIndex>(i)).live_count().runs;
     }
     return imported;
 }

@@ -27,6 +27,8 @@ struct ImportOptions {
     // How far each pool passes over what the exported store may have handed out since, as in
     // lib/allocator/adopt.h; none: the state stays just as it was exported.
     std::optional<std::uint64_t> skip_ahead;
+    // Bytes that the state may take in memory, as a daemon with as many would have to have it.
+    std::uint64_t memory_max = std::uint64_t{16} << 30U;
 };
 
 struct Imported {

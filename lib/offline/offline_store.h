@@ -7,6 +7,7 @@
 
 #include "lib/allocator/allocator.h"
 #include "lib/journal/recovery.h"
+#include "lib/pool/runs.h"
 
 namespace inod {
 
@@ -16,6 +17,14 @@ inline AllocatorOptions options_to_look() {
     AllocatorOptions options;
     options.memory_max = ~std::uint64_t{0};
     return options;
+}
+
+// What ClaimsSaved says in the place of a holder: 0 of a claim, and this of IDs above a unique pool's
+// cursor that are reserved and were not claimed.
+inline constexpr HolderIndex reserved_above_cursor = 1;
+
+inline bool is_reserved_item(const Run& claims_item) {
+    return claims_item.tag.holder == reserved_above_cursor;
 }
 
 // Where nothing was ever made.

@@ -1,18 +1,17 @@
 #include "lib/pool/cyclic_sequence.h"
 
-#include <algorithm>
-
-#include "lib/base/assert.h"
-
 namespace inod {
 
 CyclicSequence::CyclicSequence(const PoolSpec& spec)
-    : range_(spec.range), cursor_(spec.range.first), swept_(spec.range.first) {}
+    : GenerationSequence(spec.range),
+      wrap_to_(spec.wrap_to.value_or(spec.range.first)),
+      cursor_(spec.range.first),
+      swept_(spec.range.first) {}
 
-std::optional<Sequence::Next> CyclicSequence::next(std::uint64_t count,
-                                                   const RangeTree& live) const {
+std::optional<Sequence::Next> CyclicSequence::next(Wanted wanted, const RangeTree& occupied) const {
     if (cursor_) {
-        const auto gap = live.find_gap({.count = count, .window = range_}, *cursor_);
+        const auto gap = occupied.find_gap(
+            {.count = wanted.count, .align = wanted.align, .window = range_}, *cursor_);
         if (gap) {
             // What lies behind the cursor was swept, so only a claim can have had this generation.
             const bool raises = claims_ && claims_->overlaps(*gap);
@@ -20,7 +19,9 @@ std::optional<Sequence::Next> CyclicSequence::next(std::uint64_t count,
             return Next{.range = *gap, .raises_generation = raises};
         }
     }
-    const auto gap = live.find_gap({.count = count, .window = range_});
+    const Range again{wrap_to_, range_.last};
+    const auto gap =
+        occupied.find_gap({.count = wanted.count, .align = wanted.align, .window = again});
     if (!gap || !has_generation(true)) return std::nullopt;
     return Next{.range = *gap, .raises_generation = true};
 }
@@ -30,72 +31,24 @@ void CyclicSequence::take(const Next& next) noexcept {
         raise_generation();
         swept_ = next.range.first;
     }
-    const Id last = next.range.last;
+    move_behind(next.range.last);
+    pass(next.range);
+}
+
+void CyclicSequence::move_behind(Id last) noexcept {
     cursor_ = last < range_.last ? std::optional(last + 1) : std::nullopt;
-    highest_ = std::max(highest_.value_or(0), last);
 }
 
-Result<bool> CyclicSequence::check_claim(Range range) const {
-    const bool raises = had_this_generation(range);
-    if (!has_generation(raises)) return Errc::pool_exhausted;
-    return raises;
+bool CyclicSequence::advance(Id last) noexcept {
+    if (!cursor_ || last < *cursor_) return true;
+    pass({*cursor_, last});
+    move_behind(last);
+    return true;
 }
 
-bool CyclicSequence::had_this_generation(Range range) const {
+bool CyclicSequence::was_handed_out_now(Range range) const noexcept {
     const bool below_cursor = !cursor_ || range.first < *cursor_;
-    const bool was_swept = swept_ && range.last >= *swept_ && below_cursor;
-    return was_swept || (claims_ && claims_->overlaps(range));
-}
-
-Result<> CyclicSequence::prepare_claim(GuardRef /*guard*/, Range /*range*/) {
-    return {};
-}
-
-void CyclicSequence::claim(Range range, bool raises_generation) noexcept {
-    if (raises_generation) raise_generation();
-    claims_ =
-        claims_ ? Range{std::min(claims_->first, range.first), std::max(claims_->last, range.last)}
-                : range;
-    highest_ = std::max(highest_.value_or(0), range.last);
-}
-
-Result<> CyclicSequence::check_mark(const Next& /*next*/) noexcept {
-    return {};
-}
-
-std::optional<Id> CyclicSequence::move_mark(const Next& /*next*/) noexcept {
-    return std::nullopt;
-}
-
-void CyclicSequence::settle_mark() noexcept {}
-
-void CyclicSequence::begin_run() noexcept {}
-
-void CyclicSequence::set_mark(Id /*mark*/) noexcept {
-    INOD_UNREACHABLE("a cyclic pool has no high-water mark");
-}
-
-bool CyclicSequence::has_generation(bool raises) const noexcept {
-    return generation_used_up - generation_ > (raises ? 1U : 0U);
-}
-
-void CyclicSequence::raise_generation(std::uint64_t by) noexcept {
-    generation_ += std::min(by, generation_used_up - generation_);
-    swept_ = cursor_;
-    claims_.reset();
-}
-
-void CyclicSequence::after_unclean_stop() noexcept {
-    raise_generation(generations_per_unclean_stop);
-}
-
-void CyclicSequence::skip_ahead(std::uint64_t count) noexcept {
-    raise_generation(std::max<std::uint64_t>(count, 1));
-}
-
-void CyclicSequence::skip_above(std::uint64_t floor) noexcept {
-    generation_ = std::max(generation_, floor);
-    raise_generation();
+    return swept_ && range.last >= *swept_ && below_cursor;
 }
 
 bool CyclicSequence::allows(const Next& next) const {
@@ -128,33 +81,22 @@ void CyclicSequence::widen(Id max) noexcept {
 }
 
 SequenceState CyclicSequence::state() const {
-    return {.cursor = cursor_,
-            .highest = highest_,
-            .mark = std::nullopt,
-            .generation = generation_,
-            .swept = swept_,
-            .claims = claims_};
+    SequenceState state = common_state();
+    state.cursor = cursor_;
+    state.swept = swept_;
+    return state;
 }
 
 bool CyclicSequence::restore(const SequenceState& state) noexcept {
-    if (state.generation == 0 || state.mark) return false;
     if (state.cursor != range_.first) {
         const Id passed = state.cursor ? *state.cursor - 1 : range_.last;
         if (!state.highest || *state.highest < passed) return false;
     }
     if (state.cursor && (!state.swept || *state.swept > *state.cursor)) return false;
-    if (state.claims && (!state.highest || *state.highest < state.claims->last)) return false;
+    if (!restore_common(state)) return false;
     cursor_ = state.cursor;
-    highest_ = state.highest;
-    generation_ = state.generation;
     swept_ = state.swept;
-    claims_ = state.claims;
     return true;
-}
-
-Result<> CyclicSequence::restore_claim(Range /*range*/) {
-    INOD_UNREACHABLE("a cyclic pool keeps its claims in its state");
-    return {};
 }
 
 }  // namespace inod

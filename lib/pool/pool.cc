@@ -1,69 +1,157 @@
 #include "lib/pool/pool.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "lib/base/assert.h"
 
 namespace inod {
+namespace {
 
-Pool::Pool(PoolSpec spec, MemoryBudget& budget)
+// Entries of the dead that next() passes over before it asks for a sweep. Each takes up to 100 ns.
+constexpr std::size_t dead_passed_max = 4096;
+
+// Rests that are ended with each hand-out, so that those who wait for a low number get it: more than one,
+// or they would fall behind.
+constexpr std::size_t rests_per_hand_out = 4;
+
+}  // namespace
+
+Pool::Pool(PoolSpec spec, PoolIndex index, Tags& tags, MemoryBudget& budget, const BootTime& now)
     : spec_(std::move(spec)),
-      tags_(budget),
-      live_(budget),
-      sequence_(Sequence::make(spec_, budget)) {}
+      index_(index),
+      tags_(tags),
+      tree_(budget),
+      assigned_(budget),
+      now_(now),
+      sequence_(Sequence::make(spec_, budget)) {
+    if (spec_.quarantine_ms > 0) quarantine_.emplace(spec_.quarantine_ms, budget);
+}
 
-Result<Granted> Pool::allocate(GuardRef guard, std::uint64_t count, HolderIndex holder) {
-    if (count == 0) return Errc::count_zero;
-    if (count > spec_.lease_count_max) return Error{Errc::lease_too_large, spec_.lease_count_max};
-
+Result<Granted> Pool::allocate(GuardRef guard, const Wish& wish, HolderIndex holder) {
+    if (wish.count == 0) return Errc::count_zero;
+    if (wish.count > spec_.lease_count_max) {
+        return Error{Errc::lease_too_large, spec_.lease_count_max};
+    }
     std::optional<Sequence::Next> next;
     WatchedGuard watched(guard);
+    trim();
     do {
-        next = sequence_->next(count, live_);
-        if (!next) return Errc::pool_exhausted;
+        const auto found = find_next(wish);
+        if (!found) return found.error();
+        next = *found;
         if (auto allowed = sequence_->check_mark(*next); !allowed) return allowed.error();
-        if (auto prepared = prepare(watched, next->range); !prepared) return prepared.error();
+        if (auto prepared = prepare(watched, next->range, holder, false); !prepared) {
+            return prepared.error();
+        }
     } while (watched.was_dropped());
 
     // Everything that can fail comes before this line, everything that leases comes after it.
     const auto mark = sequence_->move_mark(*next);
     sequence_->take(*next);
     ++counters_.allocations;
-    return Granted{.lease = store(next->range, holder, false),
+    const TagCount before = live_count_;
+    const Lease lease = store(next->range, tag_for(holder, false), false);
+    return Granted{.lease = lease,
                    .raised_generation = next->raises_generation,
-                   .mark = mark};
+                   .mark = mark,
+                   .growth = live_count_ - before};
 }
 
-Result<Granted> Pool::allocate_at(GuardRef guard, Range range, HolderIndex holder) {
+Result<Sequence::Next> Pool::find_next(const Wish& wish) {
+    if (wish.align == 0 || wish.align > align_limit) return Error{Errc::align_invalid, align_limit};
+    const std::uint64_t align = std::lcm(wish.align, spec_.align);
+    if (align > align_limit) return Error{Errc::align_invalid, align_limit};
+    const Sequence::Wanted wanted{.count = wish.count, .align = align};
+    if (quarantine_) quarantine_->end_rests(now_, rests_per_hand_out);
+    if (const auto next = sequence_->next(wanted, occupied())) return *next;
+    if (has_dead()) return Errc::sweep_pending;
+    if (!quarantine_) return Errc::pool_exhausted;
+    if (const auto next = end_rests_for(wanted)) return *next;
+    const auto end = quarantine_->next_end();
+    if (!end) return Errc::pool_exhausted;
+    if (*end <= now_ || spec_.quarantine_yields) return Errc::sweep_pending;
+    return Error{Errc::pool_exhausted, *end - now_};
+}
+
+Result<Granted> Pool::allocate_at(GuardRef guard, Range range, HolderIndex holder,
+                                  bool may_take_reserved) {
+    if (!spec_.tracking) return Errc::not_tracked;
     if (range.first > range.last) return Error{Errc::range_reversed, range.first};
     if (range.span() >= spec_.lease_count_max) {
         return Error{Errc::lease_too_large, spec_.lease_count_max};
     }
+    ClaimOf what{};
     bool raises_generation = false;
     WatchedGuard watched(guard);
+    trim();
     do {
-        if (auto free = check_free(range); !free) return free.error();
-        const auto allowed = sequence_->check_claim(range);
+        const auto free = check_free(range, may_take_reserved);
+        if (!free) return free.error();
+        what = *free;
+        const auto allowed = what == ClaimOf::reserved_ids ? sequence_->check_reserved_claim(range)
+                                                           : sequence_->check_claim(range);
         if (!allowed) return allowed.error();
         raises_generation = *allowed;
         if (auto claim = sequence_->prepare_claim(watched, range); !claim) return claim.error();
-        if (auto prepared = prepare(watched, range); !prepared) return prepared.error();
+        if (auto prepared = prepare(watched, range, holder, is_assigned(what)); !prepared) {
+            return prepared.error();
+        }
     } while (watched.was_dropped());
 
     sequence_->claim(range, raises_generation);
+    const bool replaces = what == ClaimOf::reserved_ids && !is_assigned(what);
+    const std::uint64_t reserved_runs_more = replaces ? runs_left_of_reserved(range) - 1 : 0;
+    reserved_runs_ += reserved_runs_more;
     ++counters_.allocations;
-    return Granted{.lease = store(range, holder, true),
+    const TagCount before = live_count_;
+    const Lease lease = store(range, tag_for(holder, true), is_assigned(what), reserved_runs_more);
+    return Granted{.lease = lease,
                    .raised_generation = raises_generation,
-                   .mark = std::nullopt};
+                   .mark = std::nullopt,
+                   .growth = live_count_ - before};
 }
 
-// Does `range` lie in the pool, with nothing of it live?
-Result<> Pool::check_free(Range range) const {
-    if (auto inside = check_inside(range); !inside) return inside;
-    const auto taken = live_.next(range.first);
-    if (taken && taken->range.overlaps(range)) {
-        return Error{Errc::id_taken, std::max(taken->range.first, range.first)};
+// Does `range` lie in the pool, with nothing of it live? And is it reserved, all of it?
+Result<Pool::ClaimOf> Pool::check_free(Range range, bool may_take_reserved) const {
+    if (auto inside = check_inside(range); !inside) return inside.error();
+    std::uint64_t reserved_count = 0;
+    Id first_reserved = 0;
+    if (auto not_live = check_not_live(tree_, range); !not_live) return not_live.error();
+    for (auto entry = occupied().next_occupied(range.first); entry && entry->range.overlaps(range);
+         entry = entry->range.last < range.last ? occupied().next_occupied(entry->range.last + 1)
+                                                : std::nullopt) {
+        if (entry->value != reserved) continue;
+        const Range part = *intersection(entry->range, range);
+        if (reserved_count == 0) first_reserved = part.first;
+        reserved_count += part.count();
+    }
+    if (quarantine_) {
+        if (auto unoccupied = check_unoccupied(range); !unoccupied) return unoccupied.error();
+    }
+    if (reserved_count == 0) return ClaimOf::free_ids;
+    if (!may_take_reserved || reserved_count != range.count()) {
+        return Error{Errc::id_reserved, first_reserved};
+    }
+    if (auto unassigned = check_not_live(assigned_, range); !unassigned) return unassigned.error();
+    return ClaimOf::reserved_ids;
+}
+
+// In a pool where numbers rest: is none of it resting, or dead and so to rest still? In replay it may be:
+// the life that wrote the record knew that its rest was over.
+Result<> Pool::check_unoccupied(Range range) const {
+    if (is_replaying_) return {};
+    const auto entry = occupied().next(range.first);
+    if (!entry || !entry->range.overlaps(range)) return {};
+    return Error{Errc::id_resting, std::max(entry->range.first, range.first)};
+}
+
+Result<> Pool::check_not_live(const RangeTree& tree, Range range) const {
+    for (auto entry = tree.next(range.first); entry && entry->range.overlaps(range);
+         entry = entry->range.last < range.last ? tree.next(entry->range.last + 1) : std::nullopt) {
+        if (tags_.is_dead(entry->value)) continue;
+        return Error{Errc::id_taken, std::max(entry->range.first, range.first)};
     }
     return {};
 }
@@ -77,74 +165,126 @@ Result<> Pool::check_inside(Range range) const {
     return {};
 }
 
+// Where numbers return, what is claimed of reserved IDs stands beside them, and they stay reserved. In a
+// unique pool it takes their place: given back it is burned.
+bool Pool::is_assigned(ClaimOf what) const noexcept {
+    return what == ClaimOf::reserved_ids && has_generations(spec_.policy);
+}
+
 // Takes what storing `range` and releasing everything afterwards may need.
-Result<> Pool::prepare(GuardRef guard, Range range) {
-    if (auto tag = tags_.prepare(); !tag) return tag;
-    live_.trim();  // what releases have left behind; all that reads the tree holds its lock
-    return live_.preallocate(guard, range);
+Result<> Pool::prepare(GuardRef guard, Range range, HolderIndex holder, bool is_assigned) {
+    if (!spec_.tracking) return {};
+    if (auto tag = tags_.prepare(holder); !tag) return tag;
+    if (auto room = tree_of(is_assigned).preallocate(guard, range); !room) return room;
+    return quarantine_ && !is_assigned ? quarantine_->prepare(guard, range) : Result<>();
 }
 
-Lease Pool::store(Range range, HolderIndex holder, bool claimed) noexcept {
-    const std::uint64_t generation = sequence_->generation();
-    // Where every lease is recorded it does not matter which were claimed, and one tag serves both.
-    const Tag tag{
-        .holder = holder, .claimed = claimed && !records_leases(), .generation = generation};
-    live_.store_merged(range, tags_.add(tag, range.count()));
-    return {.range = range, .generation = generation};
+// Gives back what releases have left behind; all that reads the trees holds their lock. Not between two
+// tries to prepare something: what the first one got would be given back, and so for ever.
+void Pool::trim() noexcept {
+    tree_.trim();
+    if (quarantine_) quarantine_->trim();
+    if (assigned_.entry_count() > 0) assigned_.trim();
 }
 
-Result<bool> Pool::release(Range range, std::uint64_t generation, HolderIndex holder) noexcept {
+// Where every lease is recorded it does not matter which were claimed, and one tag serves both.
+Tag Pool::tag_for(HolderIndex holder, bool is_claim) const noexcept {
+    return {.holder = holder,
+            .claimed = is_claim && !records_leases(),
+            .generation = sequence_->generation()};
+}
+
+// Where it takes the place of reserved IDs, so many entries of those are more now, modulo 2^64.
+Lease Pool::store(Range range, const Tag& tag, bool is_assigned,
+                  std::uint64_t reserved_runs_more) noexcept {
+    const Lease lease{.range = range, .generation = tag.generation};
+    if (!spec_.tracking) return lease;
+    if (has_dead()) clear_dead(range);
+    RangeTree& tree = tree_of(is_assigned);
+    const std::uint64_t runs_before = tree.entry_count();
+    const Value value = tags_.add(index_, tag, range.count());
+    tree.store_merged(range, value);
+    if (quarantine_ && !is_assigned) quarantine_->store(range);
+    const std::uint64_t runs_more = tree.entry_count() - runs_before - reserved_runs_more;
+    tags_.change_runs(value, runs_more);
+    live_count_.ids += range.count();
+    live_count_.runs += runs_more;
+    return lease;
+}
+
+Result<bool> Pool::release(Range range, std::uint64_t generation,
+                           std::optional<HolderIndex> holder) noexcept {
     const auto any_claimed = check_release(range, generation, holder);
     if (!any_claimed) return any_claimed.error();
-    forget(range);
+    const bool rests = quarantine_.has_value();
+    for (Id id = range.first;;) {
+        const auto part = first_part({id, range.last});
+        forget_part(*part);
+        const Range released = part->entry.range;
+        if (rests && !part->is_assigned) {
+            quarantine_->rest(released, quarantine_->end_of_rest(now_));
+        }
+        if (released.last == range.last) break;
+        id = released.last + 1;
+    }
     ++counters_.releases;
-    return records_leases() || *any_claimed;
+    return *any_claimed;
 }
 
-// May `holder` release all of it? Says whether any of it was claimed.
 Result<bool> Pool::check_release(Range range, std::uint64_t generation,
-                                 HolderIndex holder) const noexcept {
+                                 std::optional<HolderIndex> holder) const noexcept {
+    if (!spec_.tracking) return Errc::not_tracked;
     if (auto inside = check_inside(range); !inside) return inside.error();
-    if (spec_.policy != Policy::unique && generation == 0) return Errc::generation_required;
+    if (has_generations(spec_.policy) && generation == 0) return Errc::generation_required;
     bool any_claimed = false;
     for (Id id = range.first;;) {
         const auto part = first_part({id, range.last});
         if (!part) return not_live(id);
-        const Tag& tag = tags_[part->value];
+        const Tag& tag = tags_[part->entry.value];
         if (tag.generation != generation) return Error{Errc::stale_generation, tag.generation};
-        if (tag.holder != holder) return Error{Errc::not_holder, id};
+        if (holder && tag.holder != *holder) return Error{Errc::not_holder, id};
         any_claimed = any_claimed || tag.claimed;
-        if (part->range.last == range.last) return any_claimed;
-        id = part->range.last + 1;
+        if (part->entry.range.last == range.last) return records_leases() || any_claimed;
+        id = part->entry.range.last + 1;
     }
+}
+
+// The value of a live ID, 0 if it is not.
+Value Pool::load_live(const RangeTree& tree, Id id) const noexcept {
+    const Value value = tree.load(id);
+    return value != 0 && !tags_.is_dead(value) ? value : 0;
 }
 
 // What begins `range`, if that is live: as much of it as has one value. Of a single ID, which most
 // releases are of, it need not be found out how far its entry goes.
-std::optional<Entry> Pool::first_part(Range range) const noexcept {
-    if (range.first == range.last) {
-        const Value value = live_.load(range.first);
-        return value != 0 ? std::optional(Entry{range, value}) : std::nullopt;
+std::optional<Pool::Part> Pool::first_part(Range range) const noexcept {
+    for (const bool is_assigned : {false, true}) {
+        const RangeTree& tree = tree_of(is_assigned);
+        if (is_assigned && tree.entry_count() == 0) break;
+        const Value value = load_live(tree, range.first);
+        if (value == 0) continue;
+        if (range.first == range.last) return Part{{range, value}, is_assigned};
+        const Id last = std::min(tree.find(range.first)->range.last, range.last);
+        return Part{{{range.first, last}, value}, is_assigned};
     }
-    const auto entry = live_.find(range.first);
-    if (!entry) return std::nullopt;
-    return Entry{{range.first, std::min(entry->range.last, range.last)}, entry->value};
+    return std::nullopt;
 }
 
-// Takes live IDs out of the tree and out of their tags' counts.
-void Pool::forget(Range range) noexcept {
-    for (Id id = range.first;;) {
-        const auto part = first_part({id, range.last});
-        tags_.remove(part->value, part->range.count());
-        if (part->range.last == range.last) break;
-        id = part->range.last + 1;
-    }
-    live_.erase(range);
+// Takes live IDs out of the tree that has them, and out of the counts.
+void Pool::forget_part(const Part& part) noexcept {
+    RangeTree& tree = tree_of(part.is_assigned);
+    const Range range = part.entry.range;
+    const std::uint64_t runs_before = tree.entry_count();
+    tree.erase(range);
+    const std::uint64_t runs_more = tree.entry_count() - runs_before;
+    tags_.change_runs(part.entry.value, runs_more);
+    tags_.remove(part.entry.value, range.count());
+    live_count_.ids -= range.count();
+    live_count_.runs += runs_more;
 }
 
 Error Pool::not_live(Id id) const {
-    const auto highest = sequence_->highest();
-    return {highest && id <= *highest ? Errc::released : Errc::never_allocated, id};
+    return {sequence_->was_passed(id) ? Errc::released : Errc::never_allocated, id};
 }
 
 LiveRun Pool::run_of(const Entry& entry) const {
@@ -159,9 +299,13 @@ void Pool::widen(Id max) noexcept {
 }
 
 Result<LiveRun> Pool::lookup(Id id, std::uint64_t generation) const {
+    if (!spec_.tracking) return Errc::not_tracked;
     if (!spec_.range.contains(id)) return Error{Errc::id_out_of_range, id};
-    const auto entry = live_.find(id);
-    if (!entry) return not_live(id);
+    auto entry = tree_.find(id);
+    if ((!entry || tags_.is_dead(entry->value)) && assigned_.entry_count() > 0) {
+        entry = assigned_.find(id);
+    }
+    if (!entry || tags_.is_dead(entry->value)) return not_live(id);
     const LiveRun run = run_of(*entry);
     if (generation != 0 && generation != run.generation) {
         return Error{Errc::stale_generation, run.generation};
@@ -170,9 +314,30 @@ Result<LiveRun> Pool::lookup(Id id, std::uint64_t generation) const {
 }
 
 Result<LiveRun> Pool::next(Id id) const {
-    const auto entry = live_.next(id);
-    if (!entry) return Errc::no_more_leases;
-    return run_of(*entry);
+    if (!spec_.tracking) return Errc::not_tracked;
+    std::optional<Entry> nearest;
+    for (const RangeTree* const tree : {&tree_, &assigned_}) {
+        std::size_t passed = 0;
+        auto cursor = tree->begin_at(id);
+        for (; cursor && tags_.is_dead((*cursor).value); ++cursor) {
+            if (++passed == dead_passed_max) return Errc::sweep_pending;
+        }
+        if (cursor && (!nearest || (*cursor).range.first < nearest->range.first)) nearest = *cursor;
+    }
+    if (!nearest) return Errc::no_more_leases;
+    return run_of(*nearest);
+}
+
+std::optional<Run> Pool::next_run(Id id) const {
+    std::optional<Run> nearest;
+    for (const RangeTree* const tree : {&tree_, &assigned_}) {
+        auto cursor = tree->begin_at(id);
+        while (cursor && tags_.is_dead((*cursor).value))
+            ++cursor;
+        if (!cursor || (nearest && nearest->range.first < (*cursor).range.first)) continue;
+        nearest = Run{(*cursor).range, tags_[(*cursor).value]};
+    }
+    return nearest;
 }
 
 }  // namespace inod

@@ -10,8 +10,8 @@ namespace inod {
 // Can `range` become live by a record? 2^64 live IDs, which their counts could not tell from none,
 // are more than any pool was ever asked for.
 Result<> Pool::check_replay(Range range) const {
-    if (!check_free(range)) return Error{Errc::journal_damaged, range.first};
-    if (live_.id_count() + range.count() == 0) return Error{Errc::journal_damaged, range.first};
+    if (!check_free(range, true)) return Error{Errc::journal_damaged, range.first};
+    if (live_count_.ids + range.count() == 0) return Error{Errc::journal_damaged, range.first};
     return {};
 }
 
@@ -23,57 +23,153 @@ std::optional<Range> Pool::known_part(Range range) const {
 Result<> Pool::replay_allocated(Range range, HolderIndex holder, bool raised_generation) {
     if (auto sound = check_replay(range); !sound) return sound;
     const Sequence::Next next{.range = range, .raises_generation = raised_generation};
-    if (!records_leases() || !sequence_->allows(next)) {
+    if (!records_leases() || !spec_.tracking || !sequence_->allows(next)) {
         return Error{Errc::journal_damaged, range.first};
     }
     const auto part = known_part(range);
     NoGuard nobody_else;
     if (part) {
-        if (auto prepared = prepare(nobody_else, *part); !prepared) return prepared;
+        if (auto ready = prepare(nobody_else, *part, holder, false); !ready) return ready;
     }
     sequence_->take(next);
-    if (part) store(*part, holder, false);
+    if (part) store(*part, tag_for(holder, false), false);
     return {};
+}
+
+Result<> Pool::replay_passed(Range range, bool raised_generation) {
+    const Sequence::Next next{.range = range, .raises_generation = raised_generation};
+    const bool is_sound = !spec_.tracking && check_inside(range) && sequence_->allows(next);
+    if (!is_sound) return Error{Errc::journal_damaged, range.first};
+    sequence_->take(next);
+    return {};
+}
+
+// What is claimed. While it is not known yet whether it was reserved, it counts as free.
+Result<Pool::ClaimOf> Pool::check_replayed_claim(Range range, bool raised_generation) const {
+    const auto what = check_free(range, true);
+    if (!what || !spec_.tracking) return Error{Errc::journal_damaged, range.first};
+    const bool is_known = known_reserved_ && known_reserved_->contains(range);
+    const bool may_be_reserved = *what == ClaimOf::reserved_ids || !is_known;
+    const auto raises =
+        may_be_reserved ? sequence_->check_reserved_claim(range) : sequence_->check_claim(range);
+    if (!raises || *raises != raised_generation) return Error{Errc::journal_damaged, range.first};
+    return what;
 }
 
 Result<> Pool::replay_claimed(Range range, HolderIndex holder, bool raised_generation) {
     if (auto sound = check_replay(range); !sound) return sound;
-    const auto raises_generation = sequence_->check_claim(range);
-    if (!raises_generation || *raises_generation != raised_generation) {
-        return Error{Errc::journal_damaged, range.first};
-    }
+    const auto what = check_replayed_claim(range, raised_generation);
+    if (!what) return what.error();
     NoGuard nobody_else;
     if (auto claim = sequence_->prepare_claim(nobody_else, range); !claim) return claim;
+    const bool ends_reserve = *what == ClaimOf::reserved_ids && !is_assigned(*what);
+    if (ends_reserve) {
+        auto room = tree_.preallocate(nobody_else, range, reserved);
+        if (!room) return room;
+        drop_reserved(range);
+    }
     const auto part = known_part(range);
     if (part) {
-        if (auto prepared = prepare(nobody_else, *part); !prepared) return prepared;
+        auto ready = prepare(nobody_else, *part, holder, is_assigned(*what));
+        if (!ready) return ready;
     }
     sequence_->claim(range, raised_generation);
-    if (part) store(*part, holder, true);
+    if (part) store(*part, tag_for(holder, true), is_assigned(*what));
     return {};
+}
+
+Result<> Pool::check_all_live(Range range) const {
+    for (Id id = range.first;;) {
+        const auto part = first_part({id, range.last});
+        if (!part) return Error{Errc::journal_damaged, id};
+        if (part->entry.range.last == range.last) return {};
+        id = part->entry.range.last + 1;
+    }
 }
 
 Result<> Pool::replay_released(Range released) {
     if (!check_inside(released)) return Error{Errc::journal_damaged, released.first};
-    const auto part = known_part(released);
-    if (!part) return {};
-    const Range range = *part;
+    const auto known = known_part(released);
+    if (!known) return {};
     if (records_leases()) {
-        for (Id id = range.first;;) {
-            const auto live = first_part({id, range.last});
-            if (!live) return Error{Errc::journal_damaged, id};
-            if (live->range.last == range.last) break;
-            id = live->range.last + 1;
+        if (auto whole = check_all_live(*known); !whole) return whole;
+    }
+    for (Id id = known->first;;) {
+        const auto part = first_part({id, known->last});
+        Id last = known->last;
+        if (part) {
+            last = part->entry.range.last;
+            forget_part(*part);
+            if (quarantine_ && !part->is_assigned) quarantine_->forget(part->entry.range);
+        } else if (const auto next = next_run(id); next && next->range.first <= known->last) {
+            // Only claims are recorded here: what lies between had no record.
+            last = next->range.first - 1;
         }
-        forget(range);
-        return {};
+        if (last == known->last) return {};
+        id = last + 1;
     }
-    // Here only claims are recorded, so the range may hold others' IDs that no record ever named.
-    for (auto entry = live_.next(range.first); entry && entry->range.overlaps(range);
-         entry = live_.next(range.first)) {
-        forget(*intersection(entry->range, range));
+}
+
+Result<> Pool::replay_rested(Range range, BootTime at, std::uint64_t rest_ms) {
+    if (!quarantine_) return replay_released(range);
+    quarantine_->replay_time(at);
+    if (!check_inside(range)) return Error{Errc::journal_damaged, range.first};
+    const auto known = known_part(range);
+    if (!known) return {};
+    if (auto whole = check_all_live(*known); !whole) return whole;
+    const BootTime until = at + std::min(rest_ms, quarantine_limit_ms);
+    for (Id id = known->first;;) {
+        const auto part = first_part({id, known->last});
+        const Range released = part->entry.range;
+        if (!part->is_assigned) {
+            if (auto rests = quarantine_->replay_rest(released, until); !rests) return rests;
+        }
+        forget_part(*part);
+        if (released.last == known->last) return {};
+        id = released.last + 1;
     }
+}
+
+Result<> Pool::replay_reboot() {
+    return quarantine_ ? quarantine_->restart_rests(now_) : Result<>();
+}
+
+Result<> Pool::begin_run() {
+    if (quarantine_ && is_replaying_) {
+        if (auto begun = quarantine_->begin_run(now_); !begun) return begun;
+    }
+    is_replaying_ = false;
+    sequence_->begin_run();
     return {};
+}
+
+Result<> Pool::replay_reserved(Range range) {
+    const auto known = known_reserved_ ? intersection(range, *known_reserved_) : std::nullopt;
+    const bool is_sound = spec_.tracking && check_inside(range) &&
+                          sequence_->check_reserve(range) && (!known || check_free(*known, false));
+    if (!is_sound) return Error{Errc::journal_damaged, range.first};
+    NoGuard nobody_else;
+    if (auto prepared = sequence_->prepare_reserve(nobody_else, range); !prepared) return prepared;
+    sequence_->reserve(range);
+    return known ? put_reserved(*known) : Result<>();
+}
+
+Result<> Pool::replay_unreserved(Range range) {
+    const auto known = known_reserved_ ? intersection(range, *known_reserved_) : std::nullopt;
+    const bool is_sound = check_inside(range) &&
+                          (!known || (is_reserved(*known) && check_not_live(assigned_, *known)));
+    if (!is_sound) return Error{Errc::journal_damaged, range.first};
+    NoGuard nobody_else;
+    if (auto prepared = sequence_->prepare_reserve(nobody_else, range); !prepared) return prepared;
+    sequence_->unreserve(range);
+    if (!known) return {};
+    if (auto room = occupied().preallocate(nobody_else, *known, reserved); !room) return room;
+    drop_reserved(*known);
+    return {};
+}
+
+Result<> Pool::replay_advanced(Id last) {
+    return advance(last) ? Result<>() : Error{Errc::journal_damaged, last};
 }
 
 Result<> Pool::replay_mark(Id mark) {
@@ -86,11 +182,11 @@ Result<> Pool::replay_mark(Id mark) {
 
 void Pool::replay_unclean_stop() noexcept {
     if (!records_leases()) {
-        std::optional<Entry> entry = live_.next(spec_.range.first);
-        while (entry) {
-            const Range range = entry->range;
-            if (!tags_[entry->value].claimed) forget(range);
-            entry = range.last < id_max ? live_.next(range.last + 1) : std::nullopt;
+        auto run = next_run(spec_.range.first);
+        while (run) {
+            const Range range = run->range;
+            if (!run->tag.claimed) forget_part(*first_part(range));
+            run = range.last < id_max ? next_run(range.last + 1) : std::nullopt;
         }
     }
     sequence_->after_unclean_stop();

@@ -14,6 +14,12 @@ constexpr std::uint64_t item_size = 2;
 // What the varint of a wide item's span wastes.
 constexpr std::uint64_t more_size = 1;
 
+// In the place of a holder, of a claim that is none: IDs that are reserved above the cursor.
+constexpr HolderIndex claim_of_nobody = 1;
+
+// An item of something reserved, which can lie anywhere and be of any size.
+constexpr std::uint64_t reserved_item_size = item_size + 2 * varint_size_max;
+
 std::uint64_t varint_size(std::uint64_t value) {
     return (static_cast<std::uint64_t>(std::bit_width(value | 1U)) + 6) / 7;
 }
@@ -28,14 +34,21 @@ std::uint64_t gaps_size(std::uint64_t count, std::uint64_t extent) {
 }  // namespace
 
 Id Pool::save_live(Id from, bool all, RunWriter& out, std::size_t& visits_left) const {
-    for (auto cursor = live_.begin_at(from); cursor; ++cursor) {
+    auto in_tree = tree_.begin_at(from);
+    auto assigned = assigned_.begin_at(from);
+    while (in_tree || assigned) {
+        const bool is_assigned =
+            assigned && (!in_tree || (*assigned).range.first < (*in_tree).range.first);
+        auto& cursor = is_assigned ? assigned : in_tree;
         const Entry& entry = *cursor;
         const Range range{std::max(entry.range.first, from), entry.range.last};
         const Tag& tag = tags_[entry.value];
-        const bool is_saved = all || records_leases() || tag.claimed;
+        const bool is_saved =
+            !tags_.is_dead(entry.value) && (all || records_leases() || tag.claimed);
         if (is_saved && !out.add({range, tag})) return range.first - 1;
         visits_left -= visits_left > 0 ? 1 : 0;
         if (visits_left == 0) return range.last;
+        ++cursor;
     }
     return id_max;
 }
@@ -43,15 +56,56 @@ Id Pool::save_live(Id from, bool all, RunWriter& out, std::size_t& visits_left) 
 Id Pool::save_claims(Id from, RunWriter& out, std::size_t& visits_left) const {
     const RangeTree* const claims = sequence_->claims();
     if (claims == nullptr) return id_max;
-    for (auto cursor = claims->begin_at(from); cursor; ++cursor) {
-        const Range range{std::max((*cursor).range.first, from), (*cursor).range.last};
-        if (!out.add({range, Tag{.holder = 0, .claimed = false, .generation = 0}})) {
+    for (auto entry = claims->next_occupied(from); entry;) {
+        const Range range{std::max(entry->range.first, from), entry->range.last};
+        const HolderIndex holder = entry->value == reserved ? claim_of_nobody : 0;
+        if (!out.add({range, Tag{.holder = holder, .claimed = false, .generation = 0}})) {
             return range.first - 1;
         }
         visits_left -= visits_left > 0 ? 1 : 0;
-        if (visits_left == 0) return range.last;
+        if (visits_left == 0 || range.last == id_max) return range.last;
+        entry = claims->next_occupied(range.last + 1);
     }
     return id_max;
+}
+
+Id Pool::save_reserved(Id from, RunWriter& out, std::size_t& visits_left) const {
+    if (reserved_runs_ == 0) return id_max;
+    for (auto entry = occupied().next_occupied(from); entry;) {
+        const Range range{std::max(entry->range.first, from), entry->range.last};
+        const Tag tag{.holder = 0, .claimed = false, .generation = 0};
+        if (entry->value == reserved && !out.add({range, tag})) return range.first - 1;
+        visits_left -= visits_left > 0 ? 1 : 0;
+        if (visits_left == 0 || range.last == id_max) return range.last;
+        entry = occupied().next_occupied(range.last + 1);
+    }
+    return id_max;
+}
+
+// In the order of IDs what rests and what is dead, which is to rest still.
+Id Pool::save_resting(Id from, RunWriter& out, std::size_t& visits_left) const {
+    if (!quarantine_ || (quarantine_->resting_count() == 0 && !has_dead())) return id_max;
+    for (;;) {
+        const auto resting = quarantine_->next_resting(from, tree_, visits_left);
+        std::size_t dead_visits = visits_left + 1;
+        const auto dead = next_dead(from, dead_visits);
+        visits_left = std::min(visits_left, dead_visits - std::min<std::size_t>(dead_visits, 1));
+        std::optional<Range> next = resting.range;
+        if (dead && (!next || dead->first < next->first)) next = dead;
+        if (!next && visits_left > 0 && resting.looked_to == id_max) return id_max;
+        if (!next) return std::max(from, resting.looked_to);
+        if (!out.add({*next, Tag{.holder = 0, .claimed = false, .generation = 0}})) {
+            return next->first - 1;
+        }
+        if (visits_left == 0 || next->last == id_max) return next->last;
+        from = next->last + 1;
+    }
+}
+
+BootTime Pool::last_end_of_rest() const noexcept {
+    if (!quarantine_) return 0;
+    const BootTime of_dead = has_dead() ? quarantine_->end_of_rest(now_) : 0;
+    return std::max(quarantine_->last_end().value_or(0), of_dead);
 }
 
 SavedSize Pool::saved_size(std::uint64_t holder_count) const noexcept {
@@ -60,9 +114,9 @@ SavedSize Pool::saved_size(std::uint64_t holder_count) const noexcept {
     const std::uint64_t tag_size =
         varint_size(2 * holder_count) + varint_size(sequence_->generation());
     std::uint64_t items = 0;
-    if (const std::uint64_t count = live_.entry_count(); count > 0) {
+    if (const std::uint64_t count = live_count_.runs; count > 0) {
         items += count * (item_size + tag_size) + gaps_size(count, extent);
-        const std::uint64_t ids = live_.id_count();
+        const std::uint64_t ids = live_count_.ids;
         const std::uint64_t wide_count = std::min(count, ids / (short_span_max + 1));
         if (wide_count > 0) items += wide_count * more_size + gaps_size(wide_count, ids);
     }
@@ -72,16 +126,24 @@ SavedSize Pool::saved_size(std::uint64_t holder_count) const noexcept {
         const std::uint64_t count = claims->entry_count();
         items += count * (item_size + more_size) + 2 * gaps_size(count, extent);
     }
+    // In a unique pool above the cursor twice.
+    items += 2 * reserved_runs_ * reserved_item_size;
+    if (const std::uint64_t count = resting_count(); count > 0) {
+        items += count * item_size + gaps_size(count, extent);
+    }
     // A record of items is as good as full, at about a thousand bytes, with a head of at most 32.
     const std::uint64_t heads = items / 24 + 2 * encoded_record_size_max;
     // An ID costs a bit, and the bitmaps' heads and the records': runs.h.
     constexpr std::uint64_t per_thousand = 135;
-    const std::uint64_t ids = live_.id_count();
-    return {.kept = items + heads, .holes = ids / 1024 * per_thousand + per_thousand};
+    const std::uint64_t ids = live_count_.ids;
+    // Where released IDs rest, each is in one bitmap or the other.
+    const std::uint64_t bitmaps = quarantine_ ? 2 : 1;
+    return {.kept = items + heads, .holes = bitmaps * (ids / 1024 * per_thousand + per_thousand)};
 }
 
 Result<> Pool::restore_sequence(const SequenceState& state) {
-    for (const auto& id : {state.cursor, state.highest, state.mark, state.swept}) {
+    for (const auto& id :
+         {state.cursor, state.highest, state.mark, state.swept, state.passed, state.claimed}) {
         if (id && !spec_.range.contains(*id)) return Error{Errc::journal_damaged, *id};
     }
     if (state.claims && !check_inside(*state.claims)) {
@@ -97,22 +159,41 @@ Result<> Pool::restore_claims(Range covered, RunReader items) {
     const SequenceState state = sequence_->state();
     while (const auto run = items.next()) {
         const bool is_above = state.cursor && run->range.first >= *state.cursor;
+        const bool is_reserved = run->tag.holder == claim_of_nobody;
         const bool was_claimed = state.highest && run->range.last <= *state.highest;
         if (!covered.contains(run->range) || !spec_.range.contains(run->range) || !is_above ||
-            !was_claimed || sequence_->claims() == nullptr) {
+            !(was_claimed || is_reserved) || sequence_->claims() == nullptr) {
             return Error{Errc::journal_damaged, run->range.first};
         }
-        if (auto restored = sequence_->restore_claim(run->range); !restored) return restored;
+        auto restored = sequence_->restore_claim(run->range, is_reserved);
+        if (!restored) return restored;
     }
     if (!items.complete()) return Error{Errc::journal_damaged, covered.first};
+    return {};
+}
+
+Result<> Pool::restore_reserved(Range covered, RunReader items) {
+    const Id next = !known_reserved_ ? 0 : known_reserved_->last + 1;
+    const bool is_turn = known_reserved_ != whole_space && !known_ && covered.first == next;
+    if (!is_turn || !spec_.tracking) return Error{Errc::journal_damaged, covered.first};
+    while (const auto run = items.next()) {
+        const bool lies_inside = covered.contains(run->range) && spec_.range.contains(run->range);
+        if (!lies_inside) return Error{Errc::journal_damaged, run->range.first};
+        if (auto put = put_reserved(run->range); !put) return put;
+    }
+    if (!items.complete()) return Error{Errc::journal_damaged, covered.first};
+    known_reserved_ = {0, covered.last};
     return {};
 }
 
 Result<> Pool::restore_live(Range covered, RunReader items, HolderIndex holder_end) {
     const Id next = !known_ ? 0 : known_->last + 1;
     if (is_restored() || covered.first != next) return Error{Errc::journal_damaged, covered.first};
+    // A snapshot says nothing of what is reserved where nothing is.
+    if (!known_reserved_) known_reserved_ = whole_space;
+    if (known_reserved_ != whole_space) return Error{Errc::journal_damaged, covered.first};
     const SequenceState state = sequence_->state();
-    live_.trim();
+    tree_.trim();
     while (const auto run = items.next()) {
         const bool has_holder = run->tag.holder < holder_end;
         if (!covered.contains(run->range) || !has_holder || !can_be_live(*run, state)) {
@@ -125,6 +206,22 @@ Result<> Pool::restore_live(Range covered, RunReader items, HolderIndex holder_e
     return {};
 }
 
+Result<> Pool::restore_resting(Range covered, BootTime until, RunReader items) {
+    if (!is_restored()) return Error{Errc::journal_damaged, covered.first};
+    while (const auto run = items.next()) {
+        const SequenceState state = sequence_->state();
+        const bool was_handed_out = state.highest && run->range.last <= *state.highest;
+        const bool fits = covered.contains(run->range) && spec_.range.contains(run->range) &&
+                          was_handed_out && check_not_live(tree_, run->range);
+        if (!fits) return Error{Errc::journal_damaged, run->range.first};
+        if (!quarantine_) continue;
+        if (has_dead()) clear_dead(run->range);
+        if (auto rests = quarantine_->restore_resting(run->range, until); !rests) return rests;
+    }
+    if (!items.complete()) return Error{Errc::journal_damaged, covered.first};
+    return {};
+}
+
 bool Pool::can_be_live(const Run& run, const SequenceState& state) const {
     const bool was_handed_out = state.highest && run.range.last <= *state.highest;
     const bool had_generation =
@@ -132,15 +229,21 @@ bool Pool::can_be_live(const Run& run, const SequenceState& state) const {
             ? run.tag.generation == 0
             : run.tag.generation != 0 && run.tag.generation <= state.generation;
     return spec_.range.contains(run.range) && was_handed_out && had_generation &&
-           !(run.tag.claimed && records_leases()) && live_.id_count() + run.range.count() != 0;
+           !(run.tag.claimed && records_leases()) && spec_.tracking &&
+           live_count_.ids + run.range.count() != 0;
 }
 
 // Nothing of it is live yet: all that is lies in what was covered before, or in front of it.
 Result<> Pool::restore_run(const Run& run) {
-    if (auto tag = tags_.prepare(); !tag) return tag;
+    const auto what = check_free(run.range, true);
+    if (!what) return Error{Errc::journal_damaged, run.range.first};
+    const bool assigned = is_assigned(*what);
+    if (*what == ClaimOf::reserved_ids && !assigned)
+        return Error{Errc::journal_damaged, run.range.first};
     NoGuard nobody_else;
-    if (auto room = live_.preallocate(nobody_else, run.range); !room) return room;
-    live_.store_merged(run.range, tags_.add(run.tag, run.range.count()));
+    if (auto ready = prepare(nobody_else, run.range, run.tag.holder, assigned); !ready)
+        return ready;
+    store(run.range, run.tag, assigned);
     return {};
 }
 

@@ -8,35 +8,57 @@
 namespace inod {
 namespace {
 
-// The type byte of each record; every one is at version 1.
+// The type byte of each record, and its present version.
+struct Kind {
+    std::uint8_t type;
+    std::uint8_t version = 1;
+};
 template <class R>
-constexpr std::uint8_t type_of = 0;
+constexpr Kind kind_of{};
 template <>
-constexpr std::uint8_t type_of<PoolDefined> = 1;
+constexpr Kind kind_of<PoolDefined>{1, 2};
 template <>
-constexpr std::uint8_t type_of<HolderDefined> = 2;
+constexpr Kind kind_of<HolderDefined>{2, 2};
 template <>
-constexpr std::uint8_t type_of<Allocated> = 3;
+constexpr Kind kind_of<Allocated>{3};
 template <>
-constexpr std::uint8_t type_of<Claimed> = 4;
+constexpr Kind kind_of<Claimed>{4};
 template <>
-constexpr std::uint8_t type_of<Released> = 5;
+constexpr Kind kind_of<Released>{5};
 template <>
-constexpr std::uint8_t type_of<MarkMoved> = 6;
+constexpr Kind kind_of<MarkMoved>{6};
 template <>
-constexpr std::uint8_t type_of<UncleanStop> = 7;
+constexpr Kind kind_of<UncleanStop>{7};
 template <>
-constexpr std::uint8_t type_of<SkippedAhead> = 8;
+constexpr Kind kind_of<SkippedAhead>{8};
 template <>
-constexpr std::uint8_t type_of<SkippedAbove> = 9;
+constexpr Kind kind_of<SkippedAbove>{9};
 template <>
-constexpr std::uint8_t type_of<SequenceSaved> = 16;
+constexpr Kind kind_of<Passed>{10};
 template <>
-constexpr std::uint8_t type_of<ClaimsSaved> = 17;
+constexpr Kind kind_of<Reserved>{11};
 template <>
-constexpr std::uint8_t type_of<LiveSaved> = 18;
-
-constexpr std::uint8_t version = 1;
+constexpr Kind kind_of<Unreserved>{12};
+template <>
+constexpr Kind kind_of<Advanced>{13};
+template <>
+constexpr Kind kind_of<HolderEnded>{14};
+template <>
+constexpr Kind kind_of<HolderRenewed>{15};
+template <>
+constexpr Kind kind_of<SequenceSaved>{16, 2};
+template <>
+constexpr Kind kind_of<ClaimsSaved>{17};
+template <>
+constexpr Kind kind_of<LiveSaved>{18};
+template <>
+constexpr Kind kind_of<ReservedSaved>{19};
+template <>
+constexpr Kind kind_of<Booted>{20};
+template <>
+constexpr Kind kind_of<Rested>{21};
+template <>
+constexpr Kind kind_of<RestingSaved>{22};
 
 // Each record's fields are listed once, below, for both directions: Writer and Reader have the same
 // calls, one takes values from the fields, the other puts them there.
@@ -57,6 +79,10 @@ public:
         out_.put_varint(range.span());
     }
     void field(const RunItems& items) { out_.put_bytes(items.bytes); }
+    void field(const std::array<std::uint64_t, 2>& words) {
+        out_.put(words[0]);
+        out_.put(words[1]);
+    }
     template <class T>
     void field(const std::optional<T>& value) {
         field(value.has_value());
@@ -89,6 +115,10 @@ public:
         range.last = range.first + span;
     }
     void field(RunItems& items) { items.bytes = in_.get_bytes(in_.left()); }
+    void field(std::array<std::uint64_t, 2>& words) {
+        words[0] = in_.get<std::uint64_t>();
+        words[1] = in_.get<std::uint64_t>();
+    }
     template <class T>
     void field(std::optional<T>& value) {
         bool present = false;
@@ -103,73 +133,101 @@ private:
     bool sound_ = true;
 };
 
+template <class Coder, class... Fields>
+void all(Coder& coder, Fields&... values) {
+    (coder.field(values), ...);
+}
+
+// Each has what a record of this version has. What it has not keeps its default.
 template <class Coder, class R>
-void fields(Coder& coder, R& record) {
+void fields(Coder& coder, R& record, std::uint8_t version) {
     using Plain = std::remove_const_t<R>;
     if constexpr (std::is_same_v<Plain, PoolDefined>) {
-        coder.field(record.pool);
-        coder.field(record.name);
-        coder.field(record.policy);
-        coder.field(record.durability);
-        coder.field(record.range);
+        all(coder, record.pool, record.name, record.policy, record.durability, record.range);
+        if (version >= 2) all(coder, record.tracking);
     } else if constexpr (std::is_same_v<Plain, HolderDefined>) {
+        auto& holder = record.holder;
         coder.field(record.index);
-        coder.field(record.holder.binding);
-        coder.field(record.holder.uid);
-        coder.field(record.holder.gid);
+        if (version >= 2) coder.field(holder.id);
+        all(coder, holder.binding, holder.uid, holder.gid);
+        if (version < 2) return;
+        all(coder, holder.name, holder.key.words, holder.process.pid, holder.process.inode,
+            holder.process.start_time, holder.process.pid_namespace, holder.ttl_ms,
+            holder.deadline);
     } else if constexpr (std::is_same_v<Plain, Allocated> || std::is_same_v<Plain, Claimed>) {
-        coder.field(record.pool);
-        coder.field(record.range);
-        coder.field(record.holder);
-        coder.field(record.raised_generation);
-    } else if constexpr (std::is_same_v<Plain, Released>) {
-        coder.field(record.pool);
-        coder.field(record.range);
+        all(coder, record.pool, record.range, record.holder, record.raised_generation);
+    } else if constexpr (std::is_same_v<Plain, Released> || std::is_same_v<Plain, Reserved> ||
+                         std::is_same_v<Plain, Unreserved>) {
+        all(coder, record.pool, record.range);
     } else if constexpr (std::is_same_v<Plain, MarkMoved>) {
-        coder.field(record.pool);
-        coder.field(record.mark);
+        all(coder, record.pool, record.mark);
     } else if constexpr (std::is_same_v<Plain, SkippedAhead>) {
-        coder.field(record.count);
+        all(coder, record.count);
     } else if constexpr (std::is_same_v<Plain, SkippedAbove>) {
-        coder.field(record.pool);
-        coder.field(record.floor);
+        all(coder, record.pool, record.floor);
+    } else if constexpr (std::is_same_v<Plain, Passed>) {
+        all(coder, record.pool, record.range, record.raised_generation);
+    } else if constexpr (std::is_same_v<Plain, Advanced>) {
+        all(coder, record.pool, record.last);
+    } else if constexpr (std::is_same_v<Plain, HolderEnded>) {
+        all(coder, record.index);
+    } else if constexpr (std::is_same_v<Plain, HolderRenewed>) {
+        all(coder, record.index, record.deadline);
     } else if constexpr (std::is_same_v<Plain, SequenceSaved>) {
-        coder.field(record.pool);
-        coder.field(record.state.cursor);
-        coder.field(record.state.highest);
-        coder.field(record.state.mark);
-        coder.field(record.state.generation);
-        coder.field(record.state.swept);
-        coder.field(record.state.claims);
-    } else if constexpr (std::is_same_v<Plain, ClaimsSaved>) {
-        coder.field(record.pool);
-        coder.field(record.covered);
-        coder.field(record.items);
+        auto& state = record.state;
+        all(coder, record.pool, state.cursor, state.highest, state.mark, state.generation,
+            state.swept, state.claims);
+        if (version >= 2) all(coder, state.passed, state.claimed);
+    } else if constexpr (std::is_same_v<Plain, ClaimsSaved> ||
+                         std::is_same_v<Plain, ReservedSaved>) {
+        all(coder, record.pool, record.covered, record.items);
     } else if constexpr (std::is_same_v<Plain, LiveSaved>) {
-        coder.field(record.pool);
-        coder.field(record.covered);
-        coder.field(record.generation);
-        coder.field(record.items);
+        all(coder, record.pool, record.covered, record.generation, record.items);
+    } else if constexpr (std::is_same_v<Plain, Rested>) {
+        all(coder, record.pool, record.range, record.at, record.rest_ms);
+    } else if constexpr (std::is_same_v<Plain, RestingSaved>) {
+        all(coder, record.pool, record.covered, record.until, record.items);
+    } else if constexpr (std::is_same_v<Plain, Booted>) {
+        all(coder, record.boot.words, record.next_holder, record.now);
     }
 }
 
+// What older versions left unsaid.
+void complete(PoolDefined& record, std::uint8_t version) {
+    if (version < 2) record.tracking = true;
+}
+void complete(HolderDefined& record, std::uint8_t version) {
+    if (version < 2) record.holder.id = HolderId{record.index} + 1;
+}
+void complete(SequenceSaved& record, std::uint8_t version) {
+    if (version < 2 && record.state.generation != 0) record.state.passed = record.state.highest;
+}
+template <class Other>
+void complete(Other& /*record*/, std::uint8_t /*version*/) {}
+
 template <class R>
-Result<Record> decode_as(std::span<const std::byte> body) {
+Result<Record> decode_as(std::span<const std::byte> body, std::uint8_t version) {
+    if (version == 0 || version > kind_of<R>.version) {
+        return Error{Errc::record_unknown, kind_of<R>.type + 256ULL * version};
+    }
     R record{};
     Reader reader(body);
-    fields(reader, record);
+    fields(reader, record, version);
+    complete(record, version);
     if (!reader.complete()) return Errc::journal_damaged;
     return Record(std::move(record));
 }
 
 // Tries the alternatives of Record in turn.
 template <std::size_t index = 0>
-Result<Record> decode_type(std::uint8_t type, std::span<const std::byte> body) {
+Result<Record> decode_type(std::uint8_t type, std::uint8_t version,
+                           std::span<const std::byte> body) {
     if constexpr (index == std::variant_size_v<Record>) {
-        return Error{Errc::record_unknown, type};
+        return Error{Errc::record_unknown, type + 256ULL * version};
     } else {
         using R = std::variant_alternative_t<index, Record>;
-        return type == type_of<R> ? decode_as<R>(body) : decode_type<index + 1>(type, body);
+        return type == kind_of<R>.type ? decode_as<R>(body, version)
+                                       : decode_type<index + 1>(type, version, body);
     }
 }
 
@@ -178,10 +236,11 @@ Result<Record> decode_type(std::uint8_t type, std::span<const std::byte> body) {
 void encode(const Record& record, ByteWriter& out) noexcept {
     std::visit(
         [&out](const auto& r) {
-            out.put(type_of<std::remove_cvref_t<decltype(r)>>);
-            out.put(version);
+            constexpr Kind kind = kind_of<std::remove_cvref_t<decltype(r)>>;
+            out.put(kind.type);
+            out.put(kind.version);
             Writer writer(out);
-            fields(writer, r);
+            fields(writer, r, kind.version);
         },
         record);
     INOD_ASSERT(!out.overflowed());
@@ -190,11 +249,8 @@ void encode(const Record& record, ByteWriter& out) noexcept {
 Result<Record> decode_record(std::span<const std::byte> bytes) {
     if (bytes.size() < 2) return Errc::journal_damaged;
     const auto type = std::to_integer<std::uint8_t>(bytes[0]);
-    const auto found_version = std::to_integer<std::uint8_t>(bytes[1]);
-    if (found_version != version) {
-        return Error{Errc::record_unknown, type + 256ULL * found_version};
-    }
-    return decode_type(type, bytes.subspan(2));
+    const auto version = std::to_integer<std::uint8_t>(bytes[1]);
+    return decode_type(type, version, bytes.subspan(2));
 }
 
 }  // namespace inod

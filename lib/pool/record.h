@@ -4,8 +4,8 @@
 // A record is a type byte, a version byte, then its fields in the order in which the structs below
 // list them: integers and IDs as LEB128 varints, a bool as one byte (0 or 1), a text as its size
 // and bytes, an optional field as one byte (0 or 1) and, after a 1, the field, a range as its first
-// ID and its span (last - first). A change of fields is a new version; a type or version that a
-// daemon does not know refuses its start.
+// ID and its span (last - first), an array as its elements. A change of fields is a new version, and
+// older ones are read; a type or version that a daemon does not know refuses its start.
 //
 //   type  record            written when
 //      1  PoolDefined       a pool is new, or its range was widened; in a snapshot
@@ -17,13 +17,28 @@
 //      7  UncleanStop       a life began after one that did not end by itself
 //      8  SkippedAhead      an old copy was adopted: all pools skip what may have been handed out
 //      9  SkippedAbove      likewise one pool, up to what is known to have been handed out
+//     10  Passed            numbers were handed out of a pool without tracking
+//     11  Reserved          an administrator took IDs out of circulation
+//     12  Unreserved        or gave them back
+//     13  Advanced          or had a pool go on above an ID
+//     14  HolderEnded       a holder came to its end, and all that it held is free
+//     15  HolderRenewed     a holder with a time limit goes on
 //     16  SequenceSaved     snapshot: where a pool stands
 //     17  ClaimsSaved       snapshot: what was claimed above a unique pool's cursor, live or not
 //     18  LiveSaved         snapshot: runs of live IDs
+//     19  ReservedSaved     snapshot: runs of reserved IDs
+//     20  Booted            the machine was started since the life before; in a snapshot
+//     21  Rested            IDs were given back, and rest
+//     22  RestingSaved      snapshot: runs of IDs that rest
 //
-// A snapshot has, in this order: the holders; then for each pool PoolDefined, SequenceSaved, its
-// ClaimsSaved and LiveSaved, each of these covering what comes next up to an ID, the last up to the
-// last ID of all. Their items are all the bytes that are left: lib/pool/runs.h.
+// A snapshot has, in this order: Booted; the holders; then for each pool PoolDefined, SequenceSaved, its
+// ClaimsSaved, ReservedSaved, LiveSaved and RestingSaved, each of these covering what comes next up to an
+// ID, the last up to the last ID of all; of ClaimsSaved and RestingSaved there are none
+// where there is nothing to say. Their items are all the bytes that are left: lib/pool/runs.h.
+//
+// PoolDefined is at version 2: version 1 had no `tracking`, which was true. HolderDefined is at version
+// 2: version 1 had index, binding, UID and GID; the holder's ID was its index plus 1. SequenceSaved is at
+// version 2: version 1 ended with `claims`; `passed` was `highest`.
 #pragma once
 
 #include <algorithm>
@@ -41,22 +56,20 @@
 
 namespace inod {
 
-// A pool's number in the journal and on the wire, given when the pool is first seen, for good.
-using PoolIndex = std::uint16_t;
-
 struct PoolDefined {
     PoolIndex pool;
     std::string_view name;  // somebody else's text
     Policy policy;
     Durability durability;
     Range range;
+    bool tracking = true;
 
     friend bool operator==(const PoolDefined&, const PoolDefined&) = default;
 };
 
 struct HolderDefined {
     HolderIndex index;
-    Holder holder;
+    Holder holder;  // in order: id, binding, uid, gid, name, key, process, ttl_ms, deadline
 
     friend bool operator==(const HolderDefined&, const HolderDefined&) = default;
 };
@@ -110,6 +123,48 @@ struct SkippedAbove {
     friend bool operator==(const SkippedAbove&, const SkippedAbove&) = default;
 };
 
+struct Passed {
+    PoolIndex pool;
+    Range range;
+    bool raised_generation;
+
+    friend bool operator==(const Passed&, const Passed&) = default;
+};
+
+struct Reserved {
+    PoolIndex pool;
+    Range range;
+
+    friend bool operator==(const Reserved&, const Reserved&) = default;
+};
+
+struct Unreserved {
+    PoolIndex pool;
+    Range range;
+
+    friend bool operator==(const Unreserved&, const Unreserved&) = default;
+};
+
+struct Advanced {
+    PoolIndex pool;
+    Id last;  // the pool goes on above it
+
+    friend bool operator==(const Advanced&, const Advanced&) = default;
+};
+
+struct HolderEnded {
+    HolderIndex index;
+
+    friend bool operator==(const HolderEnded&, const HolderEnded&) = default;
+};
+
+struct HolderRenewed {
+    HolderIndex index;
+    BootTime deadline;
+
+    friend bool operator==(const HolderRenewed&, const HolderRenewed&) = default;
+};
+
 struct SequenceSaved {
     PoolIndex pool;
     SequenceState state;
@@ -129,7 +184,8 @@ struct RunItems {
 struct ClaimsSaved {
     PoolIndex pool;
     Range covered;
-    RunItems items;  // of no holder and generation 0
+    // Of generation 0; of holder 0, or 1 what is reserved and was never claimed.
+    RunItems items;
 
     friend bool operator==(const ClaimsSaved&, const ClaimsSaved&) = default;
 };
@@ -143,9 +199,44 @@ struct LiveSaved {
     friend bool operator==(const LiveSaved&, const LiveSaved&) = default;
 };
 
-using Record =
-    std::variant<PoolDefined, HolderDefined, Allocated, Claimed, Released, MarkMoved, UncleanStop,
-                 SkippedAhead, SkippedAbove, SequenceSaved, ClaimsSaved, LiveSaved>;
+struct ReservedSaved {
+    PoolIndex pool;
+    Range covered;
+    RunItems items;  // of no holder and generation 0
+
+    friend bool operator==(const ReservedSaved&, const ReservedSaved&) = default;
+};
+
+struct Booted {
+    BootId boot;
+    HolderId next_holder;  // the next holder's ID is at least this
+    BootTime now;          // when that was
+
+    friend bool operator==(const Booted&, const Booted&) = default;
+};
+
+struct Rested {
+    PoolIndex pool;
+    Range range;
+    BootTime at;
+    std::uint64_t rest_ms;
+
+    friend bool operator==(const Rested&, const Rested&) = default;
+};
+
+struct RestingSaved {
+    PoolIndex pool;
+    Range covered;
+    BootTime until;  // when all of these have rested enough
+    RunItems items;  // of no holder and generation 0
+
+    friend bool operator==(const RestingSaved&, const RestingSaved&) = default;
+};
+
+using Record = std::variant<PoolDefined, HolderDefined, Allocated, Claimed, Released, MarkMoved,
+                            UncleanStop, SkippedAhead, SkippedAbove, Passed, Reserved, Unreserved,
+                            Advanced, HolderEnded, HolderRenewed, SequenceSaved, ClaimsSaved,
+                            LiveSaved, ReservedSaved, Booted, Rested, RestingSaved>;
 
 // The longest that encode() makes of a record, bytes, but for its items.
 inline constexpr std::size_t encoded_record_size_max = 192;

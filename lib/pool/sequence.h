@@ -25,7 +25,9 @@ struct SequenceState {
     std::optional<Id> mark;       // unique: nothing above it was handed out, but for claims
     std::uint64_t generation;     // 0 in a unique pool
     std::optional<Id> swept;      // cyclic: from here to the cursor this generation was handed out
-    std::optional<Range> claims;  // cyclic: spans what was claimed in this generation
+    std::optional<Range> claims;  // spans what was claimed in this generation; lowest: all of it
+    std::optional<Id> passed{};   // where numbers return: the highest handed out, claims aside
+    std::optional<Id> claimed{};  // likewise: the lowest claim ever made above that
 
     friend bool operator==(const SequenceState&, const SequenceState&) = default;
 };
@@ -46,9 +48,14 @@ public:
     Sequence& operator=(const Sequence&) = delete;
     virtual ~Sequence() = default;
 
-    // The next `count` IDs in a row, or nothing if there are none. Requires count > 0.
-    [[nodiscard]] virtual std::optional<Next> next(std::uint64_t count,
-                                                   const RangeTree& live) const = 0;
+    // What is looked for. Requires count > 0 and 1 <= align <= GapRequest::align_max.
+    struct Wanted {
+        std::uint64_t count;
+        std::uint64_t align = 1;
+    };
+    // The next IDs in a row of those that are free, or nothing if there are none.
+    [[nodiscard]] virtual std::optional<Next> next(Wanted wanted,
+                                                   const RangeTree& occupied) const = 0;
     // Hands out what next() answered, generation included.
     virtual void take(const Next& next) noexcept = 0;
 
@@ -60,6 +67,25 @@ public:
     virtual Result<> prepare_claim(GuardRef guard, Range range) = 0;
     // Claims what check_claim() allowed.
     virtual void claim(Range range, bool raises_generation) noexcept = 0;
+
+    // An administrator keeps `range`, of which nothing is live, out of circulation, or gives it back.
+    // Where the tree of what is occupied says it all, there is nothing to do.
+
+    // Fails with id_burned: it would never be handed out anyway.
+    [[nodiscard]] virtual Result<> check_reserve(Range range) const = 0;
+    // The first part of `range` that is not burned.
+    [[nodiscard]] virtual std::optional<Range> next_unburned(Range range) const = 0;
+    // Takes what the next reserve(), or unreserve(), will need. May drop `guard`. Fails with
+    // out_of_memory.
+    virtual Result<> prepare_reserve(GuardRef guard, Range range) = 0;
+    virtual void reserve(Range range) noexcept = 0;
+    virtual void unreserve(Range range) noexcept = 0;
+    // May IDs that are reserved be claimed by their numbers? As check_claim().
+    [[nodiscard]] virtual Result<bool> check_reserved_claim(Range range) const = 0;
+
+    // All up to `last`, which lies in the pool, counts as handed out: the pool goes on above it. False,
+    // and nothing has changed, where the policy does not go up.
+    [[nodiscard]] virtual bool advance(Id last) noexcept = 0;
 
     // The high-water mark, which only unique pools have. It is *moved* when a record says so, and
     // *settled* when it is known to be durable; one move at a time is on its way.
@@ -102,13 +128,17 @@ public:
     // The same two of it alone, for what asks often.
     [[nodiscard]] virtual std::uint64_t generation() const noexcept = 0;
     [[nodiscard]] virtual std::optional<Id> highest() const noexcept = 0;
+    // Was it ever handed out, or passed over so that it counts as such? Told from O(1) state: between
+    // claims above all that was handed out, IDs count as handed out.
+    [[nodiscard]] virtual bool was_passed(Id id) const noexcept = 0;
     // False, and nothing has changed, if no sequence of this policy and pool can have been there.
     [[nodiscard]] virtual bool restore(const SequenceState& state) noexcept = 0;
 
     // What was claimed and state() does not cover, as ranges of any value; null where state() covers
     // all. restore_claim() takes a part of it back, any number of times; it fails with out_of_memory.
+    // The value `reserved` is of what was reserved there.
     [[nodiscard]] virtual const RangeTree* claims() const = 0;
-    virtual Result<> restore_claim(Range range) = 0;
+    virtual Result<> restore_claim(Range range, bool is_reserved) = 0;
 };
 
 }  // namespace inod

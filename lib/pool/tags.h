@@ -1,12 +1,20 @@
-// The values in a pool's tree: each stands for one (holder, generation, claimed) and for how many
-// live IDs carry it. Equal tags have equal values, so that touching leases of one holder and one
+// The values in the pools' trees: each stands for one (pool, holder, generation, claimed), and for how
+// many IDs carry it. Equal tags have equal values, so that touching leases of one holder and one
 // generation are one entry of the tree.
 //
-// Thread safety: none of its own; the pool's lock guards it.
+// All tags of a holder are chained, so that its end takes all that it held away at once: the tags are
+// *dead* then. Their IDs read as free from that moment on, and their entries are swept out of the trees
+// in slices later.
+//
+// Memory: a tag takes 48 bytes, a holder's chain 4, and a hash table 4 to 8 for each tag; nothing is
+// ever copied as a whole but that table.
+//
+// Thread safety: none of its own; the lock that guards the pools guards it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "lib/base/memory_budget.h"
@@ -24,6 +32,18 @@ struct Tag {
     friend bool operator==(const Tag&, const Tag&) = default;
 };
 
+// IDs, and the runs that they form: entries of the tree.
+struct TagCount {
+    std::uint64_t ids = 0;
+    std::uint64_t runs = 0;
+
+    friend bool operator==(const TagCount&, const TagCount&) = default;
+    // Modulo 2^64.
+    friend TagCount operator-(const TagCount& a, const TagCount& b) {
+        return {.ids = a.ids - b.ids, .runs = a.runs - b.runs};
+    }
+};
+
 class Tags {
 public:
     explicit Tags(MemoryBudget& budget) : budget_(budget) {}
@@ -31,37 +51,78 @@ public:
     Tags& operator=(const Tags&) = delete;
     ~Tags();
 
-    // Makes room for one more tag, so that the next add() cannot fail. Fails with out_of_memory.
-    Result<> prepare();
+    // Makes room for one more tag of this holder, so that the next add() cannot fail. Fails with
+    // out_of_memory.
+    Result<> prepare(HolderIndex holder);
 
-    // Counts `count` more IDs for `tag`. Returns its value, which is never 0. Requires that
+    // Counts `ids` more for `tag` in this pool. Returns its value, which is never 0. Requires that
     // prepare() succeeded since the last add(), or that IDs with this tag are live.
-    Value add(const Tag& tag, std::uint64_t count) noexcept;
+    Value add(PoolIndex pool, const Tag& tag, std::uint64_t ids) noexcept;
+    // By so many the runs of a value are more now, modulo 2^64: they may be fewer.
+    void change_runs(Value value, std::uint64_t by) noexcept;
+    // Counts `ids` less. A tag without IDs is forgotten and its value used again.
+    void remove(Value value, std::uint64_t ids) noexcept;
 
-    // Counts `count` IDs less. A tag without IDs is forgotten and its value used again.
-    void remove(Value value, std::uint64_t count) noexcept;
+    // What is known of a value that is in use.
+    const Tag& operator[](Value value) const noexcept { return slot(value).tag; }
+    [[nodiscard]] PoolIndex pool_of(Value value) const noexcept { return slot(value).pool; }
+    [[nodiscard]] const TagCount& count(Value value) const noexcept { return slot(value).count; }
+    [[nodiscard]] bool is_dead(Value value) const noexcept { return slot(value).dead; }
 
-    // The tag of a value that is in use.
-    const Tag& operator[](Value value) const noexcept;
-
-    // How many live IDs carry a value that is in use.
-    [[nodiscard]] std::uint64_t id_count(Value value) const noexcept;
+    // Calls f(value) for each tag of this holder that is not dead.
+    template <class F>
+    void for_each_of(HolderIndex holder, F&& f) const {
+        if (holder >= first_of_holder_.size()) return;
+        for (Index at = first_of_holder_[holder]; at != none; at = slots_[at].next_of_holder)
+            f(Value{at} + 1);
+    }
+    // The holder is at its end: all its tags are dead, and f(value) was called for each.
+    template <class F>
+    void end(HolderIndex holder, F&& f) noexcept {
+        if (holder >= first_of_holder_.size()) return;
+        while (first_of_holder_[holder] != none) {
+            const Value value = Value{first_of_holder_[holder]} + 1;
+            kill(value);
+            f(value);
+        }
+    }
+    [[nodiscard]] bool has_any(HolderIndex holder) const noexcept {
+        return holder < first_of_holder_.size() && first_of_holder_[holder] != none;
+    }
 
 private:
-    struct Slot {
-        Tag tag;
-        std::uint64_t id_count;
-        Value next;  // in its chain, 0 at the end
-    };
+    using Index = std::uint32_t;  // of a slot: its value less 1
+    static constexpr Index none = ~Index{0};
 
-    [[nodiscard]] std::size_t chain_of(const Tag& tag) const noexcept;
+    struct Slot {
+        Tag tag{};
+        TagCount count;
+        PoolIndex pool = 0;
+        bool dead = false;
+        Index next = none;  // in its chain of the hash table, or of spare ones
+        Index next_of_holder = none;
+        Index previous_of_holder = none;
+    };
+    static_assert(sizeof(Slot) <= 48);
+
+    [[nodiscard]] const Slot& slot(Value value) const noexcept;
+    [[nodiscard]] Slot& slot(Value value) noexcept;
+    [[nodiscard]] std::size_t chain_of(PoolIndex pool, const Tag& tag) const noexcept;
+    Result<> prepare_chain_of(HolderIndex holder);
+    Result<> prepare_slot();
+    template <class Grow>
+    Result<> grow(std::uint64_t size, Grow grow);
     void grow_chains();
+    void link(Index index) noexcept;
+    void unlink(Index index) noexcept;
+    void kill(Value value) noexcept;
 
     MemoryBudget& budget_;
     std::uint64_t budgeted_ = 0;
-    std::vector<Slot> slots_;    // value - 1 is the index
-    std::vector<Value> spare_;   // slots without IDs; room for all of them is kept
-    std::vector<Value> chains_;  // a hash table: the first value of each chain, 0 if none
+    std::deque<Slot> slots_;
+    Index spare_ = none;                 // the first slot without IDs
+    std::vector<Index> chains_;          // a hash table: the first of each chain
+    std::deque<Index> first_of_holder_;  // by HolderIndex
 };
 
 }  // namespace inod

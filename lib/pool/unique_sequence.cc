@@ -21,10 +21,11 @@ UniqueSequence::UniqueSequence(const PoolSpec& spec, MemoryBudget& budget)
       cursor_(spec.range.first),
       claims_(budget) {}
 
-std::optional<Sequence::Next> UniqueSequence::next(std::uint64_t count,
-                                                   const RangeTree& /*live*/) const {
+std::optional<Sequence::Next> UniqueSequence::next(Wanted wanted,
+                                                   const RangeTree& /*occupied*/) const {
     if (!cursor_) return std::nullopt;
-    const auto gap = claims_.find_gap({.count = count, .window = range_}, *cursor_);
+    const auto gap = claims_.find_gap(
+        {.count = wanted.count, .align = wanted.align, .window = range_}, *cursor_);
     if (!gap) return std::nullopt;
     return Next{.range = *gap, .raises_generation = false};
 }
@@ -35,21 +36,62 @@ void UniqueSequence::take(const Next& next) noexcept {
 
 Result<bool> UniqueSequence::check_claim(Range range) const {
     if (!cursor_ || range.first < *cursor_) return Error{Errc::id_burned, range.first};
-    const auto earlier = claims_.next(range.first);
+    const auto earlier = claims_.next_occupied(range.first);
     if (earlier && earlier->range.overlaps(range)) {
         return Error{Errc::id_burned, std::max(earlier->range.first, range.first)};
     }
     return false;
 }
 
+// The part of it that has not been passed yet, and so is looked for in claims_.
+std::optional<Range> UniqueSequence::above_cursor(Range range) const noexcept {
+    if (!cursor_ || range.last < *cursor_) return std::nullopt;
+    return Range{std::max(range.first, *cursor_), range.last};
+}
+
 Result<> UniqueSequence::prepare_claim(GuardRef guard, Range range) {
-    return claims_.preallocate(guard, range);
+    const auto above = above_cursor(range);
+    return above ? claims_.preallocate(guard, *above) : Result<>();
 }
 
 void UniqueSequence::claim(Range range, bool raises_generation) noexcept {
     INOD_ASSERT(!raises_generation);
-    claims_.store_merged(range, claimed);
+    if (const auto above = above_cursor(range)) claims_.store_merged(*above, claimed);
     highest_ = std::max(highest_.value_or(0), range.last);
+}
+
+Result<> UniqueSequence::check_reserve(Range range) const {
+    const auto as_claim = check_claim(range);
+    return as_claim ? Result<>() : as_claim.error();
+}
+
+std::optional<Range> UniqueSequence::next_unburned(Range range) const {
+    const auto above = above_cursor(range);
+    const auto gap = above ? claims_.next_gap(above->first) : std::nullopt;
+    return gap ? intersection(*gap, *above) : std::nullopt;
+}
+
+Result<> UniqueSequence::prepare_reserve(GuardRef guard, Range range) {
+    const auto above = above_cursor(range);
+    return above ? claims_.preallocate(guard, *above, reserved) : Result<>();
+}
+
+void UniqueSequence::reserve(Range range) noexcept {
+    if (const auto above = above_cursor(range)) claims_.store_merged(*above, reserved);
+}
+
+void UniqueSequence::unreserve(Range range) noexcept {
+    if (const auto above = above_cursor(range)) claims_.erase(*above);
+}
+
+// No number of it was ever handed out: it is no longer reserved once it was.
+Result<bool> UniqueSequence::check_reserved_claim(Range /*range*/) const {
+    return false;
+}
+
+bool UniqueSequence::advance(Id last) noexcept {
+    if (cursor_ && last >= *cursor_) pass(last);
+    return true;
 }
 
 // How far the mark is made durable ahead of `last`; 0 where the pool takes no stride any more.
@@ -140,6 +182,10 @@ bool UniqueSequence::is_past(Range range) const noexcept {
     return claim && claim->range.last >= range.last;
 }
 
+bool UniqueSequence::was_passed(Id id) const noexcept {
+    return !cursor_ || id < *cursor_ || claims_.load(id) != 0;
+}
+
 void UniqueSequence::widen(Id max) noexcept {
     if (!cursor_ && max > range_.last) cursor_ = range_.last + 1;
     range_.last = max;
@@ -151,11 +197,15 @@ SequenceState UniqueSequence::state() const {
             .mark = mark_,
             .generation = 0,
             .swept = std::nullopt,
-            .claims = std::nullopt};
+            .claims = std::nullopt,
+            .passed = std::nullopt,
+            .claimed = std::nullopt};
 }
 
 bool UniqueSequence::restore(const SequenceState& state) noexcept {
-    if (state.generation != 0 || state.swept || state.claims) return false;
+    if (state.generation != 0 || state.swept || state.claims || state.passed || state.claimed) {
+        return false;
+    }
     if (state.cursor != range_.first) {
         const Id passed = state.cursor ? *state.cursor - 1 : range_.last;
         if (!state.highest || *state.highest < passed) return false;
@@ -167,10 +217,11 @@ bool UniqueSequence::restore(const SequenceState& state) noexcept {
     return true;
 }
 
-Result<> UniqueSequence::restore_claim(Range range) {
+Result<> UniqueSequence::restore_claim(Range range, bool is_reserved) {
+    const Value value = is_reserved ? reserved : claimed;
     NoGuard nobody_else;
-    if (auto prepared = claims_.preallocate(nobody_else, range); !prepared) return prepared;
-    claims_.store_merged(range, claimed);
+    if (auto prepared = claims_.preallocate(nobody_else, range, value); !prepared) return prepared;
+    claims_.store_merged(range, value);
     return {};
 }
 

@@ -1,7 +1,7 @@
 // The sequence of a `unique` pool: ascending from `min` to `max`, no ID ever a second time.
 //
 // Claims above the cursor are remembered until the cursor has passed them, live or not, so that
-// what was claimed and released stays burned.
+// what was claimed and released stays burned. So is what is reserved there.
 //
 // The mark is durable a *stride* ahead of demand, so that a lost end of the journal cannot make a
 // number return: after an unclean stop the pool goes on above the mark. For that a number must not be
@@ -34,13 +34,20 @@ class UniqueSequence final : public Sequence {
 public:
     UniqueSequence(const PoolSpec& spec, MemoryBudget& budget);
 
-    [[nodiscard]] std::optional<Next> next(std::uint64_t count,
-                                           const RangeTree& live) const override;
+    [[nodiscard]] std::optional<Next> next(Wanted wanted, const RangeTree& occupied) const override;
     void take(const Next& next) noexcept override;
 
     [[nodiscard]] Result<bool> check_claim(Range range) const override;
     Result<> prepare_claim(GuardRef guard, Range range) override;
     void claim(Range range, bool raises_generation) noexcept override;
+
+    [[nodiscard]] Result<> check_reserve(Range range) const override;
+    [[nodiscard]] std::optional<Range> next_unburned(Range range) const override;
+    Result<> prepare_reserve(GuardRef guard, Range range) override;
+    void reserve(Range range) noexcept override;
+    void unreserve(Range range) noexcept override;
+    [[nodiscard]] Result<bool> check_reserved_claim(Range range) const override;
+    [[nodiscard]] bool advance(Id last) noexcept override;
 
     Result<> check_mark(const Next& next) noexcept override;
     std::optional<Id> move_mark(const Next& next) noexcept override;
@@ -59,14 +66,16 @@ public:
     [[nodiscard]] SequenceState state() const override;
     [[nodiscard]] std::uint64_t generation() const noexcept override { return 0; }
     [[nodiscard]] std::optional<Id> highest() const noexcept override { return highest_; }
+    [[nodiscard]] bool was_passed(Id id) const noexcept override;
     [[nodiscard]] bool restore(const SequenceState& state) noexcept override;
     [[nodiscard]] const RangeTree* claims() const override { return &claims_; }
-    Result<> restore_claim(Range range) override;
+    Result<> restore_claim(Range range, bool is_reserved) override;
 
 private:
     [[nodiscard]] std::uint64_t stride_above(Id last) const noexcept;
     std::optional<Id> move_to(Id mark) noexcept;
     void pass(Id last) noexcept;
+    [[nodiscard]] std::optional<Range> above_cursor(Range range) const noexcept;
 
     Range range_;
     const bool marks_every_lease_;  // No record of the lease itself carries the mark.
@@ -77,7 +86,7 @@ private:
     std::optional<Id> on_its_way_;  // moved here, and not settled yet
     std::uint64_t asked_ = 0;       // IDs that were asked for since, handed out or not
     std::uint64_t demand_ = 0;      // IDs that can be asked for while a move is on its way
-    RangeTree claims_;              // what was claimed above the cursor
+    RangeTree claims_;              // what was claimed or is reserved above the cursor
 };
 
 }  // namespace inod

@@ -48,7 +48,7 @@ void release_all(Machine& machine, std::vector<Live> live, std::mt19937_64& rand
         if (random() % 1'000 != 0) continue;
         machine.crash(random());
         ASSERT_STARTS(machine) << live.size() << " to go";
-        ASSERT_EQ(machine.allocator->pool(0)->live().id_count(), live.size());
+        ASSERT_EQ(machine.allocator->pool(0)->live_count().ids, live.size());
     }
 }
 
@@ -85,7 +85,7 @@ TEST(AFullDisk, TakesEveryReleaseAndAllocationsComeBackWithTheSpace) {
         ASSERT_TRUE(machine.release(0, {1, 1}, live.front().generation).result);
         release_all(machine, live, random);
         if (HasFatalFailure()) return;
-        EXPECT_EQ(machine.allocator->pool(0)->live().id_count(), 0U);
+        EXPECT_EQ(machine.allocator->pool(0)->live_count().ids, 0U);
         machine.disk.set_capacity(~std::uint64_t{0});
         ASSERT_TRUE(machine.allocator->make_space());
         EXPECT_TRUE(machine.allocate(0).result);

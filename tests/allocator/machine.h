@@ -28,7 +28,7 @@ inline PoolSpec cyclic_pool(std::string name, Range range) {
     return {.name = std::move(name), .policy = Policy::cyclic, .range = range};
 }
 
-inline Holder user(std::uint32_t uid) {
+inline Asker user(std::uint32_t uid) {
     return {.uid = uid, .gid = uid};
 }
 
@@ -47,7 +47,12 @@ public:
     Result<Recovery, Failure> start() { return start_on(disk); }
     Result<Recovery, Failure> start_on(Storage& storage) {
         allocator.reset();
-        AllocatorOptions options{.pools = specs, .journal = journal, .memory_max = memory_max};
+        AllocatorOptions options{.pools = specs,
+                                 .journal = journal,
+                                 .memory_max = memory_max,
+                                 .boot = boot,
+                                 .now = now,
+                                 .restart_grace_ms = restart_grace_ms};
         if (has_witness) options.witness = {.storage = &witness_disk, .here = here};
         allocator = std::make_unique<Allocator>(storage, std::move(options));
         auto recovery = allocator->recover();
@@ -94,7 +99,7 @@ public:
     }
     Answer<Lease> allocate_now(PoolIndex pool, std::uint64_t count = 1, std::uint32_t uid = 0) {
         NoGuard nobody_else;
-        return allocator->allocate(nobody_else, pool, count, user(uid));
+        return allocator->allocate(nobody_else, pool, Wish{.count = count}, user(uid));
     }
     Answer<Lease> allocate_at(PoolIndex pool, Range range, std::uint32_t uid = 0) {
         NoGuard nobody_else;
@@ -121,7 +126,7 @@ public:
                     " highest " + number(at.highest) + " mark " + number(at.mark) + " generation " +
                     std::to_string(at.generation) + " swept " + number(at.swept);
             if (at.claims) text += " claims to " + std::to_string(at.claims->last);
-            text += " IDs " + std::to_string(pool->live().id_count()) + "\n";
+            text += " IDs " + std::to_string(pool->live_count().ids) + "\n";
             for (Id id = 0;;) {
                 const auto run = allocator->next(index, id).result;
                 if (!run) break;
@@ -139,6 +144,9 @@ public:
     std::vector<PoolSpec> specs;
     JournalOptions journal = small_journal();
     std::uint64_t memory_max = std::uint64_t{64} << 20U;
+    BootId boot{};
+    BootTime now = 0;
+    std::uint32_t restart_grace_ms = 10'000;
     sim::MemStorage disk;
     bool has_witness = false;
     sim::MemStorage witness_disk;

@@ -70,7 +70,7 @@ TEST(Recovery, AfterALongLogStartsFromASnapshot) {
         if (i % 3 == 0) continue;
         if (!leased.result) break;
         ASSERT_TRUE(machine.release(0, leased.result->range, leased.result->generation).result);
-        if (i % 3 == 1 && machine.allocator->pool(0)->live().id_count() > 500) {
+        if (i % 3 == 1 && machine.allocator->pool(0)->live_count().ids > 500) {
             const auto run = machine.allocator->next(0, 0).result;
             ASSERT_TRUE(machine.release(0, run->range, run->generation).result);
         }
@@ -189,7 +189,7 @@ void write_journal(Storage& disk, const std::vector<Bytes>& records) {
 
 TEST(Recovery, RefusesRecordsThatCannotBe) {
     const Bytes pool = encoded(PoolDefined{0, "pid", Policy::cyclic, Durability::lease, {1, 99}});
-    const Bytes holder = encoded(HolderDefined{0, {}});
+    const Bytes holder = encoded(HolderDefined{0, {.id = 1}});
     const Bytes lease = encoded(Allocated{0, {1, 5}, 0, false});
     const auto defined = [](PoolIndex index, const char* name, Policy policy, Range range) {
         return encoded(PoolDefined{index, name, policy, Durability::lease, range});
@@ -204,8 +204,8 @@ TEST(Recovery, RefusesRecordsThatCannotBe) {
         {"sound", {pool, holder, lease}, Errc::ok},
         {"unknown type", {pool, {std::byte{99}, std::byte{1}}}, Errc::record_unknown},
         {"unknown version", {pool, {std::byte{7}, std::byte{2}}}, Errc::record_unknown},
-        {"unknown policy", {defined(0, "pid", static_cast<Policy>(3), {1, 9})}, Errc::record_unknown},
-        {"unknown binding", {encoded(HolderDefined{0, {.binding = static_cast<Binding>(2)}})}, Errc::record_unknown},
+        {"unknown policy", {defined(0, "pid", static_cast<Policy>(9), {1, 9})}, Errc::record_unknown},
+        {"unknown binding", {encoded(HolderDefined{0, {.id = 1, .binding = static_cast<Binding>(5)}})}, Errc::record_unknown},
         {"cut short", {Bytes(lease.begin(), lease.end() - 1)}, Errc::journal_damaged},
         {"no such pool", {holder, lease}, Errc::journal_damaged},
         {"no such holder", {pool, lease}, Errc::journal_damaged},
@@ -218,8 +218,8 @@ TEST(Recovery, RefusesRecordsThatCannotBe) {
         {"one pool of two names", {pool, defined(0, "tid", Policy::cyclic, {1, 99})}, Errc::journal_damaged},
         {"a pool that shrinks", {defined(0, "x", Policy::cyclic, {1, 99}), defined(0, "x", Policy::cyclic, {1, 98})}, Errc::journal_damaged},
         {"a pool with a bad name", {defined(0, "a b", Policy::cyclic, {1, 9})}, Errc::journal_damaged},
-        {"holders out of order", {encoded(HolderDefined{1, {}})}, Errc::journal_damaged},
-        {"a holder twice", {holder, encoded(HolderDefined{1, {}})}, Errc::journal_damaged},
+        {"a holder without an ID", {encoded(HolderDefined{0, {}})}, Errc::journal_damaged},
+        {"a holder twice", {holder, encoded(HolderDefined{1, {.id = 2}})}, Errc::journal_damaged},
         {"a snapshot's record in the log", {pool, encoded(SequenceSaved{0, {1, {}, {}, 1, 1, {}}})}, Errc::journal_damaged},
     };
     // clang-format on

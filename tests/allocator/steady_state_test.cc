@@ -81,7 +81,7 @@ TEST(SteadyState, NobodyWaitsForSingleNumbersButTheFirst) {
             EXPECT_EQ(load.waits(), 1)
                 << "the first: half of the smallest stride lasts three groups";
             EXPECT_EQ(load.last_group_with_wait(), 0);
-            EXPECT_EQ(machine.allocator->pool(0)->live().id_count(), std::uint64_t{hand_outs});
+            EXPECT_EQ(machine.allocator->pool(0)->live_count().ids, std::uint64_t{hand_outs});
         }
     }
 }

@@ -1,6 +1,7 @@
 // inoctl beside a daemon of its own.
 #pragma once
 
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -76,8 +77,31 @@ protected:
         return nlohmann::json::parse(outcome.out);
     }
 
-    const std::string holder_ = " uid=" + std::to_string(geteuid()) +
-                                " gid=" + std::to_string(getegid()) + " binding=persistent\n";
+    // What stands behind an ID of the user's own holder, which has something. Which number that has
+    // is the daemon's business.
+    std::string own() {
+        for (const auto& holder : json("--json=short holders")) {
+            if (holder["binding"] != "persistent" || !holder["name"].is_null()) continue;
+            return user_ + " binding=persistent holder=" + holder["holder"].dump() + "\n";
+        }
+        ADD_FAILURE() << "there is none";
+        return {};
+    }
+
+    // Is the number free before all patience is gone? Asks until it is.
+    testing::AssertionResult becomes_released(const std::string& id) {
+        const Deadline deadline = soon();
+        Outcome outcome{};
+        while (std::chrono::steady_clock::now() < deadline) {
+            outcome = run("lookup " + id);
+            if (outcome.err.starts_with("inoctl: released: ")) return testing::AssertionSuccess();
+            if (outcome.status != 0) break;
+        }
+        return testing::AssertionFailure() << outcome.out << outcome.err;
+    }
+
+    const std::string user_ =
+        " uid=" + std::to_string(geteuid()) + " gid=" + std::to_string(getegid());
     DaemonProcess daemon_{pools};
 };
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -27,11 +28,11 @@ TEST_F(Inoctl, PrintsWhatWasHandedOut) {
 TEST_F(Inoctl, LooksUpListsAndReleases) {
     run("alloc inode --count 5");
     run("alloc inode --at 100");
-    expect("lookup inode 3", "1-5" + holder_);
-    expect("next inode 6", "100" + holder_);
+    expect("lookup inode 3", "1-5" + own());
+    expect("next inode 6", "100" + own());
     expect("release inode 2 4-5", "");
-    expect("list inode", "1" + holder_ + "3" + holder_ + "100" + holder_);
-    expect("list inode --from 2 --limit 1", "3" + holder_);
+    expect("list inode", "1" + own() + "3" + own() + "100" + own());
+    expect("list inode --from 2 --limit 1", "3" + own());
     expect_refused("lookup inode 2", "released");
     expect_refused("lookup inode 101", "never_allocated");
     expect_refused("next inode 101", "no_more_leases");
@@ -39,8 +40,8 @@ TEST_F(Inoctl, LooksUpListsAndReleases) {
 
 TEST_F(Inoctl, NamesTheGenerationWhereThePoolWraps) {
     run("alloc pid --count 2");
-    expect("lookup pid 2", "2-3@1" + holder_);
-    expect("lookup pid 2@1", "2-3@1" + holder_);
+    expect("lookup pid 2", "2-3@1" + own());
+    expect("lookup pid 2@1", "2-3@1" + own());
     expect_refused("lookup pid 2@7", "stale_generation");
     expect_refused("release pid 2", "generation_required");
     expect_refused("release pid 2@7", "stale_generation");
@@ -51,7 +52,7 @@ TEST_F(Inoctl, NamesTheGenerationWhereThePoolWraps) {
 TEST_F(Inoctl, ReleasesWhatItCan) {
     run("alloc inode --count 3");
     expect_refused("release inode 1 9 3", "never_allocated");
-    expect("list inode", "2" + holder_);
+    expect("list inode", "2" + own());
 }
 
 TEST_F(Inoctl, RefusalsHaveTheErrorsNameFirst) {
@@ -76,6 +77,7 @@ TEST_F(Inoctl, JsonKeepsEveryBit) {
     ASSERT_EQ(listed.size(), 1U);
     EXPECT_EQ(listed[0]["uid"], geteuid());
     EXPECT_EQ(listed[0]["binding"], "persistent");
+    EXPECT_GT(listed[0]["holder"], 0);
     EXPECT_EQ(json("--json=short pools").size(), 3U);
     EXPECT_EQ(json("--json=short pools")[2]["max"], id_max);
     EXPECT_EQ(json("--json=short stats pid")["live_ids"], 2);
@@ -85,14 +87,45 @@ TEST_F(Inoctl, JsonKeepsEveryBit) {
 }
 
 TEST_F(Inoctl, WrongUsageEndsWithStatus2) {
-    for (const char* arguments : {"",
+    const std::string some_key(32, 'a');
+    for (const std::string& arguments :
+         std::vector<std::string>{"",
                                   "nosuch",
                                   "alloc",
                                   "alloc inode --count x",
                                   "alloc inode --count -1",
                                   "alloc inode --count 1 --at 1",
                                   "alloc inode --at 1@1",
+                                  "alloc inode --align 2 --at 2",
+                                  "alloc inode --bind ttl",
+                                  "alloc inode --bind ttl=1",
+                                  "alloc inode --bind ttl=50d",
+                                  "alloc inode --bind nosuch",
+                                  "alloc inode --bind process --name web",
+                                  "alloc inode --bind persistent --key " + some_key,
+                                  "alloc inode --key 12",
+                                  "alloc inode --key " + std::string(32, '0'),
+                                  "alloc inode --name web --key " + some_key,
+                                  "alloc inode --name ''",
+                                  "alloc inode --pid 1",
+                                  "alloc inode --bind process --pid 0",
+                                  "alloc inode --bind process --pid 2147483648",
+                                  "release",
                                   "release inode",
+                                  "release inode 1 --all",
+                                  "release inode 1 --holder 1",
+                                  "release inode 1 --others --name web",
+                                  "release --all --name web --holder 1",
+                                  "release --all --holder 0",
+                                  "renew",
+                                  "renew --name web --key " + some_key,
+                                  "run --pool inode",
+                                  "run --pool inode --",
+                                  "run -- true",
+                                  "run --pool inode true",
+                                  "reserve inode",
+                                  "reserve inode 1@1",
+                                  "advance inode",
                                   "lookup inode",
                                   "lookup inode 1-2",
                                   "lookup inode x",
@@ -224,6 +257,26 @@ TEST_F(Inoctl, AdoptsABackupIntoAnEmptyDirectoryAlone) {
     daemon_.use_state_dir(fresh);
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
     EXPECT_EQ(json("--json=short lookup inode 2")["first"], 1);
+}
+
+TEST_F(Inoctl, AlignsWhatIsAskedFor) {
+    expect("alloc inode --align 8", "8\n");
+    expect("alloc inode --align 8 --count 3", "16-18\n");
+    expect_refused("alloc inode --align 0", "align_invalid");
+    EXPECT_NE(run("alloc inode --align 0").err.find(" (at most "), std::string::npos);
+}
+
+TEST_F(Inoctl, KeepsNumbersOutOfCirculation) {
+    expect("reserve inode 3-4 9", "");
+    expect("alloc inode --count 2", "1-2\n");
+    expect("alloc inode", "5\n");
+    expect_refused("lookup inode 3", "released");
+    expect_refused("reserve inode 9", "id_taken");
+    expect_refused("unreserve inode 20", "not_reserved");
+    EXPECT_EQ(json("--json=short unreserve inode 9").size(), 1U);
+    expect("advance inode --above 100", "");
+    expect("alloc inode", "101\n");
+    expect_refused("advance pid --above 1", "id_out_of_range");
 }
 
 TEST_F(Inoctl, NoDaemonEndsWithStatus3) {

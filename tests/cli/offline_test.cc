@@ -112,7 +112,7 @@ TEST_F(InoctlOffline, ExportsAState) {
     const auto before = state();
     const Outcome lines = run(on_state("export"));
     EXPECT_EQ(lines.status, 0) << lines.err;
-    EXPECT_EQ(lines.out.substr(0, 34), R"({"format":"inod-state","version":1)");
+    EXPECT_EQ(lines.out.substr(0, 34), R"({"format":"inod-state","version":2)");
     EXPECT_NE(
         lines.out.find(R"({"type":"live","pool":"inode","first":4,"last":10,"generation":0,)"),
         std::string::npos)
@@ -197,7 +197,7 @@ TEST_F(InoctlOffline, ImportsWhatWasExported) {
     daemon_.use_state_dir(fresh);
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
     expect("alloc inode", "11\n");
-    expect("lookup inode 4", "4-11" + holder_);
+    expect("lookup inode 4", "4-11" + own());
     expect_refused("lookup inode 3", "released");
     expect_refused("import " + fresh + " <" + lines, "state_in_use");
 }

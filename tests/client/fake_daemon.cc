@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -26,10 +27,26 @@ void FakePeer::close() {
 
 bool FakePeer::fill() {
     const auto room = splitter_.prepare();
-    const ssize_t size = ::recv(fd_, room.data(), room.size(), 0);
+    iovec bytes{room.data(), room.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t size = ::recvmsg(fd_, &message, MSG_CMSG_CLOEXEC);
     if (size <= 0) return false;
+    if (const cmsghdr* const header = CMSG_FIRSTHDR(&message); header != nullptr) {
+        int descriptor = -1;
+        std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+        descriptor_ = OwnedFd(descriptor);
+    }
     splitter_.received(static_cast<std::size_t>(size));
     return true;
+}
+
+OwnedFd FakePeer::take_descriptor() {
+    return std::exchange(descriptor_, OwnedFd());
 }
 
 proto::Request FakePeer::read() {
@@ -82,6 +99,7 @@ void FakePeer::greet(std::uint16_t inode_index) {
     pools[1].name = "pid";
     std::array<std::byte, 256> memory{};
     proto::HelloReply reply;
+    reply.features = std::get<proto::HelloRequest>(hello.body).features;
     reply.table.pools = proto::Packed<proto::PoolEntry>::pack(pools, memory).value();
     send({proto::Operation::hello, hello.tag, reply});
 }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "lib/base/owned_fd.h"
 #include "lib/client/client.h"
 #include "proto/frame.h"
 #include "proto/reply.h"
@@ -34,13 +35,18 @@ public:
     void send_bytes(std::span<const std::byte> bytes);
     void close();
 
-    // Answers the hello with the pools inode (unique, of this index) and pid (cyclic, index 7).
+    // The last file descriptor that came so far and was not taken yet; not open if none did.
+    OwnedFd take_descriptor();
+
+    // Answers the hello with the pools inode (unique, of this index) and pid (cyclic, index 7), and
+    // grants the features that it wishes for.
     void greet(std::uint16_t inode_index = 0);
 
 private:
     bool fill();
 
     int fd_;
+    OwnedFd descriptor_;
     std::vector<std::byte> memory_;
     proto::FrameSplitter splitter_;
 };

@@ -123,7 +123,7 @@ TEST(Check, ANumberThatWasHandedOutTwiceIsDamage) {
     const PoolSpec spec = unique_pool("inode", {1, 1000});
     Forged journal(disk);
     const Allocated lease{.pool = 0, .range = {1, 5}, .holder = 0, .raised_generation = false};
-    journal.log({defined(0, spec), HolderDefined{0, user(1)}, lease, Released{0, {1, 5}}, lease});
+    journal.log({defined(0, spec), holder_of(0, 1), lease, Released{0, {1, 5}}, lease});
     journal.close();
     const auto report = look(disk);
     ASSERT_TRUE(report) << report.error().message;

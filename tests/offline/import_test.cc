@@ -150,6 +150,10 @@ std::string live(const std::string& pool, Id first_id, Id last, std::uint64_t ge
            R"(,"last":)" + std::to_string(last) + R"(,"generation":)" + std::to_string(generation) +
            R"(,"holder":)" + std::to_string(of) + R"(,"claimed":false})";
 }
+std::string reserved(const std::string& pool, Id first_id, Id last) {
+    return R"({"type":"reserved","pool":")" + pool + R"(","first":)" + std::to_string(first_id) +
+           R"(,"last":)" + std::to_string(last) + "}";
+}
 std::string end(std::uint64_t lines) {
     return R"({"type":"end","lines":)" + std::to_string(lines) + "}";
 }
@@ -175,14 +179,33 @@ Lines good_lines() {
             end(11)};
 }
 
+struct Case {
+    const char* name;
+    std::size_t line;  // from 1: `text` stands there, in front of it if `is_added`
+    std::string text;
+    bool is_added;
+    std::string want;
+};
+
+void expect_refused(const Lines& good, const Case& c) {
+    Lines lines = good;
+    const auto at = lines.begin() + static_cast<std::ptrdiff_t>(c.line - 1);
+    if (c.is_added) {
+        lines.insert(at, c.text);
+        if (c.line <= good.size()) lines.back() = end(good.size());
+    } else {
+        *at = c.text;
+    }
+    sim::MemStorage disk;
+    const auto refused = import_lines(disk, lines);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::import_invalid);
+    EXPECT_NE(refused.error().message.find(c.want), std::string::npos) << refused.error().message;
+    EXPECT_TRUE(disk.names().empty());
+    EXPECT_EQ(disk.changes(), 0U) << "nothing is written before all was read";
+}
+
 TEST(Import, WhatCannotBeRightIsRefusedWithItsLine) {
-    struct Case {
-        const char* name;
-        std::size_t line;  // from 1: `text` stands there, in front of it if `is_added`
-        std::string text;
-        bool is_added;
-        std::string want;
-    };
     const Case cases[] = {
         {"no JSON", 3, "pool", false, "line 3, column 1"},
         {"cut short", 3, std::string(inode).substr(0, 60), false, "line 3, column"},
@@ -192,8 +215,11 @@ TEST(Import, WhatCannotBeRightIsRefusedWithItsLine) {
          R"(line 2: type: "token" is not one of "holder", "pool", "claim", "live", "end")"},
         {"another format", 1, R"({"format":"inod-backup","version":1})", false,
          "line 1: it does not begin"},
-        {"another version", 1, with(first, ":1,", ":2,"), false,
-         "line 1: version 2 of the format is unknown"},
+        {"another version", 1, with(first, ":1,", ":3,"), false,
+         "line 1: version 3 of the format is unknown"},
+        {"version 0", 1, with(first, ":1,", ":0,"), false, "line 1: version 0 of the format"},
+        {"what came with version 2", 4, with(claim(500, 501), "claim", "reserved"), false,
+         "is not one of"},
         {"no version", 1, R"({"format":"inod-state"})", false, "line 1: 'version' is missing"},
         {"an unknown member", 4, with(claim(500, 501), "}", R"(,"colour":1})"), false,
          "line 4: colour: unknown key"},
@@ -210,7 +236,7 @@ TEST(Import, WhatCannotBeRightIsRefusedWithItsLine) {
         {"a number as text", 4, with(claim(500, 501), "501", "\"501\""), false,
          "line 4: last: \"501\" is not"},
         {"a truth as a number", 5, with(live("inode", 1, 2, 0), "false", "0"), false,
-         "line 5: claimed: 0 is neither"},
+         "line 5: claimed: 0 is not true or false"},
         {"a reversed span", 8, with(pid, "[14,15]", "[15,14]"), false,
          "line 8: claims[1]: 14 is not"},
         {"holders out of order", 2, with(holder, ":0,", ":1,"), false,
@@ -219,11 +245,11 @@ TEST(Import, WhatCannotBeRightIsRefusedWithItsLine) {
         {"a holder behind a pool", 4, with(holder, ":0,", ":1,"), true,
          "line 4: holders come before"},
         {"an unknown binding", 2, with(holder, "persistent", "ttl"), false,
-         "line 2: binding 'ttl' is unknown"},
+         R"(line 2: binding: "ttl" is not one of "persistent")"},
         {"a UID beyond 32 bits", 2, with(holder, "\"uid\":7", "\"uid\":4294967296"), false,
-         "line 2: 'index', 'uid' and 'gid' are at most 4294967295"},
-        {"an unknown policy", 3, with(inode, "unique", "lowest"), false,
-         "line 3: policy 'lowest' is unknown"},
+         "line 2: uid: 4294967296 is not an integer from 0 to 4294967295"},
+        {"an unknown policy", 3, with(inode, "unique", "highest"), false,
+         "line 3: policy 'highest' is unknown"},
         {"an unknown durability", 3, with(inode, "\"lease\"", "\"none\""), false,
          "line 3: durability 'none'"},
         {"a bad name", 3, with(inode, "\"inode\"", "\"in ode\""), false,
@@ -266,23 +292,171 @@ TEST(Import, WhatCannotBeRightIsRefusedWithItsLine) {
     ASSERT_EQ(said(import_lines(good, good_lines())), "imported");
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
-        Lines lines = good_lines();
-        const auto at = lines.begin() + static_cast<std::ptrdiff_t>(c.line - 1);
-        if (c.is_added) {
-            lines.insert(at, c.text);
-            if (c.line <= 12) lines.back() = end(12);
-        } else {
-            *at = c.text;
-        }
-        sim::MemStorage disk;
-        const auto refused = import_lines(disk, lines);
-        ASSERT_FALSE(refused);
-        EXPECT_EQ(refused.error().code, Errc::import_invalid);
-        EXPECT_NE(refused.error().message.find(c.want), std::string::npos)
-            << refused.error().message;
-        EXPECT_TRUE(disk.names().empty());
-        EXPECT_EQ(disk.changes(), 0U) << "nothing is written before all was read";
+        ASSERT_NO_FATAL_FAILURE(expect_refused(good_lines(), c));
     }
+}
+
+// A store with all that version 2 of the lines has more than the first.
+Lines newer_lines() {
+    const char* const head = R"({"format":"inod-state","version":2,"store":)"
+                             R"("a5a5a5a5-a5a5-a5a5-a5a5-a5a5a5a5a5a5","run":1,"boot":)"
+                             R"("01000000-0000-0000-0200-000000000000","next_holder":90})";
+    const char* const gone = R"({"type":"holder","index":3,"id":9,"binding":"connection","uid":7,)"
+                             R"("gid":0,"name":"","key":"000102030405060708090a0b0c0d0e0f",)"
+                             R"("process":null,"ttl_ms":0,"deadline":0})";
+    const char* const process =
+        R"({"type":"holder","index":5,"id":4,"binding":"process","uid":8,"gid":0,"name":"",)"
+        R"("key":null,"process":{"pid":12,"inode":34,"start_time":56,"pid_namespace":78},)"
+        R"("ttl_ms":0,"deadline":0})";
+    const char* const timed =
+        "{\"type\":\"holder\",\"index\":6,\"id\":5,\"binding\":\"ttl\","
+        "\"uid\":9,\"gid\":0,\"name\":\"caf\u00c3\u00a9\\u0001\","
+        R"("key":"100102030405060708090a0b0c0d0e0f","process":null,)"
+        R"("ttl_ms":500,"deadline":1400})";
+    const char* const unique =
+        R"({"type":"pool","name":"inode","policy":"unique","durability":"lease","tracking":true,)"
+        R"("min":1,"max":100,"cursor":7,"highest":11,"mark":6,"generation":0,"swept":null,)"
+        R"("claims":null,"passed":null,"claimed":null})";
+    const char* const counter =
+        R"({"type":"pool","name":"turn","policy":"cyclic","durability":"lease","tracking":false,)"
+        R"("min":1,"max":9,"cursor":6,"highest":5,"mark":null,"generation":1,"swept":1,)"
+        R"("claims":null,"passed":5,"claimed":null})";
+    const char* const lowest =
+        R"({"type":"pool","name":"slot","policy":"lowest","durability":"lease","tracking":true,)"
+        R"("min":1,"max":18446744073709551615,"cursor":null,"highest":1,"mark":null,)"
+        R"("generation":1,"swept":null,"claims":[1,1],"passed":null,"claimed":1})";
+    return {head,
+            gone,
+            process,
+            timed,
+            unique,
+            claim(11, 11),
+            reserved("inode", 3, 4),
+            reserved("inode", 6, 10),
+            live("inode", 1, 2, 0, 3),
+            live("inode", 11, 11, 0, 6),
+            counter,
+            lowest,
+            reserved("slot", 1, 2),
+            reserved("slot", id_max, id_max),
+            live("slot", 1, 1, 1, 5),
+            end(15)};
+}
+
+TEST(Import, HoldersAndReservesAreThereAgain) {
+    sim::MemStorage disk;
+    const auto imported = import_lines(disk, newer_lines());
+    ASSERT_EQ(said(imported), "imported");
+    EXPECT_EQ(imported->holders, 3U);
+    EXPECT_EQ(imported->live_runs, 3U);
+    EXPECT_EQ(lines_of(disk), newer_lines());
+    const auto report = check(disk);
+    ASSERT_TRUE(report);
+    EXPECT_TRUE(report->damage.empty()) << report->damage.front();
+    // In a store of its own again.
+    sim::MemStorage other;
+    ASSERT_EQ(said(import_lines(other, lines_of(disk))), "imported");
+    EXPECT_EQ(lines_of(other), newer_lines());
+}
+
+// What ends with a process or a connection does not outlast the way to another machine.
+TEST(Import, AnotherMachineEndsWhatCannotHaveComeWithIt) {
+    for (const bool is_same : {true, false}) {
+        SCOPED_TRACE(is_same ? "the same start of the machine" : "another");
+        Machine twin({});
+        ASSERT_EQ(said(import_lines(twin.disk, newer_lines())), "imported");
+        twin.boot = {{1, is_same ? 2U : 3U}};
+        ASSERT_STARTS(twin);
+        const Allocator& allocator = *twin.allocator;
+        EXPECT_EQ(allocator.holders().contains(3), is_same);
+        EXPECT_EQ(allocator.holders().contains(5), is_same);
+        EXPECT_TRUE(allocator.holders().contains(6));
+        EXPECT_EQ(allocator.any_pool(0).live_count().ids, is_same ? 3U : 1U);
+        EXPECT_EQ(allocator.verify().value_or("sound"), "sound");
+    }
+}
+
+TEST(Import, WhatCannotBeRightInTheNewerLinesIsRefusedToo) {
+    const Lines good = newer_lines();
+    const std::string key = R"("000102030405060708090a0b0c0d0e0f")";
+    const Case cases[] = {
+        {"no boot", 1, with(good[0], R"("boot")", R"("shoe")"), false, "line 1: shoe: unknown key"},
+        {"a bad boot", 1, with(good[0], "01000000-", "0100000-"), false, "line 1: boot: it is not"},
+        {"a boot of nobody", 1, with(good[0], "01000000-0000-0000-02", "00000000-0000-0000-00"),
+         false, "line 1: boot: it"},
+        {"a holder's index twice", 3, with(good[2], ":5,", ":3,"), false,
+         "line 3: the next holder has index 4 or more"},
+        {"an index that is none", 4, with(good[3], ":6,", ":4294967295,"), false,
+         "line 4: the next"},
+        {"an ID that is none", 3, with(good[2], R"("id":4)", R"("id":0)"), false,
+         "line 3: it contradicts"},
+        {"an unknown binding", 2, with(good[1], "connection", "marriage"), false,
+         "line 2: binding: \"marriage\" is not one of"},
+        {"a key cut short", 2, with(good[1], key, R"("00")"), false, "line 2: key: it is not 32"},
+        {"a key of nothing", 2, with(good[1], key, "\"" + std::string(32, '0') + "\""), false,
+         "line 2: key: it is not 32"},
+        {"a key that is a number", 2, with(good[1], key, "7"), false, "line 2: key: it is not 32"},
+        {"a name beyond bytes", 4, with(good[3], "\u00c3", "\u0100"), false, "line 4: name: "},
+        {"a name with an end in it", 4, with(good[3], "\\u0001", "\\u0000"), false,
+         "line 4: name: "},
+        {"a name too long", 4, with(good[3], "caf", std::string(63, 'a')), false, "line 4: name: "},
+        {"a name of a connection", 2, with(good[1], R"("name":"")", R"("name":"a")"), false,
+         "line 2: a holder with this binding has no name"},
+        {"a process of a connection", 2,
+         with(good[1], "null", R"({"pid":1,"inode":2,"start_time":3,"pid_namespace":4})"), false,
+         "line 2: 'process' says"},
+        {"a process with too little", 3, with(good[2], R"("pid":12,)", ""), false,
+         "line 3: process: 'pid' is missing"},
+        {"no process", 3, with(good[2], R"("pid":12)", R"("pid":0)"), false,
+         "line 3: 'process' says"},
+        {"no time limit", 4, with(good[3], R"("ttl_ms":500)", R"("ttl_ms":0)"), false,
+         "line 4: 'ttl_ms' says"},
+        {"a time limit of a connection", 2, with(good[1], R"("deadline":0)", R"("deadline":9)"),
+         false, "line 2: 'ttl_ms' says"},
+        {"one that is two", 5, with(with(good[3], ":6,", ":8,"), R"("id":5)", R"("id":6)"), true,
+         "line 5: it contradicts"},
+        {"a live run in a gap of the holders", 9, live("inode", 1, 2, 0, 4), false,
+         "line 9: there is no holder with index 4"},
+        {"reserved and claimed", 8, reserved("inode", 5, 11), false, "line 8: 11 was claimed"},
+        {"reserved out of order", 8, reserved("inode", 4, 10), false, "line 8: runs ascend"},
+        {"a claim behind what is reserved", 8, claim(12, 12), true, "line 8: claims come before"},
+        {"reserved behind what is live", 10, reserved("inode", 20, 20), true,
+         "line 10: what is reserved comes before"},
+        {"reserved beyond max", 8, reserved("inode", 12, 101), false, "line 8: it contradicts"},
+        {"reserved and live in a unique pool", 7, reserved("inode", 2, 4), false,
+         "line 9: it contradicts"},
+        {"reserved without tracking", 12, reserved("turn", 3, 3), true, "line 12: it contradicts"},
+        {"live without tracking", 12, live("turn", 3, 3, 1, 3), true, "line 12: it contradicts"},
+        {"passed beyond the highest", 11, with(good[10], R"("passed":5)", R"("passed":6)"), false,
+         "line 11: it contradicts"},
+        {"a cursor in a lowest pool", 12, with(good[11], R"("cursor":null)", R"("cursor":2)"),
+         false, "line 12: it contradicts"},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        ASSERT_NO_FATAL_FAILURE(expect_refused(good, c));
+    }
+}
+
+// So much cannot be live in a daemon that has memory as any other.
+TEST(Import, ALineThatTakesMoreMemoryThanThereMayBeIsRefused) {
+    Lines lines = good_lines();
+    lines[2] = with(lines[2], R"("max":1000)", R"("max":18446744073709551615)");
+    lines[2] = with(lines[2], R"("cursor":11)", R"("cursor":1000000000000001)");
+    lines[2] = with(lines[2], R"("highest":501)", R"("highest":1000000000000000)");
+    lines[2] = with(lines[2], R"("mark":10)", R"("mark":1000000000000000)");
+    lines.erase(lines.begin() + 3);
+    lines[5] = live("inode", 500, 1'000'000'000'000'000, 0);
+    lines.back() = end(10);
+    sim::MemStorage disk;
+    ImportOptions options = options_of();
+    options.memory_max = std::uint64_t{64} << 20U;
+    const auto refused = import_lines(disk, lines, options);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::out_of_memory);
+    EXPECT_NE(refused.error().message.find("line 6: "), std::string::npos)
+        << refused.error().message;
+    EXPECT_TRUE(disk.names().empty());
 }
 
 TEST(Import, APartIsRefused) {

@@ -46,6 +46,15 @@ inline std::vector<PoolSpec> five_pools() {
     return specs;
 }
 
+inline PoolSpec lowest_pool(std::string name, Range range) {
+    return {.name = std::move(name), .policy = Policy::lowest, .range = range};
+}
+
+inline PoolSpec untracked(PoolSpec spec) {
+    spec.tracking = false;
+    return spec;
+}
+
 // A journal into which a test writes whatever records it likes.
 class Forged {
 public:
@@ -97,17 +106,24 @@ inline PoolDefined defined(PoolIndex index, const PoolSpec& spec) {
             .name = spec.name,
             .policy = spec.policy,
             .durability = spec.durability,
-            .range = spec.range};
+            .range = spec.range,
+            .tracking = spec.tracking};
+}
+
+// A user's own holder.
+inline HolderDefined holder_of(HolderIndex index, std::uint32_t uid) {
+    return {.index = index, .holder = {.id = HolderId{index} + 1, .uid = uid, .gid = uid}};
 }
 
 // Runs of one holder as a snapshot has them.
 class SavedRuns {
 public:
-    SavedRuns(const std::vector<Range>& ranges, std::uint64_t generation)
-        : items_(memory_, 0, generation) {
+    SavedRuns(const std::vector<Range>& ranges, std::uint64_t generation, HolderIndex holder = 0,
+              Id from = 0)
+        : items_(memory_, from, generation) {
         for (const Range& range : ranges) {
-            EXPECT_TRUE(
-                items_.add({range, {.holder = 0, .claimed = false, .generation = generation}}));
+            EXPECT_TRUE(items_.add(
+                {range, {.holder = holder, .claimed = false, .generation = generation}}));
         }
         written_ = items_.finish();
     }

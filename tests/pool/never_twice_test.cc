@@ -33,7 +33,7 @@ public:
                              : unique_spec({first, first + (id_count - 1)});
         full_ = spec_.range;
         spec_.range.last -= draw(4);  // room to widen
-        pool_ = std::make_unique<Pool>(spec_, budget_);
+        pool_ = std::make_unique<Pool>(spec_, next_index_++, tags_, budget_);
         first_spec_ = spec_;
     }
 
@@ -79,7 +79,7 @@ private:
         const std::uint64_t count = 1 + draw(3);
         const HolderIndex holder = draw_holder();
         NoGuard nobody_else;
-        const auto granted = pool_->allocate(nobody_else, count, holder);
+        const auto granted = pool_->allocate(nobody_else, Wish{count}, holder);
         if (granted) {
             EXPECT_EQ(granted->lease.range.count(), count);
             records_.push_back(
@@ -158,7 +158,7 @@ private:
     }
 
     void replay() {
-        auto twin = std::make_unique<Pool>(first_spec_, budget_);
+        auto twin = std::make_unique<Pool>(first_spec_, next_index_++, tags_, budget_);
         for (const Record& record : records_)
             std::visit([&](const auto& r) { apply(*twin, r); }, record);
         take_over(std::move(twin));
@@ -179,7 +179,7 @@ private:
     }
 
     void restore() {
-        auto twin = std::make_unique<Pool>(pool_->spec(), budget_);
+        auto twin = std::make_unique<Pool>(pool_->spec(), next_index_++, tags_, budget_);
         Pieces pieces(*pool_, false, twin.get());
         for (bool goes_on = true; goes_on;) {
             const std::size_t done = records_.size();
@@ -230,6 +230,8 @@ private:
 
     std::mt19937_64 random_;
     MemoryBudget budget_{std::uint64_t{1} << 30U};
+    Tags tags_{budget_};
+    PoolIndex next_index_ = 0;
     PoolSpec spec_;        // as it is now
     PoolSpec first_spec_;  // as it was when the first record was written
     Range full_{0, 0};     // as wide as it may become

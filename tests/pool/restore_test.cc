@@ -41,12 +41,12 @@ public:
                  .policy = kind.policy,
                  .range = {first, last},
                  .durability = kind.durability};
-        pool = std::make_unique<Pool>(spec_, budget_);
+        pool = std::make_unique<Pool>(spec_, next_index_++, tags_, budget_);
     }
 
     std::uint64_t draw(std::uint64_t count) { return random_() % count; }
     [[nodiscard]] std::unique_ptr<Pool> empty_twin() {
-        return std::make_unique<Pool>(spec_, budget_);
+        return std::make_unique<Pool>(spec_, next_index_++, tags_, budget_);
     }
 
     void requests(std::uint64_t count) {
@@ -80,11 +80,11 @@ private:
         NoGuard nobody_else;
         const HolderIndex holder = draw_holder();
         const std::uint64_t count = draw_count();
-        auto granted = pool->allocate(nobody_else, count, holder);
+        auto granted = pool->allocate(nobody_else, Wish{count}, holder);
         if (!granted && granted.error().code == Errc::block_pending) {
             records.push_back(MarkMoved{0, granted.error().detail});
             pool->settle_mark();
-            granted = pool->allocate(nobody_else, count, holder);
+            granted = pool->allocate(nobody_else, Wish{count}, holder);
         }
         if (!granted) return;
         if (granted->mark) records.push_back(MarkMoved{0, *granted->mark});
@@ -113,6 +113,8 @@ private:
 
     std::mt19937_64 random_;
     MemoryBudget budget_{std::uint64_t{1} << 30U};
+    Tags tags_{budget_};
+    PoolIndex next_index_ = 0;
     PoolSpec spec_;
 };
 
@@ -139,10 +141,10 @@ void expect_same(Pool& pool, Pool& twin) {
 // which no snapshot has.
 Result<Granted> hand_out(Pool& pool, std::uint64_t count) {
     NoGuard nobody_else;
-    auto granted = pool.allocate(nobody_else, count, 1);
+    auto granted = pool.allocate(nobody_else, Wish{count}, 1);
     if (granted || granted.error().code != Errc::block_pending) return granted;
     pool.settle_mark();
-    return pool.allocate(nobody_else, count, 1);
+    return pool.allocate(nobody_else, Wish{count}, 1);
 }
 
 void expect_same_future(User& user, Pool& twin) {
@@ -291,7 +293,8 @@ TEST(Restore, WhatIsLiveAndWouldComeAgainIsFoundOut) {
                              .mark = {},
                              .generation = generation,
                              .swept = swept,
-                             .claims = claims};
+                             .claims = claims,
+                             .passed = 50};
     };
     const Case cases[] = {
         {"below the cursor", Policy::unique, unique(15), true},
@@ -308,7 +311,8 @@ TEST(Restore, WhatIsLiveAndWouldComeAgainIsFoundOut) {
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
         MemoryBudget budget(1 << 20);
-        Pool pool({.name = "pool", .policy = c.policy, .range = {1, 100}}, budget);
+        Tags tags(budget);
+        Pool pool({.name = "pool", .policy = c.policy, .range = {1, 100}}, 0, tags, budget);
         pool.begin_restore();
         ASSERT_TRUE(pool.restore_sequence(c.state));
         std::vector<std::byte> memory(items_size_max);

@@ -12,8 +12,8 @@ namespace {
 void expect_covered(const Pool& pool, const SavedSize& before, std::uint64_t holders) {
     const SavedSize now = pool.saved_size(holders);
     const std::uint64_t size = snapshot_size_of(pool);
-    EXPECT_LE(size, now.kept) << pool.live().entry_count() << " runs, " << pool.live().id_count();
-    EXPECT_LE(size, before.kept + before.holes) << pool.live().entry_count() << " runs";
+    EXPECT_LE(size, now.kept) << pool.live_count().runs << " runs, " << pool.live_count().ids;
+    EXPECT_LE(size, before.kept + before.holes) << pool.live_count().runs << " runs";
 }
 
 struct Shape {

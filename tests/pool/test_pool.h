@@ -28,7 +28,7 @@ constexpr std::uint64_t generation(std::uint64_t raises, std::uint64_t unclean_s
 class TestPool {
 public:
     explicit TestPool(const PoolSpec& spec, std::uint64_t memory_max = std::uint64_t{1} << 30U)
-        : budget(memory_max), pool(spec, budget) {}
+        : budget(memory_max), tags(budget), pool(spec, 0, tags, budget) {}
 
     // As a daemon whose disk is quick: a mark is durable before anybody asks again.
     Result<Granted> allocate(std::uint64_t count = 1, HolderIndex holder = 0) {
@@ -41,14 +41,15 @@ public:
     // Where no mark has become durable meanwhile.
     Result<Granted> allocate_unsettled(std::uint64_t count = 1, HolderIndex holder = 0) {
         NoGuard nobody_else;
-        return pool.allocate(nobody_else, count, holder);
+        return pool.allocate(nobody_else, Wish{.count = count}, holder);
     }
-    Result<Granted> allocate_at(Range range, HolderIndex holder = 0) {
+    Result<Granted> allocate_at(Range range, HolderIndex holder = 0,
+                                bool may_take_reserved = false) {
         NoGuard nobody_else;
-        return pool.allocate_at(nobody_else, range, holder);
+        return pool.allocate_at(nobody_else, range, holder, may_take_reserved);
     }
-    Result<Granted> allocate_at(Id id, HolderIndex holder = 0) {
-        return allocate_at({id, id}, holder);
+    Result<Granted> allocate_at(Id id, HolderIndex holder = 0, bool may_take_reserved = false) {
+        return allocate_at({id, id}, holder, may_take_reserved);
     }
     Result<bool> release(Range range, std::uint64_t generation = 0, HolderIndex holder = 0) {
         return pool.release(range, generation, holder);
@@ -59,6 +60,7 @@ public:
     void unclean_stop() { pool.replay_unclean_stop(); }
 
     MemoryBudget budget;
+    Tags tags;
     Pool pool;
 };
 

@@ -38,7 +38,7 @@ TEST(UniquePool, EndsAtMaxAndNeverWraps) {
         EXPECT_EQ(Outcome(test.allocate_at(c.range.last)),
                   Outcome(Error{Errc::id_burned, c.range.last}));
         EXPECT_SOUND(test.pool);
-        EXPECT_EQ(test.pool.live().entry_count(), 0U);
+        EXPECT_EQ(test.pool.live_count().runs, 0U);
     }
 }
 
@@ -268,7 +268,7 @@ TEST(UniquePool, SkipsAheadOfItsMark) {
         EXPECT_SOUND(test.pool);
         EXPECT_EQ(Outcome(test.allocate()),
                   c.want ? Outcome(*c.want, 0) : Outcome(Errc::pool_exhausted));
-        EXPECT_EQ(test.pool.live().id_count(), c.allocated + (c.want ? 1 : 0));
+        EXPECT_EQ(test.pool.live_count().ids, c.allocated + (c.want ? 1 : 0));
     }
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -45,8 +46,12 @@ struct RequestVector {
     Request request;
 };
 
+constexpr std::uint64_t top_holder = top >> 8U;
+const std::string long_holder_name(holder_name_size_max, 'n');
+
 std::vector<RequestVector> request_vectors() {
     const HelloRequest full{1, 3, 5, 7, some_key(), names({"pid"})};
+    using enum Binding;
     return {
         {"hello_request", {0, 1, HelloRequest{}}},
         {"hello_request_names", {0, 65535, HelloRequest{1, 1, 0, 0, {}, names({"inode", "pid"})}}},
@@ -67,6 +72,23 @@ std::vector<RequestVector> request_vectors() {
         {"list_request_limit", {1, 8, ListRequest{top, 2}}},
         {"pools_request", {2, 9, PoolsRequest{}}},
         {"stats_request", {whole_daemon, 10, StatsRequest{}}},
+        {"allocate_request_long", {1, 3, AllocateRequest{8, 4096}}},
+        {"allocate_request_long_top", {0, 3, AllocateRequest{top, top}}},
+        {"release_request_others", {0, 5, ReleaseRequest{{42, 42}, 0, true}}},
+        {"release_request_others_long", {1, 5, ReleaseRequest{{1000, 1999}, 9, true}}},
+        {"bind_request", {0, 11, BindRequest{connection}}},
+        {"bind_request_process", {0, 11, BindRequest{process}}},
+        {"bind_request_ttl", {0, 11, BindRequest{ttl, 30'000, {}, "web"}}},
+        {"bind_request_key", {0, 11, BindRequest{connection, 0, some_key()}}},
+        {"bind_request_full", {0, 65535, BindRequest{ttl, top32, some_key(), long_holder_name}}},
+        {"renew_request", {0, 12, RenewRequest{}}},
+        {"release_all_request", {0, 13, ReleaseAllRequest{}}},
+        {"release_all_request_holder", {0, 13, ReleaseAllRequest{top_holder}}},
+        {"holders_request", {0, 14, HoldersRequest{}}},
+        {"holders_request_limit", {0, 14, HoldersRequest{top32, 2}}},
+        {"reserve_request", {1, 15, ReserveRequest{{1000, 1999}}}},
+        {"unreserve_request", {65534, 16, UnreserveRequest{{0, top}}}},
+        {"advance_request", {1, 17, AdvanceRequest{top}}},
     };
 }
 
@@ -74,6 +96,31 @@ struct ReplyVector {
     std::string name;
     Reply reply;
 };
+
+// Of the operations on holders, and what they changed elsewhere.
+std::vector<ReplyVector> holder_reply_vectors() {
+    const LeaseRecord of_top{{1000, 1999}, 9, 1000, 100, Binding::process, top_holder};
+    const LeaseRecord of_seven{{1000, 1999}, 9, 1000, 100, Binding::connection, 7};
+    const HolderRecord process{7, 1000, 3, 1000, 100, Binding::process, 4321, 0, ""};
+    const HolderRecord ttl{8, 1, 9, 1000, 100, Binding::ttl, 0, 29'999, "web"};
+    const HolderRecord largest{top_holder,   top,   top32, top32,           top32,
+                               Binding::ttl, top32, top,   long_holder_name};
+    using enum Operation;
+    return {
+        {"next_reply_holder", {next, 7, of_top}},
+        {"lookup_reply_long_holder", {lookup, 6, of_seven}},
+        {"bind_reply", {bind, 11, BindReply{7, some_key()}}},
+        {"bind_reply_no_key", {bind, 11, BindReply{top_holder}}},
+        {"renew_reply", {renew, 12, DoneReply{}}},
+        {"release_all_reply", {release_all, 13, CountReply{1000}}},
+        {"holders_reply", {holders, 14, HoldersReply{true, packed<HolderRecord>({process, ttl})}}},
+        {"holders_reply_empty", {holders, 14, HoldersReply{}}},
+        {"holders_reply_top", {holders, 14, HoldersReply{false, packed<HolderRecord>({largest})}}},
+        {"reserve_reply", {reserve, 15, DoneReply{}}},
+        {"unreserve_reply", {unreserve, 16, DoneReply{}}},
+        {"advance_reply", {advance, 17, DoneReply{}}},
+    };
+}
 
 std::vector<ReplyVector> reply_vectors() {
     const PoolEntry inode{0, PoolPolicy::unique, PoolDurability::lease, 65'536, {1, top}, "inode"};
@@ -116,6 +163,13 @@ std::vector<ReplyVector> reply_vectors() {
     };
 }
 
+std::vector<ReplyVector> all_reply_vectors() {
+    std::vector<ReplyVector> all = reply_vectors();
+    for (ReplyVector& vector : holder_reply_vectors())
+        all.push_back(std::move(vector));
+    return all;
+}
+
 struct RefusedVector {
     std::string name;
     Error error;
@@ -143,6 +197,14 @@ const std::vector<RefusedVector>& refused_vectors() {
         {"refused_hello_magic", Errc::frame_malformed},
         {"refused_hello_versions", Errc::body_malformed},
         {"refused_hello_names_cut", Errc::body_malformed},
+        {"refused_long_form_none", Errc::body_malformed},
+        {"refused_others", Errc::body_malformed},
+        {"refused_count_zero_long", Errc::count_zero},
+        {"refused_bind_zero", Errc::body_malformed},
+        {"refused_bind_name_cut", Errc::body_malformed},
+        {"refused_bind_pool", Errc::body_malformed},
+        {"refused_renew_body", Errc::body_malformed},
+        {"refused_range_reversed_reserve", Errc::range_reversed},
     };
     return vectors;
 }
@@ -184,7 +246,7 @@ TEST(Golden, RequestsBecomeTheseBytesAndBack) {
 }
 
 TEST(Golden, RepliesBecomeTheseBytesAndBack) {
-    for (const auto& [name, reply] : reply_vectors()) {
+    for (const auto& [name, reply] : all_reply_vectors()) {
         SCOPED_TRACE(name);
         const auto want = golden(name);
         EXPECT_EQ(bytes_of(reply), want);
@@ -233,7 +295,7 @@ TEST(Golden, EveryFileIsTested) {
                                     "stream_size_large"};
     for (const auto& vector : request_vectors())
         tested.push_back(vector.name);
-    for (const auto& vector : reply_vectors())
+    for (const auto& vector : all_reply_vectors())
         tested.push_back(vector.name);
     for (const auto& vector : refused_vectors())
         tested.push_back(vector.name);

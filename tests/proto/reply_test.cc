@@ -36,6 +36,11 @@ TEST(TableWriter, WritesWhatEncodeReplyWrites) {
     EXPECT_TRUE(stats.add({StatId::journal_durable_lsn, id_max}));
     EXPECT_EQ(frame_of(memory, stats.finish(10)), golden("stats_reply"));
 
+    HoldersReplyWriter holders(memory);
+    EXPECT_TRUE(holders.add({7, 1000, 3, 1000, 100, Binding::process, 4321, 0, ""}));
+    EXPECT_TRUE(holders.add({8, 1, 9, 1000, 100, Binding::ttl, 0, 29'999, "web"}));
+    EXPECT_EQ(frame_of(memory, holders.finish(14, true)), golden("holders_reply"));
+
     HelloReplyWriter hello(memory);
     EXPECT_TRUE(
         hello.add({0, PoolPolicy::unique, PoolDurability::lease, 65'536, {1, id_max}, "inode"}));
@@ -110,6 +115,7 @@ TEST(Reply, MakesSense) {
         {Operation::lookup, 1, LeaseRecord{{2, 1}, 0, 0, 0, Binding::persistent}},
         {Operation::list, 1, ListReply{.more = true, .leases = {}}},
         {Operation::pools, 1, PoolsReply{.more = true, .pools = {}}},
+        {Operation::holders, 1, HoldersReply{.more = true, .holders = {}}},
     };
     for (const Reply& reply : replies) {
         SCOPED_TRACE(name(reply.operation));
@@ -126,6 +132,15 @@ TEST(Reply, ListsAscend) {
     list.add({{10, 20}, 1, 0, 0, Binding::persistent});
     list.add({{20, 30}, 2, 0, 0, Binding::persistent});
     const std::size_t size = list.finish(1, false);
+    EXPECT_EQ(decode_reply(std::span(memory).first(size)).error().code, Errc::protocol_violation);
+}
+
+TEST(Reply, HoldersAscend) {
+    Bytes memory(reply_size_max);
+    HoldersReplyWriter holders(memory);
+    holders.add({.holder = 7, .index = 3});
+    holders.add({.holder = 8, .index = 3});
+    const std::size_t size = holders.finish(1, false);
     EXPECT_EQ(decode_reply(std::span(memory).first(size)).error().code, Errc::protocol_violation);
 }
 

@@ -90,8 +90,8 @@ TEST(Totality, RandomBytes) {
         if (frame.size() >= frame_header_size && round % 4 != 0) {
             // Near enough to a frame that the bodies' decoders see it, too.
             set_size(frame);
-            frame.at(2) = static_cast<std::byte>(random() % 12);
-            frame.at(3) &= std::byte{0x07};
+            frame.at(2) = static_cast<std::byte>(random() % 20);
+            frame.at(3) &= std::byte{0x0f};
             if (round % 8 < 4) frame.at(4) = frame.at(5) = std::byte{0};
         }
         SCOPED_TRACE(round);
@@ -101,7 +101,8 @@ TEST(Totality, RandomBytes) {
 
 // What a client might send to have the daemon count to 2^32 or take memory for it.
 TEST(Totality, CountsFarAboveWhatIsThere) {
-    for (const char* name : {"list_reply", "pools_reply", "stats_reply", "hello_reply"}) {
+    for (const char* name :
+         {"list_reply", "pools_reply", "stats_reply", "holders_reply", "hello_reply"}) {
         SCOPED_TRACE(name);
         Bytes frame = golden(name);
         const std::size_t at = std::string_view(name) == "hello_reply" ? 52 : 8;

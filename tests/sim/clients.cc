@@ -8,7 +8,7 @@
 namespace inod::sim {
 namespace {
 
-Holder user(std::uint32_t uid) {
+Asker user(std::uint32_t uid) {
     return {.uid = uid, .gid = uid};
 }
 
@@ -188,7 +188,7 @@ void Clients::allocate(Process& process, bool budget_is_small, PoolIndex pool,
     story_.step("allocate ", count, " of ", pools_[pool].name, " for ", uid);
     const auto told = insist(process, [&] {
         WaitingGuard guard{*this, process, budget_is_small};
-        return process.allocator().allocate(guard, pool, count, user(uid));
+        return process.allocator().allocate(guard, pool, Wish{.count = count}, user(uid));
     });
     if (!told) return;
     const Answer<Lease>& answer = *told;

@@ -1,0 +1,78 @@
+// Holders that are bound to a process: which process is meant, and that they end when it does.
+//
+// Thread safety: on the thread of the event loop; calls that say so under the flusher's lock.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/closer.h"
+#include "daemon/process_identity.h"
+#include "daemon/process_watch.h"
+#include "lib/allocator/allocator.h"
+#include "lib/base/owned_fd.h"
+#include "lib/base/result.h"
+
+namespace inod::daemon {
+
+// The other end of a connection, as far as its process matters.
+struct PeerSocket {
+    int socket = -1;
+    std::uint64_t accepted_at = 0;  // ticks_since_boot()
+};
+
+class ProcessHolders {
+public:
+    // Both arguments outlive it. Errors: those of ProcessWatch::create(), and of pid_namespace(): then no
+    // holder can be bound to a process.
+    static Result<std::unique_ptr<ProcessHolders>, Failure> create(Allocator& allocator,
+                                                                   Closer& closer);
+
+    ProcessHolders(const ProcessHolders&) = delete;
+    ProcessHolders& operator=(const ProcessHolders&) = delete;
+
+    // After a start, before anything is asked: finds the processes of all holders again. Those that
+    // have ended end with them. One of which nothing can be proven is left as it is: its number of
+    // holders comes back.
+    std::size_t reopen_all();
+
+    // A process, and what tells when it ends.
+    struct Process {
+        ProcessIdentity identity;
+        OwnedFd pidfd;
+    };
+    // The one that `passed` is a pidfd of, or if that is none the peer's. What was passed and is no
+    // pidfd is closed, elsewhere. Errors: for whoever asked, in words.
+    Result<Process, std::string> find(const PeerSocket& peer, OwnedFd& passed);
+
+    // The holder is to end with its process. Does nothing for one that is watched already. Under the
+    // lock. Error: the watch's. Then the holder is to be ended.
+    Result<void, Failure> watch(const HolderRef& ref, OwnedFd pidfd);
+
+    // The holder has come to its end by itself.
+    void forget(const HolderRef& ref) noexcept;
+
+    // Has the holders end whose processes have. Under the lock.
+    void end_overdue() noexcept;
+    // Readable when there are any.
+    [[nodiscard]] int descriptor() const noexcept { return watch_->descriptor(); }
+
+private:
+    ProcessHolders(Allocator& allocator, Closer& closer, std::unique_ptr<ProcessWatch> watch,
+                   std::uint64_t pid_namespace)
+        : allocator_(allocator),
+          closer_(closer),
+          watch_(std::move(watch)),
+          pid_namespace_(pid_namespace) {}
+
+    bool reopen(HolderIndex index);
+
+    Allocator& allocator_;
+    Closer& closer_;
+    std::unique_ptr<ProcessWatch> watch_;
+    const std::uint64_t pid_namespace_;
+};
+
+}  // namespace inod::daemon

@@ -1,0 +1,236 @@
+// Holders: how they come to be, who acts as them, and what becomes of what they held when they end.
+#include <algorithm>
+#include <bit>
+
+#include "lib/allocator/allocator.h"
+#include "lib/base/assert.h"
+
+namespace inod {
+namespace {
+
+// A holder's record in a snapshot, bytes, with the longest name.
+constexpr std::uint64_t holder_size_max = 192;
+
+// Entries of trees that are looked at in one slice of a sweep. Each takes up to 250 ns, an erase included.
+constexpr std::size_t visits_per_sweep = 2048;
+
+// What ended holders leave behind is swept when it is this part of what is live, and so many entries:
+// each sweep goes over all that a pool has.
+constexpr std::uint64_t swept_part = 8;
+constexpr std::uint64_t swept_min = 1024;
+
+// Can there be a holder like that?
+bool is_possible(const BindRequest& request) {
+    const bool can_have_name =
+        request.binding == Binding::persistent || request.binding == Binding::ttl;
+    if (!request.name.empty() && !can_have_name) return false;
+    if (request.name.size() > holder_name_size_max) return false;
+    if (request.name.find('\0') != std::string_view::npos) return false;
+    if ((request.ttl_ms != 0) != (request.binding == Binding::ttl)) return false;
+    return name(request.binding) != "unknown";
+}
+
+}  // namespace
+
+Allocator::Admission::~Admission() {
+    Holders& holders = allocator_.holders_;
+    holders.unpin(index_);
+    if (holders.is_recorded(index_) || holders.is_pinned(index_)) return;
+    if (!allocator_.tags_.has_any(index_)) holders.remove(index_);
+}
+
+// The holder on whose behalf something is asked: one that is there already, or a new one, of which
+// nobody knows until record_holder().
+Result<HolderIndex> Allocator::admit(const Asker& asker, PoolIndex pool, std::uint64_t count) {
+    const auto known = find_holder(asker);
+    if (!known && asker.acts_as) return Errc::holder_ended;
+    if (auto may = accounts_.prepare(pool, asker.uid, count, asker.quota); !may) return may.error();
+    if (known) return *known;
+    return make_holder(asker.holders_max,
+                       {.binding = Binding::persistent, .uid = asker.uid, .gid = asker.gid});
+}
+
+std::optional<HolderIndex> Allocator::find_holder(const Asker& asker) const noexcept {
+    if (!asker.acts_as) {
+        return holders_.find(Holder{.binding = Binding::persistent, .uid = asker.uid});
+    }
+    const HolderRef& ref = *asker.acts_as;
+    const bool is_there = holders_.contains(ref) && !holders_.is_ending(ref.index);
+    return is_there ? std::optional(ref.index) : std::nullopt;
+}
+
+Result<HolderIndex> Allocator::make_holder(std::uint32_t holders_max, const Holder& holder) {
+    if (holders_.count_of(holder.uid) >= holders_max) {
+        return Error{Errc::quota_exceeded, holders_max};
+    }
+    if (holders_.size() >= options_.holders_max) return Errc::out_of_memory;
+    const HolderIndex end_before = holders_.index_end();
+    const auto made = holders_.add(holder);
+    // Naming one of them may take a byte more now.
+    const HolderIndex end = holders_.index_end();
+    if (end != end_before && std::has_single_bit(end)) resize_all();
+    return made;
+}
+
+void Allocator::record_holder(HolderIndex index) noexcept {
+    if (holders_.is_recorded(index)) return;
+    append(HolderDefined{.index = index, .holder = holders_[index]});
+    holders_.set_recorded(index);
+}
+
+Answer<Bound> Allocator::bind(const Asker& asker, const BindRequest& request) {
+    if (!is_possible(request)) return {.result = Errc::holder_invalid};
+    if (journal_.sealed()) return {.result = Errc::journal_sealed};
+    StateSize wanted = state_size();
+    wanted.kept += holder_size_max;
+    if (auto set_aside = set_space_aside_for(wanted); !set_aside) return {set_aside.error()};
+    const auto found = find_bound(asker, request);
+    if (!found) return {found.error()};
+    const HolderIndex index = *found;
+    holders_.clear_deadline(index);
+    const Holder holder = holders_[index];
+    Lsn lsn = 0;
+    if (holder.binding == Binding::ttl) {
+        // Whoever comes back to it has it renewed.
+        if (auto prepared = holders_.prepare_deadline(index); !prepared) {
+            if (!holders_.is_recorded(index)) holders_.remove(index);
+            return {prepared.error()};
+        }
+        holders_.set_deadline(index, now_ + holder.ttl_ms);
+        if (holders_.is_recorded(index)) {
+            lsn = append(HolderRenewed{.index = index, .deadline = holders_[index].deadline});
+        }
+    }
+    record_holder(index);
+    lsn = std::max(lsn, unless_durable(journal_.last_lsn()));
+    return {Bound{.ref = {.index = index, .id = holder.id}, .key = holder.key}, lsn};
+}
+
+// The one that is meant, or a new one.
+Result<HolderIndex> Allocator::find_bound(const Asker& asker, const BindRequest& request) {
+    if (!request.key.is_none()) {
+        const auto keyed = holders_.find(request.key);
+        const bool is_own = keyed && holders_[*keyed].uid == asker.uid &&
+                            holders_[*keyed].binding == request.binding &&
+                            !holders_.is_ending(*keyed);
+        // One that ends with a connection, and waits for none, has one.
+        const bool is_taken =
+            is_own && request.binding == Binding::connection && !holders_.deadline(*keyed);
+        if (is_taken) return Errc::holder_unknown;
+        return is_own ? Result<HolderIndex>(*keyed) : Errc::holder_unknown;
+    }
+    const bool has_key = request.binding == Binding::connection || request.binding == Binding::ttl;
+    const Holder holder{.binding = request.binding,
+                        .uid = asker.uid,
+                        .gid = asker.gid,
+                        .name = request.name,
+                        .key = has_key ? request.secret : HolderKey{},
+                        .process = request.process,
+                        .ttl_ms = request.ttl_ms};
+    const auto known = holders_.find(holder);
+    if (!known) return make_holder(asker.holders_max, holder);
+    // One that is about to go is not to be had any more; the next one has another ID.
+    return holders_.is_ending(*known) ? Result<HolderIndex>(Errc::block_pending) : *known;
+}
+
+Answer<void> Allocator::renew(const HolderRef& ref) noexcept {
+    if (!holders_.contains(ref) || holders_.is_ending(ref.index)) return {Errc::holder_ended};
+    const Holder holder = holders_[ref.index];
+    if (holder.binding != Binding::ttl) return {.result = {}};
+    if (journal_.sealed()) return {Errc::journal_sealed};
+    holders_.set_deadline(ref.index, now_ + holder.ttl_ms);
+    const Lsn lsn =
+        append(HolderRenewed{.index = ref.index, .deadline = holders_[ref.index].deadline});
+    return {{}, lsn};
+}
+
+void Allocator::end(const HolderRef& ref) noexcept {
+    if (!holders_.contains(ref)) return;
+    holders_.queue_end(ref.index);
+    end_pending();
+}
+
+Answer<std::uint64_t> Allocator::release_all(const HolderRef& ref) noexcept {
+    if (!holders_.contains(ref) || holders_.is_ending(ref.index)) return {Errc::holder_unknown};
+    if (journal_.sealed()) return {Errc::journal_sealed};
+    const std::uint64_t held = holdings(ref.index).ids;
+    holders_.queue_end(ref.index);
+    end_pending();
+    return {held, unless_durable(journal_.last_lsn())};
+}
+
+// As far as the journal has room for it.
+void Allocator::end_pending() noexcept {
+    while (!journal_.sealed() && has_room()) {
+        const auto index = holders_.take_ending();
+        if (!index) return;
+        end_now(*index);
+    }
+}
+
+TagCount Allocator::end_now(HolderIndex index) noexcept {
+    TagCount held;
+    std::optional<PoolIndex> shrunk;
+    const auto resize = [&](std::optional<PoolIndex> next) {
+        if (shrunk && shrunk != next) {
+            resize_shrunk(*pools_[*shrunk]);
+            sweep_due_ = sweep_due_ || pools_[*shrunk]->wants_sweep();
+        }
+        shrunk = next;
+    };
+    tags_.end(index, [&](Value value) {
+        const PoolIndex pool = tags_.pool_of(value);
+        held.ids += tags_.count(value).ids;
+        held.runs += tags_.count(value).runs;
+        accounts_.change(pool, holders_[index].uid,
+                         {.ids = 0 - tags_.count(value).ids, .runs = 0 - tags_.count(value).runs});
+        pools_[pool]->pool.tag_died(value);
+        resize(pool);
+    });
+    resize(std::nullopt);
+    if (holders_.is_recorded(index)) last_end_lsn_ = append(HolderEnded{.index = index});
+    holders_.remove(index);
+    return held;
+}
+
+TagCount Allocator::holdings(HolderIndex index) const noexcept {
+    TagCount held;
+    tags_.for_each_of(index, [&](Value value) {
+        held.ids += tags_.count(value).ids;
+        held.runs += tags_.count(value).runs;
+    });
+    return held;
+}
+
+void Allocator::set_time(BootTime now) noexcept {
+    now_ = std::max(now_, now);
+    while (const auto overdue = holders_.find_overdue(now_)) {
+        holders_.clear_deadline(*overdue);
+        holders_.queue_end(*overdue);
+    }
+    end_pending();
+}
+
+void Allocator::sweep() noexcept {
+    std::size_t visits_left = visits_per_sweep;
+    for (const auto& served_pool : pools_) {
+        if (!served_pool->wants_sweep()) continue;
+        served_pool->pool.sweep(visits_left);
+        const Pool& pool = served_pool->pool;
+        if (!pool.has_dead() && !pool.has_rested()) served_pool->awaits_sweep = false;
+        if (visits_left == 0) return;
+    }
+    sweep_due_ = std::any_of(pools_.begin(), pools_.end(),
+                             [](const auto& served_pool) { return served_pool->wants_sweep(); });
+}
+
+bool Allocator::ServedPool::wants_sweep() const noexcept {
+    const std::uint64_t dead = pool.dead_runs();
+    if (awaits_sweep && (dead > 0 || pool.has_rested())) return true;
+    // What is to rest first should begin soon.
+    const std::uint64_t enough =
+        pool.rest_ms() > 0 ? 0 : std::max(swept_min, pool.live_count().runs / swept_part);
+    return dead > enough;
+}
+
+}  // namespace inod

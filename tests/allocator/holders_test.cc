@@ -1,0 +1,326 @@
+// Holders: how they come to be, when they end, and what becomes of what they held, over restarts.
+#include "tests/allocator/machine.h"
+
+namespace inod {
+namespace {
+
+constexpr BootId boot_one{{1, 1}};
+constexpr BootId boot_two{{2, 2}};
+
+HolderKey secret(std::uint64_t number) {
+    return {{number, number << 40U}};
+}
+
+Asker as(std::uint32_t uid, std::optional<HolderRef> ref = {}) {
+    return {.uid = uid, .gid = uid, .acts_as = ref};
+}
+
+class HoldersTest : public testing::Test {
+protected:
+    HoldersTest() : machine({unique_pool("inode"), cyclic_pool("pid", {1, 1'000})}) {
+        machine.boot = boot_one;
+    }
+
+    Answer<Bound> bind(std::uint32_t uid, const BindRequest& request) {
+        Answer<Bound> answer = machine.allocator->bind(as(uid), request);
+        for (int turn = 0; turn < 3 && !answer.result; ++turn) {
+            if (answer.result.error().code != Errc::block_pending || !machine.flush()) break;
+            answer = machine.allocator->bind(as(uid), request);
+        }
+        return answer;
+    }
+    Bound bound(std::uint32_t uid, const BindRequest& request) {
+        const auto answer = bind(uid, request);
+        EXPECT_TRUE(answer.result) << name(answer.result.error().code);
+        return answer.result ? *answer.result : Bound{};
+    }
+    Answer<Lease> allocate(PoolIndex pool, std::uint64_t count, const Asker& asker) {
+        NoGuard nobody_else;
+        return machine.insist([&] {
+            return machine.allocator->allocate(nobody_else, pool, Wish{.count = count}, asker);
+        });
+    }
+    Lease leased(PoolIndex pool, std::uint64_t count, const Asker& asker) {
+        const auto answer = allocate(pool, count, asker);
+        EXPECT_TRUE(answer.result) << name(answer.result.error().code);
+        return answer.result ? *answer.result : Lease{};
+    }
+    [[nodiscard]] Errc looked_up(PoolIndex pool, Id id) {
+        const auto found = machine.allocator->lookup(pool, id, 0).result;
+        return found ? Errc::ok : found.error().code;
+    }
+    void restart(BootTime now, BootId boot = boot_one) {
+        ASSERT_TRUE(machine.flush());
+        machine.crash();
+        machine.boot = boot;
+        machine.now = now;
+        ASSERT_STARTS(machine);
+        ASSERT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+    }
+
+    Machine machine;
+};
+
+TEST_F(HoldersTest, NamesTellAUsersHoldersApart) {
+    ASSERT_STARTS(machine);
+    const Bound web = bound(7, {.name = "web"});
+    const Bound db = bound(7, {.name = "db"});
+    EXPECT_NE(web.ref, db.ref);
+    EXPECT_EQ(bound(7, {.name = "web"}).ref, web.ref);
+    EXPECT_NE(bound(8, {.name = "web"}).ref, web.ref) << "another user's";
+    EXPECT_TRUE(web.key.is_none());
+    const Lease lease = leased(0, 5, as(7, web.ref));
+    EXPECT_EQ(machine.allocator->release(0, lease.range, 0, as(7, db.ref)).result.error().code,
+              Errc::not_holder);
+    EXPECT_EQ(machine.allocator->release(0, lease.range, 0, as(7)).result.error().code,
+              Errc::not_holder)
+        << "nor his own without a name";
+    EXPECT_EQ(machine.allocator->lookup(0, 1, 0).result->holder.name, "web");
+    EXPECT_TRUE(machine.allocator->release(0, lease.range, 0, as(7, web.ref)).result);
+}
+
+TEST_F(HoldersTest, WhatNoHolderCanBeIsRefused) {
+    ASSERT_STARTS(machine);
+    const std::string long_name(holder_name_size_max + 1, 'n');
+    for (const BindRequest& request : {
+             BindRequest{.name = long_name},
+             BindRequest{.name = std::string_view("a\0b", 3)},
+             BindRequest{.ttl_ms = 5},
+             BindRequest{.binding = Binding::ttl, .secret = secret(1)},
+             BindRequest{.binding = Binding::connection, .name = "web", .secret = secret(1)},
+             BindRequest{.binding = static_cast<Binding>(9)},
+         }) {
+        EXPECT_EQ(bind(7, request).result.error().code, Errc::holder_invalid);
+    }
+    EXPECT_EQ(machine.allocator->holders().size(), 0U);
+}
+
+TEST_F(HoldersTest, TheEndIsOneRecordAndFreesAll) {
+    ASSERT_STARTS(machine);
+    const Bound mine = bound(7, {.binding = Binding::connection, .secret = secret(1)});
+    leased(0, 10, as(7, mine.ref));
+    leased(1, 10, as(7, mine.ref));
+    leased(1, 10, as(8));
+    leased(1, 10, as(7, mine.ref));
+    ASSERT_TRUE(machine.flush());
+    const Lsn before = machine.allocator->journal().last_lsn();
+    machine.allocator->end(mine.ref);
+    EXPECT_EQ(machine.allocator->journal().last_lsn(), before + 1);
+    for (const auto& [pool, id] : {std::pair<PoolIndex, Id>{0, 3}, {1, 3}, {1, 25}}) {
+        const auto gone = machine.allocator->lookup(pool, id, 0);
+        EXPECT_EQ(gone.result.error().code, Errc::released);
+        EXPECT_EQ(gone.wait_for, before + 1) << "nobody hears of it before it is durable";
+    }
+    EXPECT_EQ(looked_up(1, 15), Errc::ok);
+    EXPECT_EQ(machine.allocator->pool(1)->live_count().ids, 10U);
+    EXPECT_EQ(allocate(1, 1, as(7, mine.ref)).result.error().code, Errc::holder_ended);
+    EXPECT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+    restart(0);
+    EXPECT_EQ(looked_up(0, 3), Errc::released);
+    EXPECT_EQ(looked_up(1, 25), Errc::released);
+    EXPECT_EQ(looked_up(1, 15), Errc::ok);
+    EXPECT_FALSE(machine.allocator->holders().contains(mine.ref));
+}
+
+TEST_F(HoldersTest, NoIdOfAHolderIsEverAnothers) {
+    ASSERT_STARTS(machine);
+    HolderId highest = 0;
+    for (int life = 0; life < 4; ++life) {
+        for (int i = 0; i < 3; ++i) {
+            const Bound one = bound(7, {.binding = Binding::connection, .secret = secret(1)});
+            EXPECT_GT(one.ref.id, highest);
+            highest = one.ref.id;
+            if (i != 1) machine.allocator->end(one.ref);
+        }
+        restart(0, life % 2 == 0 ? boot_two : boot_one);
+    }
+}
+
+TEST_F(HoldersTest, ARefusedRequestLeavesNoHolderBehind) {
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(allocate(1, 2'000, as(9)).result.error().code, Errc::pool_exhausted);
+    EXPECT_EQ(machine.allocator->holders().size(), 0U);
+    EXPECT_FALSE(machine.allocator->has_work());
+}
+
+TEST_F(HoldersTest, OneWithATimeLimitEndsWhenItIsNotRenewed) {
+    ASSERT_STARTS(machine);
+    const Bound mine = bound(7, {.binding = Binding::ttl, .secret = secret(1), .ttl_ms = 1'000});
+    leased(1, 3, as(7, mine.ref));
+    EXPECT_EQ(machine.allocator->next_deadline(), 1'000U);
+    machine.allocator->set_time(999);
+    EXPECT_EQ(looked_up(1, 2), Errc::ok) << "never early";
+    const auto renewed = machine.allocator->renew(mine.ref);
+    ASSERT_TRUE(renewed.result);
+    EXPECT_GT(renewed.wait_for, machine.durable()) << "a renewal outlasts a crash";
+    machine.allocator->set_time(1'998);
+    EXPECT_EQ(looked_up(1, 2), Errc::ok);
+    machine.allocator->set_time(1'999);
+    EXPECT_EQ(looked_up(1, 2), Errc::released);
+    EXPECT_EQ(machine.allocator->renew(mine.ref).result.error().code, Errc::holder_ended);
+    EXPECT_EQ(machine.allocator->next_deadline(), std::nullopt);
+}
+
+TEST_F(HoldersTest, ATimeLimitGoesOnOverARestartAndBeginsAnewOverAReboot) {
+    machine.restart_grace_ms = 100;
+    ASSERT_STARTS(machine);
+    const BindRequest request{.binding = Binding::ttl, .secret = secret(1), .ttl_ms = 10'000};
+    const Bound mine = bound(7, request);
+    leased(1, 3, as(7, mine.ref));
+    restart(4'000);
+    EXPECT_EQ(machine.allocator->next_deadline(), 10'000U);
+    restart(9'990);
+    EXPECT_EQ(machine.allocator->next_deadline(), 10'090U) << "a moment to come back";
+    restart(50, boot_two);
+    EXPECT_EQ(machine.allocator->next_deadline(), 10'050U);
+    restart(60, boot_two);
+    EXPECT_EQ(machine.allocator->next_deadline(), 10'050U);
+    EXPECT_EQ(looked_up(1, 2), Errc::ok);
+    const auto again = bind(7, {.binding = Binding::ttl, .key = mine.key, .ttl_ms = 10'000});
+    ASSERT_TRUE(again.result);
+    EXPECT_EQ(again.result->ref.id, mine.ref.id);
+    machine.allocator->set_time(10'060);
+    EXPECT_EQ(looked_up(1, 2), Errc::released);
+}
+
+TEST_F(HoldersTest, OneOfAConnectionHasAMomentToComeBackAfterARestart) {
+    machine.restart_grace_ms = 1'000;
+    ASSERT_STARTS(machine);
+    const Bound comes = bound(7, {.binding = Binding::connection, .secret = secret(1)});
+    const Bound stays = bound(7, {.binding = Binding::connection, .secret = secret(2)});
+    leased(1, 3, as(7, comes.ref));
+    leased(1, 3, as(7, stays.ref));
+    const BindRequest return_of{.binding = Binding::connection, .key = comes.key};
+    EXPECT_EQ(bind(7, return_of).result.error().code, Errc::holder_unknown)
+        << "its connection is there";
+    restart(5'000);
+    EXPECT_EQ(bind(8, return_of).result.error().code, Errc::holder_unknown) << "another user";
+    HolderKey guessed = comes.key;
+    guessed.words[0] ^= 1U;
+    EXPECT_EQ(bind(7, {.binding = Binding::connection, .key = guessed}).result.error().code,
+              Errc::holder_unknown);
+    EXPECT_EQ(bound(7, return_of).ref.id, comes.ref.id);
+    machine.allocator->set_time(6'000);
+    EXPECT_EQ(looked_up(1, 2), Errc::ok);
+    EXPECT_EQ(looked_up(1, 5), Errc::released);
+    machine.allocator->set_time(100'000);
+    EXPECT_EQ(looked_up(1, 2), Errc::ok) << "it has its connection";
+}
+
+TEST_F(HoldersTest, AfterARebootProcessesAndConnectionsAreGone) {
+    ASSERT_STARTS(machine);
+    const ProcessIdentity process{.pid = 77, .inode = 5, .start_time = 6};
+    const Bound of_process = bound(7, {.binding = Binding::process, .process = process});
+    EXPECT_EQ(bound(7, {.binding = Binding::process, .process = process}).ref, of_process.ref);
+    const Bound of_connection = bound(7, {.binding = Binding::connection, .secret = secret(1)});
+    leased(1, 1, as(7, of_process.ref));
+    leased(1, 1, as(7, of_connection.ref));
+    leased(1, 1, as(7));
+    restart(10);
+    EXPECT_EQ(looked_up(1, 1), Errc::ok) << "whether it lives is found out by whoever can";
+    EXPECT_EQ(machine.allocator->holders()[of_process.ref.index].process, process);
+    restart(10, boot_two);
+    EXPECT_EQ(looked_up(1, 1), Errc::released);
+    EXPECT_EQ(looked_up(1, 2), Errc::released);
+    EXPECT_EQ(looked_up(1, 3), Errc::ok);
+    restart(10, boot_two);
+    EXPECT_EQ(looked_up(1, 1), Errc::released);
+}
+
+TEST_F(HoldersTest, AReleaseOfAllCountsWhatItFreed) {
+    ASSERT_STARTS(machine);
+    leased(0, 10, as(7));
+    leased(1, 5, as(7));
+    const HolderRef own{.index = *machine.allocator->holders().find(Holder{.uid = 7}),
+                        .id = machine.allocator->lookup(0, 1, 0).result->holder.id};
+    const auto released = machine.allocator->release_all(own);
+    EXPECT_EQ(*released.result, 15U);
+    EXPECT_GT(released.wait_for, machine.durable());
+    EXPECT_EQ(machine.allocator->release_all(own).result.error().code, Errc::holder_unknown);
+    const Lease next = leased(0, 1, as(7));
+    EXPECT_EQ(next.range.first, 11U);
+    EXPECT_NE(machine.allocator->lookup(0, 11, 0).result->holder.id, own.id);
+}
+
+// A snapshot is written piece by piece while holders come and go.
+TEST_F(HoldersTest, ComeBackFromASnapshotWithWhatHappenedMeanwhile) {
+    machine.journal.segment_size = std::size_t{256} * 1024;
+    ASSERT_STARTS(machine);
+    std::mt19937_64 random(5);
+    std::vector<Bound> bounds;
+    const auto change = [&] {
+        switch (random() % 4) {
+            case 0:
+                if (!bounds.empty()) {
+                    const std::size_t at = random() % bounds.size();
+                    machine.allocator->end(bounds[at].ref);
+                    bounds.erase(bounds.begin() + static_cast<std::ptrdiff_t>(at));
+                }
+                break;
+            case 1:
+                bounds.push_back(
+                    bound(7, {.binding = Binding::connection, .secret = secret(random())}));
+                break;
+            default:
+                if (!bounds.empty()) {
+                    (void)allocate(random() % 2, 1 + random() % 3,
+                                   as(7, bounds[random() % bounds.size()].ref));
+                }
+        }
+    };
+    for (int round = 0; round < 20; ++round) {
+        for (int i = 0; i < 300; ++i) {
+            if (!machine.allocator->has_room()) {
+                ASSERT_TRUE(machine.flush());
+            }
+            change();
+        }
+        machine.allocator->request_snapshot();
+        while (machine.allocator->has_work()) {
+            ASSERT_TRUE(machine.flush());
+            for (int i = 0; i < 5; ++i)
+                change();
+            if (random() % 6 == 0) break;
+        }
+        ASSERT_TRUE(machine.flush());
+        const std::string before = machine.state();
+        // In the same boot, with time to come back: all are there.
+        machine.crash();
+        ASSERT_STARTS(machine);
+        ASSERT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+        for (const Bound& one : bounds)
+            ASSERT_TRUE(machine.allocator->holders().contains(one.ref));
+        const auto leases = [](const std::string& state) {
+            std::string lines;
+            for (std::size_t at = 0; at < state.size();) {
+                const std::size_t end = state.find('\n', at);
+                if (state[at] == ' ') lines += state.substr(at, end - at) + "\n";
+                at = end + 1;
+            }
+            return lines;
+        };
+        ASSERT_EQ(leases(machine.state()), leases(before));
+    }
+}
+
+TEST_F(HoldersTest, SweepingGoesInSlicesAndAFullPoolWaitsForIt) {
+    ASSERT_STARTS(machine);
+    const Bound mine = bound(7, {.binding = Binding::connection, .secret = secret(1)});
+    leased(1, 500, as(7, mine.ref));
+    leased(1, 500, as(8));
+    machine.allocator->end(mine.ref);
+    EXPECT_FALSE(machine.allocator->wants_sweep()) << "not for so little";
+    NoGuard nobody_else;
+    const auto ask = [&] {
+        return machine.allocator->allocate(nobody_else, 1, Wish{.count = 500}, as(8));
+    };
+    EXPECT_EQ(ask().result.error().code, Errc::sweep_pending);
+    ASSERT_TRUE(machine.allocator->wants_sweep());
+    while (machine.allocator->wants_sweep())
+        machine.allocator->sweep();
+    EXPECT_EQ(ask().result->range, (Range{1, 500}));
+    EXPECT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+}
+
+}  // namespace
+}  // namespace inod

@@ -1,0 +1,310 @@
+// Who holds a number, and until when: connections that close, processes that are killed, time limits,
+// users at their limits; with the daemon killed and started in between.
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <thread>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/owned_fd.h"
+#include "tests/e2e/daemon_process.h"
+#include "tests/e2e/support.h"
+
+namespace inod::e2e {
+namespace {
+
+using proto::Binding;
+
+// Until the daemon says so of this ID, which is to come by itself.
+bool comes_to(Client& client, PoolRef pool, Id id, Errc code) {
+    const Deadline deadline = soon();
+    while (std::chrono::steady_clock::now() < deadline) {
+        const auto found = client.lookup(pool, id);
+        if ((found ? Errc::ok : found.error().code) == code) return true;
+        std::this_thread::yield();
+    }
+    return false;
+}
+
+// A process that does what is said and then waits to be killed.
+class Child {
+public:
+    // `work` returns what the parent is told.
+    template <class Work>
+    explicit Child(Work work) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
+        told_ = OwnedFd(ends[0]);
+        const OwnedFd tells(ends[1]);
+        pid_ = fork();
+        if (pid_ != 0) return;
+        const auto told = work();
+        if (write(tells.get(), &told, sizeof(told)) != sizeof(told)) _exit(1);
+        for (;;)
+            pause();
+    }
+    Child(Child&& other) noexcept
+        : told_(std::move(other.told_)), pid_(std::exchange(other.pid_, 0)) {}
+    Child& operator=(Child&& other) noexcept {
+        std::swap(told_, other.told_);
+        std::swap(pid_, other.pid_);
+        return *this;
+    }
+    ~Child() { kill9(); }
+
+    // Waits for it. Nothing if the child ended first.
+    template <class Told>
+    std::optional<Told> told() {
+        Told told{};
+        const auto size = read(told_.get(), &told, sizeof(told));
+        return size == sizeof(told) ? std::optional(told) : std::nullopt;
+    }
+    void kill9() {
+        if (pid_ <= 0) return;
+        kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
+        pid_ = 0;
+    }
+    [[nodiscard]] pid_t pid() const { return pid_; }
+
+private:
+    OwnedFd told_;
+    pid_t pid_ = 0;
+};
+
+class Holders : public testing::Test {
+protected:
+    void SetUp() override { ASSERT_TRUE(daemon_.start()) << daemon_.log(); }
+    void restart() {
+        daemon_.kill9();
+        ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    }
+
+    DaemonProcess daemon_{three_pools};
+};
+
+TEST_F(Holders, OfAConnectionEndWithIt) {
+    Client watcher = daemon_.connect();
+    std::optional<Client> client = daemon_.connect();
+    ASSERT_TRUE(client->bind({.binding = Binding::connection}));
+    const auto lease = client->allocate("pid", 5);
+    ASSERT_TRUE(lease);
+    const auto found = watcher.lookup_lease("pid", lease->range.first);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->binding, Binding::connection);
+    client.reset();
+    EXPECT_TRUE(comes_to(watcher, "pid", lease->range.first, Errc::released));
+    EXPECT_EQ(watcher.lookup("pid", lease->range.last).error().code, Errc::released);
+}
+
+TEST_F(Holders, OfAConnectionComeBackWithTheirKeyAfterARestart) {
+    Client client = daemon_.connect();
+    const auto bound = client.bind({.binding = Binding::connection});
+    ASSERT_TRUE(bound);
+    const auto lease = client.allocate("pid", 2);
+    ASSERT_TRUE(lease);
+    restart();
+    // The client library shows the key by itself when it connects again.
+    ASSERT_TRUE(client.reconnect());
+    const auto found = client.lookup_lease("pid", lease->range.first);
+    ASSERT_TRUE(found) << client.error_text();
+    EXPECT_EQ(found->holder, bound->holder);
+    EXPECT_TRUE(client.release("pid", lease->range, lease->generation)) << client.error_text();
+}
+
+TEST_F(Holders, OfAProcessEndWithIt) {
+    Child child([this] {
+        Client client = daemon_.connect();
+        if (!client.bind({.binding = Binding::process})) return Id{0};
+        const auto lease = client.allocate("pid");
+        return lease ? lease->range.first : Id{0};
+    });
+    const auto id = child.told<Id>();
+    ASSERT_TRUE(id && *id != 0);
+    Client watcher = daemon_.connect();
+    EXPECT_EQ(watcher.lookup_lease("pid", *id)->binding, Binding::process);
+    restart();
+    EXPECT_TRUE(watcher.lookup("pid", *id)) << "it lives, though the daemon was gone";
+    child.kill9();
+    EXPECT_TRUE(comes_to(watcher, "pid", *id, Errc::released));
+}
+
+TEST_F(Holders, OfAProcessThatEndsWhileTheDaemonIsGoneAreReclaimedAtItsStart) {
+    Child child([this] {
+        Client client = daemon_.connect();
+        if (!client.bind({.binding = Binding::process})) return Id{0};
+        const auto lease = client.allocate("pid");
+        return lease ? lease->range.first : Id{0};
+    });
+    const auto id = child.told<Id>();
+    ASSERT_TRUE(id && *id != 0);
+    daemon_.kill9();
+    child.kill9();
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    Client watcher = daemon_.connect();
+    EXPECT_EQ(watcher.lookup("pid", *id).error().code, Errc::released);
+}
+
+TEST_F(Holders, WithATimeLimitEndByThemselves) {
+    Client client = daemon_.connect();
+    Client watcher = daemon_.connect();
+    ASSERT_TRUE(client.bind({.binding = Binding::ttl, .ttl = std::chrono::milliseconds(200)}));
+    const auto begun = std::chrono::steady_clock::now();
+    const auto lease = client.allocate("pid");
+    ASSERT_TRUE(lease);
+    ASSERT_TRUE(client.renew());
+    EXPECT_TRUE(comes_to(watcher, "pid", lease->range.first, Errc::released));
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(200));
+    EXPECT_EQ(client.renew().error().code, Errc::holder_ended);
+    EXPECT_EQ(client.allocate("pid").error().code, Errc::holder_ended);
+}
+
+// A pool is not exhausted by the dead, though nobody has noticed yet that they are.
+TEST(HoldersOfAFullPool, AreFoundDeadWhenSomebodyNeedsTheirNumbers) {
+    DaemonProcess daemon(
+        R"({"pools": [{"name": "port", "policy": "lowest", "min": 1, "max": 100}]})");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    Client client = daemon.connect();
+    for (int round = 0; round < 20; ++round) {
+        std::optional<Client> gone = daemon.connect();
+        ASSERT_TRUE(gone->bind({.binding = Binding::connection}));
+        ASSERT_TRUE(gone->allocate("port", 100)) << gone->error_text();
+        gone.reset();
+        const auto lease = client.allocate("port", 100);
+        ASSERT_TRUE(lease) << client.error_text();
+        ASSERT_TRUE(client.release("port", lease->range, lease->generation));
+    }
+}
+
+// What each child was told that it has, and what it may have besides, from a request whose reply was
+// lost: all is its own as long as it lives, and nobody's when it is dead.
+TEST(HoldersOfProcesses, LoseNothingWhileTheyLiveAndKeepNothingWhenTheyAreDead) {
+    struct Told {
+        Id first;
+        Id last;
+        std::uint64_t generation;
+    };
+    const bool is_long = std::getenv("INOD_TEST_LONG") != nullptr;
+    const std::size_t child_count = is_long ? 1'000 : 100;
+    const int kills = is_long ? 20 : 5;
+    DaemonProcess daemon(three_pools);
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    const auto work = [&daemon]() -> Told {
+        // Until the daemon is there for long enough.
+        for (;;) {
+            auto client = Client::connect({.socket_path = daemon.socket(), .pools = {}});
+            if (!client || !client->bind({.binding = Binding::process})) continue;
+            const auto lease = client->allocate("pid", 3);
+            if (lease) return {lease->range.first, lease->range.last, lease->generation};
+        }
+    };
+    std::mt19937_64 random(7);
+    std::vector<std::pair<Child, std::optional<Told>>> children;
+    std::vector<pid_t> dead;
+    std::set<std::pair<Id, std::uint64_t>> seen;
+    for (int round = 0; round < kills; ++round) {
+        while (children.size() < child_count)
+            children.emplace_back(Child(work), std::nullopt);
+        for (std::size_t i = 0; i < child_count / 10; ++i) {
+            const std::size_t at = random() % children.size();
+            dead.push_back(children[at].first.pid());
+            children[at].first.kill9();
+            children.erase(children.begin() + static_cast<std::ptrdiff_t>(at));
+        }
+        daemon.kill9();
+        ASSERT_TRUE(daemon.start()) << daemon.log();
+    }
+    for (auto& [child, told] : children) {
+        told = child.told<Told>();
+        ASSERT_TRUE(told);
+        for (Id id = told->first; id <= told->last; ++id)
+            EXPECT_TRUE(seen.emplace(id, told->generation).second) << "twice: " << id;
+    }
+    Client client = daemon.connect();
+    std::set<pid_t> living;
+    for (const auto& [child, told] : children)
+        living.insert(child.pid());
+    // Ends are noticed by and by.
+    std::map<std::uint64_t, pid_t> holders;
+    const Deadline deadline = soon();
+    for (bool any_dead = true; any_dead && std::chrono::steady_clock::now() < deadline;) {
+        holders.clear();
+        any_dead = false;
+        for (std::uint32_t from = 0;;) {
+            const auto page = client.holders(from);
+            ASSERT_TRUE(page) << client.error_text();
+            for (const auto& holder : page->holders) {
+                const auto pid = static_cast<pid_t>(holder.record.pid);
+                holders[holder.record.holder] = pid;
+                any_dead = any_dead || (pid != 0 && !living.contains(pid));
+            }
+            if (!page->more) break;
+            from = page->holders.back().record.index + 1;
+        }
+    }
+    std::set<Id> live;
+    for (const auto& lease : list_all(client, "pid")) {
+        EXPECT_TRUE(living.contains(holders[lease.holder]))
+            << lease.range.first << " is of the dead";
+        for (Id id = lease.range.first; id <= lease.range.last; ++id)
+            live.insert(id);
+    }
+    for (const auto& [child, told] : children) {
+        for (Id id = told->first; id <= told->last; ++id)
+            EXPECT_TRUE(live.contains(id)) << id << " was taken from the living";
+    }
+}
+
+TEST(Users, HaveNoMoreThanTheirLimits) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can ask as another user";
+    DaemonProcess daemon(R"({
+        "pools": [{"name": "pid", "policy": "cyclic", "min": 1, "max": 1000,
+                   "grants": [{"everyone": true, "rights": ["allocate"]}],
+                   "limits": [{"everyone": true, "ids": 5, "leases": 2}]}],
+        "user_limits": [{"everyone": true, "connections": 3, "holders": 2}]})");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    ASSERT_EQ(chmod(daemon.folder().c_str(), 0755), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        if (setgid(12345) != 0 || setuid(12345) != 0) _exit(1);
+        const ClientOptions options{.socket_path = daemon.socket(), .pools = {}};
+        auto client = Client::connect(options);
+        if (!client) _exit(2);
+        const auto refused = [&](const auto& result, Errc code) {
+            return !result && result.error().code == code;
+        };
+        if (!refused(client->allocate("pid", 6), Errc::quota_exceeded)) _exit(3);
+        const auto first = client->allocate("pid", 3);
+        if (!first) _exit(4);
+        if (!refused(client->allocate("pid", 3), Errc::quota_exceeded)) _exit(5);
+        if (!client->release("pid", first->range, first->generation)) _exit(6);
+        if (!client->allocate("pid", 5)) _exit(7);
+        if (!refused(client->lookup("pid", 1), Errc::access_denied)) _exit(8);
+        if (!refused(client->reserve("pid", {900, 901}), Errc::access_denied)) _exit(9);
+        if (!client->bind({.name = "one"})) _exit(10);
+        if (!refused(client->bind({.name = "two"}), Errc::quota_exceeded)) _exit(11);
+        auto second = Client::connect(options);
+        auto third = Client::connect(options);
+        if (!second || !third) _exit(12);
+        const auto fourth = Client::connect(options);
+        if (fourth || fourth.error().code != Errc::quota_exceeded) _exit(13);
+        _exit(0);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 0) << "the step that failed";
+    Client root = daemon.connect();
+    EXPECT_TRUE(root.allocate("pid", 900)) << root.error_text();
+}
+
+}  // namespace
+}  // namespace inod::e2e

@@ -1,0 +1,170 @@
+// A pool in which released numbers rest before they are handed out again.
+#include <random>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "tests/pool/test_pool.h"
+
+namespace inod {
+namespace {
+
+class RestingTest : public testing::Test {
+protected:
+    static PoolSpec spec(Policy policy, Range range, std::uint64_t rest_ms, bool yields = false) {
+        PoolSpec spec{.name = "pid", .policy = policy, .range = range};
+        spec.quarantine_ms = rest_ms;
+        spec.quarantine_yields = yields;
+        return spec;
+    }
+    Pool& make(const PoolSpec& made) {
+        pool = std::make_unique<Pool>(made, next_index++, tags, budget, now);
+        return *pool;
+    }
+    Result<Granted> allocate(std::uint64_t count = 1, HolderIndex holder = 0) {
+        NoGuard nobody_else;
+        return pool->allocate(nobody_else, Wish{.count = count}, holder);
+    }
+    // Of other pools it had something too.
+    void end(HolderIndex holder) {
+        tags.end(holder, [&](Value value) {
+            if (tags.pool_of(value) + 1 == next_index) pool->tag_died(value);
+        });
+    }
+    Result<Granted> allocate_at(Range range) {
+        NoGuard nobody_else;
+        return pool->allocate_at(nobody_else, range, 0);
+    }
+
+    MemoryBudget budget{std::uint64_t{1} << 30U};
+    Tags tags{budget};
+    BootTime now = 1'000;
+    PoolIndex next_index = 0;
+    std::unique_ptr<Pool> pool;
+};
+
+TEST_F(RestingTest, AReleasedNumberRestsItsTimeAndNoLonger) {
+    make(spec(Policy::lowest, {1, 3}, 500));
+    ASSERT_TRUE(allocate(3));
+    ASSERT_TRUE(pool->release({2, 2}, 1, 0));
+    EXPECT_EQ(pool->lookup(2, 0).error(), Error(Errc::released, 2));
+    EXPECT_EQ(pool->release({2, 2}, 1, 0).error(), Error(Errc::released, 2));
+    EXPECT_EQ(allocate().error(), Error(Errc::pool_exhausted, 500)) << "says how long";
+    EXPECT_EQ(allocate_at({2, 2}).error(), Error(Errc::id_resting, 2));
+    now = 1'499;
+    EXPECT_EQ(allocate().error(), Error(Errc::pool_exhausted, 1));
+    EXPECT_SOUND(*pool);
+    now = 1'500;
+    EXPECT_EQ(Outcome(allocate()), Outcome(2, 2));
+    EXPECT_EQ(allocate().error(), Error(Errc::pool_exhausted, 0)) << "nothing rests";
+    EXPECT_SOUND(*pool);
+}
+
+TEST_F(RestingTest, TheOldestGoFirstWhereThePoolYields) {
+    make(spec(Policy::cyclic, {1, 3}, 500, true));
+    ASSERT_TRUE(allocate(3));
+    ASSERT_TRUE(pool->release({3, 3}, 1, 0));
+    now += 10;
+    ASSERT_TRUE(pool->release({1, 1}, 1, 0));
+    EXPECT_EQ(Outcome(allocate()), Outcome(3, 2));
+    EXPECT_EQ(Outcome(allocate()), Outcome(1, 3));
+    EXPECT_EQ(Outcome(allocate()).error.code, Errc::pool_exhausted);
+    EXPECT_SOUND(*pool);
+}
+
+TEST_F(RestingTest, WhatAnEndedHolderHeldRestsToo) {
+    make(spec(Policy::lowest, {1, 4}, 500));
+    ASSERT_TRUE(allocate(2, 1));
+    ASSERT_TRUE(allocate(2, 2));
+    end(1);
+    EXPECT_EQ(allocate().error().code, Errc::sweep_pending);
+    std::size_t visits = 100;
+    pool->sweep(visits);
+    EXPECT_SOUND(*pool);
+    EXPECT_EQ(allocate().error(), Error(Errc::pool_exhausted, 500));
+    now += 500;
+    EXPECT_EQ(Outcome(allocate(2)), Outcome({1, 2}, 2));
+    EXPECT_SOUND(*pool);
+}
+
+TEST_F(RestingTest, ReservedIdsAreKeptOutOfIt) {
+    make(spec(Policy::lowest, {1, 6}, 500));
+    NoGuard nobody_else;
+    ASSERT_TRUE(pool->reserve(nobody_else, {2, 3}));
+    ASSERT_TRUE(allocate(3));
+    EXPECT_EQ(pool->lookup(4, 0)->range, (Range{4, 6}));
+    ASSERT_TRUE(pool->allocate_at(nobody_else, {3, 3}, 0, true));
+    const std::uint64_t generation = pool->lookup(3, 0)->generation;
+    ASSERT_TRUE(pool->release({3, 3}, generation, 0));
+    ASSERT_TRUE(pool->allocate_at(nobody_else, {3, 3}, 0, true)) << "reserved, it does not rest";
+    ASSERT_TRUE(pool->release({4, 4}, 1, 0));
+    EXPECT_EQ(pool->reserve(nobody_else, {4, 4}).error(), Error(Errc::id_resting, 4));
+    EXPECT_SOUND(*pool);
+}
+
+// Beside a map of what was released when: no number comes back early, (ID, generation) never.
+TEST_F(RestingTest, AgainstAModel) {
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        std::mt19937_64 random(seed);
+        now = 1'000;
+        const Policy policy = seed % 2 == 0 ? Policy::lowest : Policy::cyclic;
+        make(spec(policy, {1, 120}, 300));
+        std::map<Id, BootTime> released_at;
+        std::map<Id, std::pair<std::uint64_t, HolderIndex>> live;
+        std::set<std::pair<Id, std::uint64_t>> seen;
+        for (int step = 0; step < 2'500; ++step) {
+            now += random() % 9;
+            const auto holder = static_cast<HolderIndex>(random() % 6);
+            const auto leave = [&](Id id) { released_at[id] = now; };
+            switch (random() % 9) {
+                case 0:
+                    end(holder);
+                    std::erase_if(live, [&](const auto& it) {
+                        if (it.second.second != holder) return false;
+                        leave(it.first);
+                        return true;
+                    });
+                    break;
+                case 1:
+                case 2:
+                case 3: {
+                    if (live.empty()) break;
+                    const auto it = std::next(live.begin(),
+                                              static_cast<std::ptrdiff_t>(random() % live.size()));
+                    const auto [generation, own] = it->second;
+                    ASSERT_TRUE(pool->release({it->first, it->first}, generation, own));
+                    leave(it->first);
+                    live.erase(it);
+                    break;
+                }
+                case 4: {
+                    std::size_t visits = random() % 30;
+                    pool->sweep(visits);
+                    break;
+                }
+                default: {
+                    const auto granted = allocate(1 + random() % 3, holder);
+                    if (!granted) break;
+                    const Lease lease = granted->lease;
+                    for (Id id = lease.range.first; id <= lease.range.last; ++id) {
+                        ASSERT_TRUE(seen.emplace(id, lease.generation).second) << id;
+                        ASSERT_FALSE(live.contains(id)) << id;
+                        const auto left = released_at.find(id);
+                        if (left != released_at.end()) {
+                            ASSERT_GE(now, left->second + 300) << id;
+                        }
+                        live[id] = {lease.generation, holder};
+                    }
+                }
+            }
+            if (step % 25 == 0) {
+                ASSERT_SOUND(*pool);
+            }
+            ASSERT_EQ(pool->live_count().ids, live.size());
+        }
+    }
+}
+
+}  // namespace
+}  // namespace inod
