@@ -63,6 +63,9 @@ std::string detail_text(const Error& error) {
         case Errc::align_invalid:
         case Errc::quota_exceeded:
         case Errc::lease_too_large: return "at most " + number;
+        case Errc::pool_exhausted:
+            return error.detail == 0 ? std::string()
+                                     : "the next one has rested in " + number + " ms";
         default: return {};
     }
 }
