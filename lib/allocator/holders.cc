@@ -230,6 +230,8 @@ void Holders::remove(HolderIndex index) noexcept {
     budget_.give(size);
     budgeted_ -= size;
     --size_;
+    // Nobody ever heard of it: its number is the next one's.
+    if (!entry.is_recorded && holder.id + 1 == next_id_) --next_id_;
 }
 
 Holder Holders::operator[](HolderIndex index) const noexcept {

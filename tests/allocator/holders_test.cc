@@ -141,6 +141,7 @@ TEST_F(HoldersTest, ARefusedRequestLeavesNoHolderBehind) {
     EXPECT_EQ(allocate(1, 2'000, as(9)).result.error().code, Errc::pool_exhausted);
     EXPECT_EQ(machine.allocator->holders().size(), 0U);
     EXPECT_FALSE(machine.allocator->has_work());
+    EXPECT_EQ(bound(9, {.name = "next"}).ref.id, 1U) << "nor a number used up";
 }
 
 TEST_F(HoldersTest, OneWithATimeLimitEndsWhenItIsNotRenewed) {

@@ -1,5 +1,5 @@
-// File descriptors that clients pass with their requests: no operation takes one yet, so each is
-// refused by its name, and none stays in the daemon. tests/daemon has the ways to cut the stream.
+// File descriptors that clients pass with requests whose operation takes none: each is refused by its
+// name, and none stays in the daemon. tests/daemon has the ways to cut the stream.
 
 #include <array>
 #include <cerrno>
