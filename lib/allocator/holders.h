@@ -150,13 +150,13 @@ private:
     struct SameAs;
     using Identities = boost::unordered_flat_set<HolderIndex, SameHash, SameAs>;
     struct SameHash {
-        using is_transparent = void;
+        using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
         const Holders* holders;
         std::size_t operator()(HolderIndex index) const noexcept;
         std::size_t operator()(const Holder& holder) const noexcept;
     };
     struct SameAs {
-        using is_transparent = void;
+        using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
         const Holders* holders;
         bool operator()(HolderIndex a, HolderIndex b) const noexcept { return a == b; }
         bool operator()(HolderIndex index, const Holder& holder) const noexcept;

@@ -17,15 +17,15 @@ Asker as(std::uint32_t uid, std::optional<HolderRef> ref = {}) {
 
 class HoldersTest : public testing::Test {
 protected:
-    HoldersTest() : machine({unique_pool("inode"), cyclic_pool("pid", {1, 1'000})}) {
-        machine.boot = boot_one;
+    HoldersTest() : machine_({unique_pool("inode"), cyclic_pool("pid", {1, 1'000})}) {
+        machine_.boot = boot_one;
     }
 
     Answer<Bound> bind(std::uint32_t uid, const BindRequest& request) {
-        Answer<Bound> answer = machine.allocator->bind(as(uid), request);
+        Answer<Bound> answer = machine_.allocator->bind(as(uid), request);
         for (int turn = 0; turn < 3 && !answer.result; ++turn) {
-            if (answer.result.error().code != Errc::block_pending || !machine.flush()) break;
-            answer = machine.allocator->bind(as(uid), request);
+            if (answer.result.error().code != Errc::block_pending || !machine_.flush()) break;
+            answer = machine_.allocator->bind(as(uid), request);
         }
         return answer;
     }
@@ -36,8 +36,8 @@ protected:
     }
     Answer<Lease> allocate(PoolIndex pool, std::uint64_t count, const Asker& asker) {
         NoGuard nobody_else;
-        return machine.insist([&] {
-            return machine.allocator->allocate(nobody_else, pool, Wish{.count = count}, asker);
+        return machine_.insist([&] {
+            return machine_.allocator->allocate(nobody_else, pool, Wish{.count = count}, asker);
         });
     }
     Lease leased(PoolIndex pool, std::uint64_t count, const Asker& asker) {
@@ -46,23 +46,23 @@ protected:
         return answer.result ? *answer.result : Lease{};
     }
     [[nodiscard]] Errc looked_up(PoolIndex pool, Id id) {
-        const auto found = machine.allocator->lookup(pool, id, 0).result;
+        const auto found = machine_.allocator->lookup(pool, id, 0).result;
         return found ? Errc::ok : found.error().code;
     }
     void restart(BootTime now, BootId boot = boot_one) {
-        ASSERT_TRUE(machine.flush());
-        machine.crash();
-        machine.boot = boot;
-        machine.now = now;
-        ASSERT_STARTS(machine);
-        ASSERT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+        ASSERT_TRUE(machine_.flush());
+        machine_.crash();
+        machine_.boot = boot;
+        machine_.now = now;
+        ASSERT_STARTS(machine_);
+        ASSERT_EQ(machine_.allocator->verify().value_or("sound"), "sound");
     }
 
-    Machine machine;
+    Machine machine_;
 };
 
 TEST_F(HoldersTest, NamesTellAUsersHoldersApart) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     const Bound web = bound(7, {.name = "web"});
     const Bound db = bound(7, {.name = "db"});
     EXPECT_NE(web.ref, db.ref);
@@ -70,17 +70,17 @@ TEST_F(HoldersTest, NamesTellAUsersHoldersApart) {
     EXPECT_NE(bound(8, {.name = "web"}).ref, web.ref) << "another user's";
     EXPECT_TRUE(web.key.is_none());
     const Lease lease = leased(0, 5, as(7, web.ref));
-    EXPECT_EQ(machine.allocator->release(0, lease.range, 0, as(7, db.ref)).result.error().code,
+    EXPECT_EQ(machine_.allocator->release(0, lease.range, 0, as(7, db.ref)).result.error().code,
               Errc::not_holder);
-    EXPECT_EQ(machine.allocator->release(0, lease.range, 0, as(7)).result.error().code,
+    EXPECT_EQ(machine_.allocator->release(0, lease.range, 0, as(7)).result.error().code,
               Errc::not_holder)
         << "nor his own without a name";
-    EXPECT_EQ(machine.allocator->lookup(0, 1, 0).result->holder.name, "web");
-    EXPECT_TRUE(machine.allocator->release(0, lease.range, 0, as(7, web.ref)).result);
+    EXPECT_EQ(machine_.allocator->lookup(0, 1, 0).result->holder.name, "web");
+    EXPECT_TRUE(machine_.allocator->release(0, lease.range, 0, as(7, web.ref)).result);
 }
 
 TEST_F(HoldersTest, WhatNoHolderCanBeIsRefused) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     const std::string long_name(holder_name_size_max + 1, 'n');
     for (const BindRequest& request : {
              BindRequest{.name = long_name},
@@ -92,101 +92,101 @@ TEST_F(HoldersTest, WhatNoHolderCanBeIsRefused) {
          }) {
         EXPECT_EQ(bind(7, request).result.error().code, Errc::holder_invalid);
     }
-    EXPECT_EQ(machine.allocator->holders().size(), 0U);
+    EXPECT_EQ(machine_.allocator->holders().size(), 0U);
 }
 
 TEST_F(HoldersTest, TheEndIsOneRecordAndFreesAll) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     const Bound mine = bound(7, {.binding = Binding::connection, .secret = secret(1)});
     leased(0, 10, as(7, mine.ref));
     leased(1, 10, as(7, mine.ref));
     leased(1, 10, as(8));
     leased(1, 10, as(7, mine.ref));
-    ASSERT_TRUE(machine.flush());
-    const Lsn before = machine.allocator->journal().last_lsn();
-    machine.allocator->end(mine.ref);
-    EXPECT_EQ(machine.allocator->journal().last_lsn(), before + 1);
+    ASSERT_TRUE(machine_.flush());
+    const Lsn before = machine_.allocator->journal().last_lsn();
+    machine_.allocator->end(mine.ref);
+    EXPECT_EQ(machine_.allocator->journal().last_lsn(), before + 1);
     for (const auto& [pool, id] : {std::pair<PoolIndex, Id>{0, 3}, {1, 3}, {1, 25}}) {
-        const auto gone = machine.allocator->lookup(pool, id, 0);
+        const auto gone = machine_.allocator->lookup(pool, id, 0);
         EXPECT_EQ(gone.result.error().code, Errc::released);
         EXPECT_EQ(gone.wait_for, before + 1) << "nobody hears of it before it is durable";
     }
     EXPECT_EQ(looked_up(1, 15), Errc::ok);
-    EXPECT_EQ(machine.allocator->pool(1)->live_count().ids, 10U);
+    EXPECT_EQ(machine_.allocator->pool(1)->live_count().ids, 10U);
     EXPECT_EQ(allocate(1, 1, as(7, mine.ref)).result.error().code, Errc::holder_ended);
-    EXPECT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+    EXPECT_EQ(machine_.allocator->verify().value_or("sound"), "sound");
     restart(0);
     EXPECT_EQ(looked_up(0, 3), Errc::released);
     EXPECT_EQ(looked_up(1, 25), Errc::released);
     EXPECT_EQ(looked_up(1, 15), Errc::ok);
-    EXPECT_FALSE(machine.allocator->holders().contains(mine.ref));
+    EXPECT_FALSE(machine_.allocator->holders().contains(mine.ref));
 }
 
 TEST_F(HoldersTest, NoIdOfAHolderIsEverAnothers) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     HolderId highest = 0;
     for (int life = 0; life < 4; ++life) {
         for (int i = 0; i < 3; ++i) {
             const Bound one = bound(7, {.binding = Binding::connection, .secret = secret(1)});
             EXPECT_GT(one.ref.id, highest);
             highest = one.ref.id;
-            if (i != 1) machine.allocator->end(one.ref);
+            if (i != 1) machine_.allocator->end(one.ref);
         }
         restart(0, life % 2 == 0 ? boot_two : boot_one);
     }
 }
 
 TEST_F(HoldersTest, ARefusedRequestLeavesNoHolderBehind) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     EXPECT_EQ(allocate(1, 2'000, as(9)).result.error().code, Errc::pool_exhausted);
-    EXPECT_EQ(machine.allocator->holders().size(), 0U);
-    EXPECT_FALSE(machine.allocator->has_work());
+    EXPECT_EQ(machine_.allocator->holders().size(), 0U);
+    EXPECT_FALSE(machine_.allocator->has_work());
     EXPECT_EQ(bound(9, {.name = "next"}).ref.id, 1U) << "nor a number used up";
 }
 
 TEST_F(HoldersTest, OneWithATimeLimitEndsWhenItIsNotRenewed) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     const Bound mine = bound(7, {.binding = Binding::ttl, .secret = secret(1), .ttl_ms = 1'000});
     leased(1, 3, as(7, mine.ref));
-    EXPECT_EQ(machine.allocator->next_deadline(), 1'000U);
-    machine.allocator->set_time(999);
+    EXPECT_EQ(machine_.allocator->next_deadline(), 1'000U);
+    machine_.allocator->set_time(999);
     EXPECT_EQ(looked_up(1, 2), Errc::ok) << "never early";
-    const auto renewed = machine.allocator->renew(mine.ref);
+    const auto renewed = machine_.allocator->renew(mine.ref);
     ASSERT_TRUE(renewed.result);
-    EXPECT_GT(renewed.wait_for, machine.durable()) << "a renewal outlasts a crash";
-    machine.allocator->set_time(1'998);
+    EXPECT_GT(renewed.wait_for, machine_.durable()) << "a renewal outlasts a crash";
+    machine_.allocator->set_time(1'998);
     EXPECT_EQ(looked_up(1, 2), Errc::ok);
-    machine.allocator->set_time(1'999);
+    machine_.allocator->set_time(1'999);
     EXPECT_EQ(looked_up(1, 2), Errc::released);
-    EXPECT_EQ(machine.allocator->renew(mine.ref).result.error().code, Errc::holder_ended);
-    EXPECT_EQ(machine.allocator->next_deadline(), std::nullopt);
+    EXPECT_EQ(machine_.allocator->renew(mine.ref).result.error().code, Errc::holder_ended);
+    EXPECT_EQ(machine_.allocator->next_deadline(), std::nullopt);
 }
 
 TEST_F(HoldersTest, ATimeLimitGoesOnOverARestartAndBeginsAnewOverAReboot) {
-    machine.restart_grace_ms = 100;
-    ASSERT_STARTS(machine);
+    machine_.restart_grace_ms = 100;
+    ASSERT_STARTS(machine_);
     const BindRequest request{.binding = Binding::ttl, .secret = secret(1), .ttl_ms = 10'000};
     const Bound mine = bound(7, request);
     leased(1, 3, as(7, mine.ref));
     restart(4'000);
-    EXPECT_EQ(machine.allocator->next_deadline(), 10'000U);
+    EXPECT_EQ(machine_.allocator->next_deadline(), 10'000U);
     restart(9'990);
-    EXPECT_EQ(machine.allocator->next_deadline(), 10'090U) << "a moment to come back";
+    EXPECT_EQ(machine_.allocator->next_deadline(), 10'090U) << "a moment to come back";
     restart(50, boot_two);
-    EXPECT_EQ(machine.allocator->next_deadline(), 10'050U);
+    EXPECT_EQ(machine_.allocator->next_deadline(), 10'050U);
     restart(60, boot_two);
-    EXPECT_EQ(machine.allocator->next_deadline(), 10'050U);
+    EXPECT_EQ(machine_.allocator->next_deadline(), 10'050U);
     EXPECT_EQ(looked_up(1, 2), Errc::ok);
     const auto again = bind(7, {.binding = Binding::ttl, .key = mine.key, .ttl_ms = 10'000});
     ASSERT_TRUE(again.result);
     EXPECT_EQ(again.result->ref.id, mine.ref.id);
-    machine.allocator->set_time(10'060);
+    machine_.allocator->set_time(10'060);
     EXPECT_EQ(looked_up(1, 2), Errc::released);
 }
 
 TEST_F(HoldersTest, OneOfAConnectionHasAMomentToComeBackAfterARestart) {
-    machine.restart_grace_ms = 1'000;
-    ASSERT_STARTS(machine);
+    machine_.restart_grace_ms = 1'000;
+    ASSERT_STARTS(machine_);
     const Bound comes = bound(7, {.binding = Binding::connection, .secret = secret(1)});
     const Bound stays = bound(7, {.binding = Binding::connection, .secret = secret(2)});
     leased(1, 3, as(7, comes.ref));
@@ -201,15 +201,15 @@ TEST_F(HoldersTest, OneOfAConnectionHasAMomentToComeBackAfterARestart) {
     EXPECT_EQ(bind(7, {.binding = Binding::connection, .key = guessed}).result.error().code,
               Errc::holder_unknown);
     EXPECT_EQ(bound(7, return_of).ref.id, comes.ref.id);
-    machine.allocator->set_time(6'000);
+    machine_.allocator->set_time(6'000);
     EXPECT_EQ(looked_up(1, 2), Errc::ok);
     EXPECT_EQ(looked_up(1, 5), Errc::released);
-    machine.allocator->set_time(100'000);
+    machine_.allocator->set_time(100'000);
     EXPECT_EQ(looked_up(1, 2), Errc::ok) << "it has its connection";
 }
 
 TEST_F(HoldersTest, AfterARebootProcessesAndConnectionsAreGone) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     const ProcessIdentity process{.pid = 77, .inode = 5, .start_time = 6};
     const Bound of_process = bound(7, {.binding = Binding::process, .process = process});
     EXPECT_EQ(bound(7, {.binding = Binding::process, .process = process}).ref, of_process.ref);
@@ -219,7 +219,7 @@ TEST_F(HoldersTest, AfterARebootProcessesAndConnectionsAreGone) {
     leased(1, 1, as(7));
     restart(10);
     EXPECT_EQ(looked_up(1, 1), Errc::ok) << "whether it lives is found out by whoever can";
-    EXPECT_EQ(machine.allocator->holders()[of_process.ref.index].process, process);
+    EXPECT_EQ(machine_.allocator->holders()[of_process.ref.index].process, process);
     restart(10, boot_two);
     EXPECT_EQ(looked_up(1, 1), Errc::released);
     EXPECT_EQ(looked_up(1, 2), Errc::released);
@@ -229,24 +229,24 @@ TEST_F(HoldersTest, AfterARebootProcessesAndConnectionsAreGone) {
 }
 
 TEST_F(HoldersTest, AReleaseOfAllCountsWhatItFreed) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     leased(0, 10, as(7));
     leased(1, 5, as(7));
-    const HolderRef own{.index = *machine.allocator->holders().find(Holder{.uid = 7}),
-                        .id = machine.allocator->lookup(0, 1, 0).result->holder.id};
-    const auto released = machine.allocator->release_all(own);
+    const HolderRef own{.index = *machine_.allocator->holders().find(Holder{.uid = 7}),
+                        .id = machine_.allocator->lookup(0, 1, 0).result->holder.id};
+    const auto released = machine_.allocator->release_all(own);
     EXPECT_EQ(*released.result, 15U);
-    EXPECT_GT(released.wait_for, machine.durable());
-    EXPECT_EQ(machine.allocator->release_all(own).result.error().code, Errc::holder_unknown);
+    EXPECT_GT(released.wait_for, machine_.durable());
+    EXPECT_EQ(machine_.allocator->release_all(own).result.error().code, Errc::holder_unknown);
     const Lease next = leased(0, 1, as(7));
     EXPECT_EQ(next.range.first, 11U);
-    EXPECT_NE(machine.allocator->lookup(0, 11, 0).result->holder.id, own.id);
+    EXPECT_NE(machine_.allocator->lookup(0, 11, 0).result->holder.id, own.id);
 }
 
 // A snapshot is written piece by piece while holders come and go.
 TEST_F(HoldersTest, ComeBackFromASnapshotWithWhatHappenedMeanwhile) {
-    machine.journal.segment_size = std::size_t{256} * 1024;
-    ASSERT_STARTS(machine);
+    machine_.journal.segment_size = std::size_t{256} * 1024;
+    ASSERT_STARTS(machine_);
     std::mt19937_64 random(5);
     std::vector<Bound> bounds;
     const auto change = [&] {
@@ -254,7 +254,7 @@ TEST_F(HoldersTest, ComeBackFromASnapshotWithWhatHappenedMeanwhile) {
             case 0:
                 if (!bounds.empty()) {
                     const std::size_t at = random() % bounds.size();
-                    machine.allocator->end(bounds[at].ref);
+                    machine_.allocator->end(bounds[at].ref);
                     bounds.erase(bounds.begin() + static_cast<std::ptrdiff_t>(at));
                 }
                 break;
@@ -271,26 +271,26 @@ TEST_F(HoldersTest, ComeBackFromASnapshotWithWhatHappenedMeanwhile) {
     };
     for (int round = 0; round < 20; ++round) {
         for (int i = 0; i < 300; ++i) {
-            if (!machine.allocator->has_room()) {
-                ASSERT_TRUE(machine.flush());
+            if (!machine_.allocator->has_room()) {
+                ASSERT_TRUE(machine_.flush());
             }
             change();
         }
-        machine.allocator->request_snapshot();
-        while (machine.allocator->has_work()) {
-            ASSERT_TRUE(machine.flush());
+        machine_.allocator->request_snapshot();
+        while (machine_.allocator->has_work()) {
+            ASSERT_TRUE(machine_.flush());
             for (int i = 0; i < 5; ++i)
                 change();
             if (random() % 6 == 0) break;
         }
-        ASSERT_TRUE(machine.flush());
-        const std::string before = machine.state();
+        ASSERT_TRUE(machine_.flush());
+        const std::string before = machine_.state();
         // In the same boot, with time to come back: all are there.
-        machine.crash();
-        ASSERT_STARTS(machine);
-        ASSERT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+        machine_.crash();
+        ASSERT_STARTS(machine_);
+        ASSERT_EQ(machine_.allocator->verify().value_or("sound"), "sound");
         for (const Bound& one : bounds)
-            ASSERT_TRUE(machine.allocator->holders().contains(one.ref));
+            ASSERT_TRUE(machine_.allocator->holders().contains(one.ref));
         const auto leases = [](const std::string& state) {
             std::string lines;
             for (std::size_t at = 0; at < state.size();) {
@@ -300,27 +300,27 @@ TEST_F(HoldersTest, ComeBackFromASnapshotWithWhatHappenedMeanwhile) {
             }
             return lines;
         };
-        ASSERT_EQ(leases(machine.state()), leases(before));
+        ASSERT_EQ(leases(machine_.state()), leases(before));
     }
 }
 
 TEST_F(HoldersTest, SweepingGoesInSlicesAndAFullPoolWaitsForIt) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     const Bound mine = bound(7, {.binding = Binding::connection, .secret = secret(1)});
     leased(1, 500, as(7, mine.ref));
     leased(1, 500, as(8));
-    machine.allocator->end(mine.ref);
-    EXPECT_FALSE(machine.allocator->wants_sweep()) << "not for so little";
+    machine_.allocator->end(mine.ref);
+    EXPECT_FALSE(machine_.allocator->wants_sweep()) << "not for so little";
     NoGuard nobody_else;
     const auto ask = [&] {
-        return machine.allocator->allocate(nobody_else, 1, Wish{.count = 500}, as(8));
+        return machine_.allocator->allocate(nobody_else, 1, Wish{.count = 500}, as(8));
     };
     EXPECT_EQ(ask().result.error().code, Errc::sweep_pending);
-    ASSERT_TRUE(machine.allocator->wants_sweep());
-    while (machine.allocator->wants_sweep())
-        machine.allocator->sweep();
+    ASSERT_TRUE(machine_.allocator->wants_sweep());
+    while (machine_.allocator->wants_sweep())
+        machine_.allocator->sweep();
     EXPECT_EQ(ask().result->range, (Range{1, 500}));
-    EXPECT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+    EXPECT_EQ(machine_.allocator->verify().value_or("sound"), "sound");
 }
 
 }  // namespace
