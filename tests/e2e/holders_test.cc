@@ -2,6 +2,7 @@
 // users at their limits; with the daemon killed and started in between.
 
 #include <algorithm>
+#include <csignal>
 #include <map>
 #include <optional>
 #include <random>
@@ -10,7 +11,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +88,14 @@ protected:
         ASSERT_TRUE(daemon_.start()) << daemon_.log();
     }
 
+    // One ID that is held for as long as this process lives; 0 if there is none.
+    Id lease_to_this_process() {
+        Client client = daemon_.connect();
+        if (!client.bind({.binding = Binding::process})) return 0;
+        const auto lease = client.allocate("pid");
+        return lease ? lease->range.first : 0;
+    }
+
     DaemonProcess daemon_{three_pools};
 };
 
@@ -121,12 +129,7 @@ TEST_F(Holders, OfAConnectionComeBackWithTheirKeyAfterARestart) {
 }
 
 TEST_F(Holders, OfAProcessEndWithIt) {
-    Child child([this] {
-        Client client = daemon_.connect();
-        if (!client.bind({.binding = Binding::process})) return Id{0};
-        const auto lease = client.allocate("pid");
-        return lease ? lease->range.first : Id{0};
-    });
+    Child child([this] { return lease_to_this_process(); });
     const auto id = child.told<Id>();
     ASSERT_TRUE(id && *id != 0);
     Client watcher = daemon_.connect();
@@ -138,12 +141,7 @@ TEST_F(Holders, OfAProcessEndWithIt) {
 }
 
 TEST_F(Holders, OfAProcessThatEndsWhileTheDaemonIsGoneAreReclaimedAtItsStart) {
-    Child child([this] {
-        Client client = daemon_.connect();
-        if (!client.bind({.binding = Binding::process})) return Id{0};
-        const auto lease = client.allocate("pid");
-        return lease ? lease->range.first : Id{0};
-    });
+    Child child([this] { return lease_to_this_process(); });
     const auto id = child.told<Id>();
     ASSERT_TRUE(id && *id != 0);
     daemon_.kill9();
