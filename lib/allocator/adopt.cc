@@ -67,6 +67,7 @@ public:
         : here_(here),
           skip_(skip),
           witness_(witness_directory),
+          fresh_token_epoch_(std::exchange(options.fresh_token_epoch, 0)),
           allocator_(state, with_segments_of(state, std::move(options))) {}
 
     Result<Adoption, Failure> run();
@@ -91,6 +92,7 @@ private:
     std::optional<WitnessRecord> seen_;  // of this store
     Marks marks_;                        // of the pools, as it was seen
     bool has_all_ = false;               // the copy has all that it knows of
+    const std::uint64_t fresh_token_epoch_;
     Allocator allocator_;
     Adoption adoption_;
 };
@@ -265,6 +267,8 @@ Result<void, Failure> Adopter::skip() {
             if (auto flushed = flush(); !flushed) return flushed;
         }
     }
+    if (auto flushed = flush(); !flushed) return flushed;
+    allocator_.close_token_epochs(fresh_token_epoch_);
     for (std::size_t i = 0; i < pool_count; ++i)
         adoption_.pools[i].to = position(allocator_.any_pool(static_cast<PoolIndex>(i)));
     return {};

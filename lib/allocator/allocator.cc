@@ -30,6 +30,10 @@ constexpr std::uint64_t holes_size(std::uint64_t count) {
 // lock to get memory: more than a daemon is ever given.
 constexpr std::size_t threads_max = 64;
 
+// Operations as a token's request names them in the journal: these never change.
+constexpr std::uint64_t allocates = 1;
+constexpr std::uint64_t claims = 2;
+
 // More raises than the records of one group can tell of.
 constexpr std::uint64_t raises_per_group(std::size_t group_size) {
     return group_size / (record_prefix_size + encoded_lease_size_min);
@@ -54,6 +58,7 @@ Allocator::Allocator(Storage& storage, AllocatorOptions options)
       holders_(budget_),
       tags_(budget_),
       accounts_(budget_),
+      tokens_(options_.tokens, budget_),
       snapshot_writer_(journal_) {
     INOD_ASSERT(raises_per_group(options_.journal.group_size_max) < generations_per_unclean_stop);
     if (options_.witness) witness_.emplace(*options_.witness);
@@ -66,85 +71,110 @@ bool Allocator::has_room() const noexcept {
                              encoded_record_size_max);
 }
 
+template <class Execute>
+Answer<Lease> Allocator::once(ServedPool& served_pool, PoolIndex index, const Asker& asker,
+                              const Asked& asked, Execute execute) {
+    if (!asker.token) [[likely]]
+        return execute(Ticket());
+    const TokenFields token = token_of(asker, asked);
+    if (const auto answer = find_answer(served_pool, index, token)) return *answer;
+    auto place = prepare_token(index, token, asker.tokens_max);
+    if (!place) return refuse<Lease>(served_pool, index, place.error());
+    const auto answer = execute(Ticket(token));
+    if (answer.result) tokens_.add(std::move(*place), *answer.result);
+    return answer;
+}
+
 Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, const Wish& wish,
                                   const Asker& asker) {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
-    if (!served_pool->pool.spec().tracking) {
-        return allocate_untracked(guard, *served_pool, index, wish);
-    }
-    const std::uint64_t count_max = served_pool->pool.spec().lease_count_max;
+    const Asked asked{allocates, wish.count, wish.align};
+    return once(*served_pool, index, asker, asked, [&](const Ticket& ticket) {
+        return served_pool->pool.spec().tracking
+                   ? allocate_tracked(guard, *served_pool, index, wish, asker, ticket)
+                   : allocate_untracked(guard, *served_pool, index, wish, ticket);
+    });
+}
+
+Answer<Lease> Allocator::allocate_tracked(GuardRef guard, ServedPool& served_pool, PoolIndex index,
+                                          const Wish& wish, const Asker& asker,
+                                          const Ticket& ticket) {
+    const std::uint64_t count_max = served_pool.pool.spec().lease_count_max;
     if (auto able = check_means(std::min(wish.count, count_max)); !able) {
-        return refuse<Lease>(*served_pool, index, able.error());
+        return refuse<Lease>(served_pool, index, able.error());
     }
     const auto admitted = admit(asker, index, std::min(wish.count, count_max));
-    if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
+    if (!admitted) return refuse<Lease>(served_pool, index, admitted.error());
     const Admission admission(*this, *admitted);
-    settle_mark(*served_pool);
-    const auto granted = served_pool->pool.allocate(guard, wish, *admitted);
+    settle_mark(served_pool);
+    Wish recorded_wish = wish;
+    recorded_wish.recorded = ticket.has_value();
+    const auto granted = served_pool.pool.allocate(guard, recorded_wish, *admitted);
     if (!granted && granted.error().code == Errc::block_pending) {
-        return await_mark(*served_pool, index, granted.error());
+        return await_mark(served_pool, index, granted.error());
     }
-    if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
+    if (!granted) return refuse<Lease>(served_pool, index, granted.error());
 
-    resize_grown(*served_pool);
+    resize_grown(served_pool);
     accounts_.change(index, asker.uid, granted->growth);
     record_holder(*admitted);
-    const Range range = granted->lease.range;
-    if (granted->mark) record_mark(*served_pool, index, *granted->mark);
-    if (!served_pool->pool.records_leases()) {
-        return {granted->lease, mark_lsn(*served_pool, range.last)};
+    if (granted->mark) record_mark(served_pool, index, *granted->mark);
+    if (!served_pool.pool.records_leases() && !ticket) {
+        return {granted->lease, mark_lsn(served_pool, granted->lease.range.last)};
     }
-    return recorded(*served_pool, index, *granted,
-                    Allocated{.pool = index,
-                              .range = range,
-                              .holder = *admitted,
-                              .raised_generation = granted->raised_generation});
+    return recorded(served_pool, {HandOut::allocated, index, *admitted, *granted}, ticket);
 }
 
 // Nobody holds it, and nothing more is needed for it ever again.
 Answer<Lease> Allocator::allocate_untracked(GuardRef guard, ServedPool& served_pool,
-                                            PoolIndex index, const Wish& wish) {
+                                            PoolIndex index, const Wish& wish,
+                                            const Ticket& ticket) {
     if (journal_.sealed()) return refuse<Lease>(served_pool, index, Errc::journal_sealed);
+    if (ticket) {
+        auto set_aside = set_space_aside_for(state_size());
+        if (!set_aside) return refuse<Lease>(served_pool, index, set_aside.error());
+    }
     settle_mark(served_pool);
     const auto granted = served_pool.pool.allocate(guard, wish, 0);
     if (!granted && granted.error().code == Errc::block_pending) {
         return await_mark(served_pool, index, granted.error());
     }
     if (!granted) return refuse<Lease>(served_pool, index, granted.error());
-    const Range range = granted->lease.range;
     if (granted->mark) record_mark(served_pool, index, *granted->mark);
-    if (!served_pool.pool.records_leases()) {
-        return {granted->lease, mark_lsn(served_pool, range.last)};
+    if (!served_pool.pool.records_leases() && !ticket) {
+        return {granted->lease, mark_lsn(served_pool, granted->lease.range.last)};
     }
-    return recorded(
-        served_pool, index, *granted,
-        Passed{.pool = index, .range = range, .raised_generation = granted->raised_generation});
+    return recorded(served_pool, {HandOut::passed, index, 0, *granted}, ticket);
 }
 
 Answer<Lease> Allocator::allocate_at(GuardRef guard, PoolIndex index, Range range,
                                      const Asker& asker) {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
-    const std::uint64_t count_max = served_pool->pool.spec().lease_count_max;
+    const Asked asked{claims, range.first, range.last};
+    return once(*served_pool, index, asker, asked, [&](const Ticket& ticket) {
+        return claim(guard, *served_pool, index, range, asker, ticket);
+    });
+}
+
+Answer<Lease> Allocator::claim(GuardRef guard, ServedPool& served_pool, PoolIndex index,
+                               Range range, const Asker& asker, const Ticket& ticket) {
+    const std::uint64_t count_max = served_pool.pool.spec().lease_count_max;
     const std::uint64_t span = range.first <= range.last ? range.span() : 0;
     if (auto able = check_means(std::min(span, count_max - 1) + 1); !able) {
-        return refuse<Lease>(*served_pool, index, able.error());
+        return refuse<Lease>(served_pool, index, able.error());
     }
     const auto admitted = admit(asker, index, std::min(span, count_max - 1) + 1);
-    if (!admitted) return refuse<Lease>(*served_pool, index, admitted.error());
+    if (!admitted) return refuse<Lease>(served_pool, index, admitted.error());
     const Admission admission(*this, *admitted);
     const auto granted =
-        served_pool->pool.allocate_at(guard, range, *admitted, asker.takes_reserved);
-    if (!granted) return refuse<Lease>(*served_pool, index, granted.error());
-    resize_grown(*served_pool);
+        served_pool.pool.allocate_at(guard, range, *admitted, asker.takes_reserved);
+    if (!granted) return refuse<Lease>(served_pool, index, granted.error());
+    resize_grown(served_pool);
     accounts_.change(index, asker.uid, granted->growth);
     record_holder(*admitted);
-    return recorded(*served_pool, index, *granted,
-                    Claimed{.pool = index,
-                            .range = range,
-                            .holder = *admitted,
-                            .raised_generation = granted->raised_generation});
+    return recorded(served_pool, {HandOut::claimed, index, *admitted, *granted}, ticket);
 }
 
 Answer<void> Allocator::release(PoolIndex index, Range range, std::uint64_t generation,
@@ -232,23 +262,18 @@ Allocator::ServedPool* Allocator::served(PoolIndex index) noexcept {
     return pools_[index].get();
 }
 
-// May anybody get `count` IDs more?
+// May anybody get `count` IDs more? Sees to it that there is space on disk for all releases then.
 Result<> Allocator::check_means(std::uint64_t count) noexcept {
     if (journal_.sealed()) return Errc::journal_sealed;
-    return set_space_aside(count);
+    StateSize wanted = state_size();
+    wanted.kept += lease_size_max;
+    wanted.holes += holes_size(count);
+    return set_space_aside_for(wanted);
 }
 
 void Allocator::resize_all() noexcept {
     for (const auto& served_pool : pools_)
         resize_grown(*served_pool);
-}
-
-// Sees to it that there is space on disk for all releases once somebody holds `count` IDs more.
-Result<> Allocator::set_space_aside(std::uint64_t count) noexcept {
-    StateSize wanted = state_size();
-    wanted.kept += lease_size_max;
-    wanted.holes += holes_size(count);
-    return set_space_aside_for(wanted);
 }
 
 Result<> Allocator::set_space_aside_for(const StateSize& wanted) noexcept {
@@ -265,7 +290,8 @@ Result<> Allocator::set_space_aside_for(const StateSize& wanted) noexcept {
 }
 
 StateSize Allocator::state_size() const noexcept {
-    return {.kept = saved_size_.kept + holders_.saved_size(), .holes = saved_size_.holes};
+    return {.kept = saved_size_.kept + holders_.saved_size() + tokens_.saved_size(),
+            .holes = saved_size_.holes};
 }
 
 // A pool has more in it: so it takes more in a snapshot. Where it came to join what was apart, not less:
@@ -327,16 +353,39 @@ Answer<Lease> Allocator::await_mark(ServedPool& served_pool, PoolIndex index,
     return {pending, served_pool.moved_mark_lsn};
 }
 
-// The answer to what was handed out with `record` for it.
-Answer<Lease> Allocator::recorded(ServedPool& served_pool, PoolIndex index, const Granted& granted,
-                                  const Record& record) noexcept {
-    const Lsn lsn = change(index, granted.lease.range, record);
-    const Lease& lease = granted.lease;
+// The answer to what was handed out, once that is recorded.
+Answer<Lease> Allocator::recorded(ServedPool& served_pool, const HandedOut& what,
+                                  const Ticket& ticket) noexcept {
+    const Lease& lease = what.granted.lease;
+    const Lsn lsn = change(what.pool, lease.range, record_of(served_pool, what, ticket));
     const std::uint64_t reached = lease.generation != 0 ? lease.generation : lease.range.last;
     const auto& limit =
-        std::holds_alternative<Claimed>(record) ? served_pool.claim_limit : served_pool.mark_limit;
+        what.how == HandOut::claimed ? served_pool.claim_limit : served_pool.mark_limit;
     is_witness_due_ = is_witness_due_ || !limit || reached > *limit;
     return {lease, lsn};
+}
+
+Record Allocator::record_of(const ServedPool& served_pool, const HandedOut& what,
+                            const Ticket& ticket) noexcept {
+    const Lease& lease = what.granted.lease;
+    const bool raised = what.granted.raised_generation;
+    if (ticket) {
+        // Beside leases that have no record it is kept as a claim.
+        const bool stands_alone =
+            what.how == HandOut::allocated && !served_pool.pool.records_leases();
+        return Tokened{.how = stands_alone ? HandOut::claimed : what.how,
+                       .pool = what.pool,
+                       .range = lease.range,
+                       .holder = what.holder,
+                       .raised_generation = raised,
+                       .generation = lease.generation,
+                       .token = *ticket};
+    }
+    switch (what.how) {
+        case HandOut::allocated: return Allocated{what.pool, lease.range, what.holder, raised};
+        case HandOut::claimed: return Claimed{what.pool, lease.range, what.holder, raised};
+        default: return Passed{what.pool, lease.range, raised};
+    }
 }
 
 // What must be durable before anybody may hear of an unrecorded lease of `id`: the mark above it.
@@ -441,7 +490,7 @@ std::optional<std::string> Allocator::verify() const {
     for (const auto& served_pool : pools_) {
         if (auto broken = served_pool->pool.verify()) return broken;
     }
-    return std::nullopt;
+    return tokens_.verify();
 }
 
 }  // namespace inod

@@ -13,6 +13,7 @@
 // between two flushes. Calls with a GuardRef may drop and retake that lock.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -27,6 +28,7 @@
 #include "lib/allocator/pending_changes.h"
 #include "lib/allocator/snapshot_writer.h"
 #include "lib/allocator/store_witness.h"
+#include "lib/allocator/tokens.h"
 #include "lib/base/guard.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
@@ -52,6 +54,17 @@ struct AllocatorOptions {
     // again, and one with a time limit at least, milliseconds.
     std::uint32_t restart_grace_ms = 10'000;
     std::uint32_t holders_max = 1'000'000;  // of all users together
+    TokenOptions tokens{};                  // count_max 0: there are none
+    // A random number, for the epoch of tokens that a start may have to begin; 0: it begins none.
+    std::uint64_t fresh_token_epoch = 0;
+};
+
+// By which a request that is sent again is known: lib/allocator/tokens.h. It is the asker's alone.
+struct RequestToken {
+    std::uint64_t epoch;
+    std::uint64_t number;
+
+    friend bool operator==(const RequestToken&, const RequestToken&) = default;
 };
 
 // On whose behalf something is asked.
@@ -64,6 +77,8 @@ struct Asker {
     bool takes_reserved = false;
     Quota quota{};  // what he may have of the pool
     std::uint32_t holders_max = std::numeric_limits<std::uint32_t>::max();  // and how many holders
+    std::uint64_t tokens_max = std::numeric_limits<std::uint64_t>::max();   // and how many tokens
+    std::optional<RequestToken> token{};  // of a request that hands out; others have none
 };
 
 // What a holder is to be like. Of a user's own that is there already, it is that one.
@@ -149,6 +164,9 @@ public:
     // what holders left behind at their end is in the way: whoever asks then asks again after sweep().
     //
     // What acts as a holder that has come to its end fails with holder_ended.
+    //
+    // With a token the same request is granted once, and answered as it was the first time whenever it
+    // comes again. Errors: token_mismatch, token_expired, token_quota. What was refused is not kept.
     Answer<Lease> allocate(GuardRef guard, PoolIndex index, const Wish& wish, const Asker& asker);
     Answer<Lease> allocate_at(GuardRef guard, PoolIndex index, Range range, const Asker& asker);
     Answer<void> release(PoolIndex index, Range range, std::uint64_t generation,
@@ -187,10 +205,27 @@ public:
     [[nodiscard]] std::optional<BootTime> next_deadline() const noexcept {
         return holders_.next_deadline();
     }
-    // What ended holders have left behind in the trees is swept out, in slices of about half a
-    // millisecond.
-    [[nodiscard]] bool wants_sweep() const noexcept { return sweep_due_; }
+    // What ended holders have left behind in the trees is swept out, and what tokens did that are kept
+    // no longer, in slices of less than a millisecond.
+    [[nodiscard]] bool wants_sweep() const noexcept {
+        return sweep_due_ || tokens_.is_forgetting();
+    }
     void sweep() noexcept;
+
+    // Tokens (allocator_tokens.cc).
+
+    // The epoch that clients are to take for new tokens; 0: there are no tokens.
+    [[nodiscard]] Answer<std::uint64_t> token_epoch() const noexcept;
+    // Is a new one to begin? If so, begin_token_epoch() takes a random number for it, not 0.
+    [[nodiscard]] bool is_token_epoch_due() const noexcept;
+    void begin_token_epoch(std::uint64_t number) noexcept;
+    // When that is, unless something happens before.
+    [[nodiscard]] std::optional<BootTime> next_token_epoch_due() const noexcept {
+        return tokens_.next_epoch_due();
+    }
+    // An administrator adopted an old copy, of which it is not known what was granted since: no token of
+    // before is taken as new. Where there are none nothing happens. Otherwise as skip_ahead().
+    void close_token_epochs(std::uint64_t number) noexcept;
 
     // Requests of administrators (allocator_admin.cc): as in lib/pool/pool.h, and journal_sealed; reserve()
     // also no_space and block_pending.
@@ -234,6 +269,7 @@ public:
     [[nodiscard]] std::size_t pool_index_end() const { return pools_.size(); }
     // All that there are, those included that hold nothing.
     [[nodiscard]] const Holders& holders() const noexcept override { return holders_; }
+    [[nodiscard]] const Tokens& tokens() const noexcept override { return tokens_; }
     // Names of pools that the journal has and the configuration does not: kept, not served.
     [[nodiscard]] std::vector<std::string> dormant_pools() const;
 
@@ -270,6 +306,17 @@ private:
         bool awaits_sweep = false;  // somebody was told sweep_pending
         std::uint64_t lookups = 0;
         std::uint64_t refusals = 0;
+    };
+    // What a request asks for, in a form that stands in the journal: the operation and its operands.
+    using Asked = std::array<std::uint64_t, 3>;
+    // The token that a request came with, as its record is to have it.
+    using Ticket = std::optional<TokenFields>;
+    // What was handed out, and how.
+    struct HandedOut {
+        HandOut how;
+        PoolIndex pool;
+        HolderIndex holder;
+        Granted granted;
     };
     // A holder that is to get something: pinned meanwhile. One that was made for it and got nothing goes
     // again.
@@ -308,12 +355,24 @@ private:
     [[nodiscard]] std::optional<HolderIndex> find_holder(const Asker& asker) const noexcept;
     Result<HolderIndex> make_holder(std::uint32_t holders_max, const Holder& holder);
     void record_holder(HolderIndex index) noexcept;
+    Answer<Lease> allocate_tracked(GuardRef guard, ServedPool& served, PoolIndex index,
+                                   const Wish& wish, const Asker& asker, const Ticket& ticket);
     Answer<Lease> allocate_untracked(GuardRef guard, ServedPool& served, PoolIndex index,
-                                     const Wish& wish);
+                                     const Wish& wish, const Ticket& ticket);
+    Answer<Lease> claim(GuardRef guard, ServedPool& served, PoolIndex index, Range range,
+                        const Asker& asker, const Ticket& ticket);
+    // Executes a request that carries a token at most once.
+    template <class Execute>
+    Answer<Lease> once(ServedPool& served, PoolIndex index, const Asker& asker, const Asked& asked,
+                       Execute execute);
+    static TokenFields token_of(const Asker& asker, const Asked& asked) noexcept;
+    std::optional<Answer<Lease>> find_answer(ServedPool& served, PoolIndex index,
+                                             const TokenFields& token) noexcept;
+    Result<Tokens::Place> prepare_token(PoolIndex index, const TokenFields& token,
+                                        std::uint64_t tokens_max);
     Result<HolderIndex> find_bound(const Asker& asker, const BindRequest& request);
     TagCount end_now(HolderIndex index) noexcept;
     void end_pending() noexcept;
-    Result<> set_space_aside(std::uint64_t count) noexcept;
     Result<> set_space_aside_for(const StateSize& wanted) noexcept;
     void resize_grown(ServedPool& served) noexcept;
     void resize_shrunk(ServedPool& served) noexcept;
@@ -324,8 +383,10 @@ private:
     void prove_marks(Lsn durable) noexcept;
     void record_mark(ServedPool& served, PoolIndex index, Id mark) noexcept;
     Answer<Lease> await_mark(ServedPool& served, PoolIndex index, const Error& pending) noexcept;
-    Answer<Lease> recorded(ServedPool& served, PoolIndex index, const Granted& granted,
-                           const Record& record) noexcept;
+    Answer<Lease> recorded(ServedPool& served, const HandedOut& what,
+                           const Ticket& ticket) noexcept;
+    static Record record_of(const ServedPool& served, const HandedOut& what,
+                            const Ticket& ticket) noexcept;
     [[nodiscard]] Lsn mark_lsn(ServedPool& served, Id id) const noexcept;
     [[nodiscard]] Lsn last_change(ServedPool& served, PoolIndex index, Id id) const noexcept;
     [[nodiscard]] Lsn last_change_of_free(ServedPool& served, PoolIndex index,
@@ -357,6 +418,7 @@ private:
     Holders holders_;
     Tags tags_;
     Accounts accounts_;
+    Tokens tokens_;
     PendingChanges pending_;
     std::vector<std::unique_ptr<ServedPool>> pools_;  // by PoolIndex
     SavedSize saved_size_;                            // of all pools
@@ -374,8 +436,9 @@ private:
     std::optional<SnapshotPosition> cut_snapshot_;  // where the life before stopped in one
     BootId boot_{};                                 // that the journal tells of
     BootTime now_ = 0;
-    Lsn last_end_lsn_ = 0;    // of the last record that a holder ended
-    bool sweep_due_ = false;  // of some pool
+    Lsn last_end_lsn_ = 0;     // of the last record that a holder ended
+    Lsn token_epoch_lsn_ = 0;  // of the last record that an epoch of tokens began
+    bool sweep_due_ = false;   // of some pool
     std::optional<StoreWitness> witness_;
     std::vector<PoolMark> marks_;    // as the witness was told last; never grows after recover()
     bool is_witness_begun_ = false;  // it knows of this run

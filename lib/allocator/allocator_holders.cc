@@ -212,6 +212,7 @@ void Allocator::set_time(BootTime now) noexcept {
 }
 
 void Allocator::sweep() noexcept {
+    tokens_.forget_some(Tokens::visits_per_slice);
     std::size_t visits_left = visits_per_sweep;
     for (const auto& served_pool : pools_) {
         if (!served_pool->wants_sweep()) continue;

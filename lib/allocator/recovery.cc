@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <boost/container/static_vector.hpp>
+
 #include "lib/allocator/allocator.h"
 #include "lib/base/assert.h"
 
@@ -17,6 +19,7 @@ public:
     Result<void, Failure> snapshot_begin() override {
         restoring_ = Restoring::holders;
         next_holder_ = 0;
+        knows_tokens_ = false;
         return {};
     }
     Result<void, Failure> snapshot_record(std::span<const std::byte> bytes) override {
@@ -82,6 +85,12 @@ private:
     Result<void, Failure> apply(const Booted& record);
     Result<void, Failure> apply(const Rested& record);
     Result<void, Failure> apply(const RestingSaved& record);
+    Result<void, Failure> apply(const Tokened& record);
+    Result<void, Failure> apply(const EpochBegun& record);
+    Result<void, Failure> apply(const EpochsSaved& record);
+    Result<void, Failure> apply(const TokenSaved& record);
+    Result<void, Failure> apply_lease(const Tokened& record);
+    Result<void, Failure> restore_token(const TokenSaved& record);
 
     // Runs `change` on the pool with this index, and puts what it refuses into words.
     template <class Change>
@@ -112,6 +121,7 @@ private:
     Allocator& allocator_;
     Restoring restoring_ = Restoring::nothing;
     HolderIndex next_holder_ = 0;  // behind the last that was restored
+    bool knows_tokens_ = true;     // the epochs that the snapshot has are restored, if it has any
     Place place_ = Place::log;     // of the record that is applied
     std::optional<SnapshotPosition> later_position_;
 };
@@ -182,6 +192,9 @@ Result<Recovery, Failure> Allocator::recover(const Journal::Accept& accept) {
     if (auto defined = recoverer.define_pools(); !defined) return defined.error();
     if (auto begun = recoverer.begin_boot(); !begun) return begun.error();
     if (auto kept = recoverer.reserve_bands(); !kept) return kept.error();
+    if (options_.fresh_token_epoch != 0 && is_token_epoch_due()) {
+        begin_token_epoch(options_.fresh_token_epoch);
+    }
     // What this start appended is durable before anything is handed out.
     if (auto flushed = flush_all(); !flushed) return flushed.error();
     if (auto begun = recoverer.begin_runs(); !begun) return begun.error();
@@ -234,6 +247,11 @@ Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> byt
     if (!record) return damaged("a record is not whole");
     if (!belongs(*record, place)) return damaged("a record is where its kind has no place");
     place_ = place;
+    // A snapshot of a version that had no tokens says nothing of them.
+    const bool is_head = std::holds_alternative<Booted>(*record);
+    if (place == Place::snapshot && !is_head && !knows_tokens_) {
+        knows_tokens_ = !std::holds_alternative<EpochsSaved>(*record);
+    }
     return std::visit([this](const auto& r) { return apply(r); }, *record);
 }
 
@@ -245,6 +263,8 @@ bool Allocator::Recoverer::belongs(const Record& record, Place place) {
                        std::holds_alternative<ClaimsSaved>(record) ||
                        std::holds_alternative<ReservedSaved>(record) ||
                        std::holds_alternative<RestingSaved>(record) ||
+                       std::holds_alternative<EpochsSaved>(record) ||
+                       std::holds_alternative<TokenSaved>(record) ||
                        std::holds_alternative<LiveSaved>(record);
     return saved == (place == Place::snapshot);
 }
@@ -448,6 +468,7 @@ Result<void, Failure> Allocator::Recoverer::apply(const Booted& record) {
         return {};
     }
     allocator_.now_ = record.now;
+    allocator_.tokens_.begin_run(record.now, false);
     return reboot(record.boot);
 }
 
@@ -478,6 +499,7 @@ Result<void, Failure> Allocator::Recoverer::begin_boot() {
     own.now_ = own.options_.now;
     const BootId& boot = own.options_.boot;
     const bool is_same = !boot.is_none() && boot == own.boot_;
+    own.tokens_.begin_run(own.now_, is_same);
     const bool says_nothing = boot.is_none() && own.boot_.is_none() && !has_transient_holders();
     if (!is_same && !says_nothing) {
         if (auto done = reboot(boot); !done) return done;
@@ -643,9 +665,63 @@ Result<void, Failure> Allocator::Recoverer::apply(const ReservedSaved& record) {
     });
 }
 
+Result<void, Failure> Allocator::Recoverer::apply(const Tokened& record) {
+    if (auto leased = apply_lease(record); !leased) return leased;
+    if (!knows_tokens_) return {};
+    return restore_token({.pool = record.pool,
+                          .range = record.range,
+                          .generation = record.generation,
+                          .token = record.token});
+}
+
+Result<void, Failure> Allocator::Recoverer::apply_lease(const Tokened& record) {
+    switch (record.how) {
+        case HandOut::passed:
+            return apply(Passed{record.pool, record.range, record.raised_generation});
+        case HandOut::allocated:
+            return apply(
+                Allocated{record.pool, record.range, record.holder, record.raised_generation});
+        case HandOut::claimed:
+            return apply(
+                Claimed{record.pool, record.range, record.holder, record.raised_generation});
+    }
+    return unknown("a lease was handed out in a way");
+}
+
+Result<void, Failure> Allocator::Recoverer::restore_token(const TokenSaved& record) {
+    const TokenFields& token = record.token;
+    const auto restored = allocator_.tokens_.restore(
+        {.key = {.uid = token.uid, .epoch = token.epoch, .number = token.number},
+         .request = {.pool = record.pool, .digest = token.digest},
+         .reply = {.range = record.range, .generation = record.generation}});
+    return restored ? Result<void, Failure>() : failure_of(restored.error(), "a token");
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const EpochBegun& record) {
+    if (!knows_tokens_) return {};
+    const auto begun = allocator_.tokens_.replay_epoch(record.number, record.at, record.alone);
+    return begun ? Result<void, Failure>() : failure_of(begun.error(), "an epoch of tokens");
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const EpochsSaved& record) {
+    boost::container::static_vector<TokenEpoch, Tokens::epoch_count_max> epochs;
+    for (const EpochsSaved::Epoch& epoch : record.epochs) {
+        if (epoch.number == 0) break;
+        epochs.push_back({.number = epoch.number, .is_open = epoch.is_open});
+    }
+    knows_tokens_ = true;
+    const auto restored = allocator_.tokens_.restore_epochs(epochs, record.began);
+    return restored ? Result<void, Failure>() : failure_of(restored.error(), "epochs of tokens");
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const TokenSaved& record) {
+    return restore_token(record);
+}
+
 Result<void, Failure> Allocator::Recoverer::snapshot_end() {
     const auto& pools = allocator_.pools_;
     restoring_ = Restoring::nothing;
+    knows_tokens_ = true;
     if (!pools.empty() && !pools.back()->pool.is_restored()) {
         return damaged("a snapshot leaves out leases");
     }

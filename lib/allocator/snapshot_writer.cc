@@ -18,6 +18,16 @@ constexpr std::size_t items_size_max = record_size_max - 40;
 constexpr std::size_t visits_per_group = 8'192;
 constexpr std::size_t visits_per_short_group = 32'768;
 
+Record saved(const Token& token) {
+    return TokenSaved{.pool = token.request.pool,
+                      .range = token.reply.range,
+                      .generation = token.reply.generation,
+                      .token = {.uid = token.key.uid,
+                                .epoch = token.key.epoch,
+                                .number = token.key.number,
+                                .digest = token.request.digest}};
+}
+
 }  // namespace
 
 // The part behind that is next if all IDs are covered.
@@ -37,17 +47,26 @@ bool SnapshotPosition::follow(const Record& record) noexcept {
 }
 
 bool SnapshotPosition::follow(const Booted& /*record*/) noexcept {
-    return std::exchange(part, Part::holders) == Part::booted;
+    return std::exchange(part, Part::epochs) == Part::booted;
+}
+
+bool SnapshotPosition::follow(const EpochsSaved& /*record*/) noexcept {
+    return std::exchange(part, Part::tokens) == Part::epochs;
+}
+
+bool SnapshotPosition::follow(const TokenSaved& /*record*/) noexcept {
+    return part == Part::tokens;
 }
 
 bool SnapshotPosition::follow(const HolderDefined& record) noexcept {
+    if (part == Part::epochs || part == Part::tokens) part = Part::holders;
     const bool fits = part == Part::holders && record.index >= next_holder;
     next_holder = record.index + 1;
     return fits;
 }
 
 bool SnapshotPosition::follow(const PoolDefined& record) noexcept {
-    if (part == Part::holders) part = Part::definition;
+    if (part >= Part::epochs && part <= Part::holders) part = Part::definition;
     if (part == Part::rests && next_id == 0) pass(id_max);  // of these it had nothing to say
     is_half_defined_ = true;
     return part == Part::definition && record.pool == pool;
@@ -98,8 +117,11 @@ void SnapshotWriter::write(const SnapshotSource& source) noexcept {
     std::size_t visits_left = journal_.has_space() ? visits_per_group : visits_per_short_group;
     while (has_room && visits_left > 0 && at_.part != Part::done) {
         if (at_.part == Part::booted) {
-            has_room = write_record(source.booted());
-            if (has_room) at_.part = Part::holders;
+            has_room = write_head(source);
+        } else if (at_.part == Part::epochs) {
+            has_room = write_epochs(source.tokens());
+        } else if (at_.part == Part::tokens) {
+            has_room = write_tokens(source.tokens(), visits_left);
         } else if (at_.part == Part::holders) {
             has_room = write_last_holders(source);
         } else if (at_.pool == source.pool_count()) {
@@ -120,6 +142,39 @@ bool SnapshotWriter::write_record(const Record& record) noexcept {
     encode(record, out);
     if (!journal_.has_snapshot_room(out.size())) return false;
     journal_.add_snapshot_record(out.written());
+    return true;
+}
+
+// In one group with the epochs: what the log tells of tokens behind it is to be added to those.
+bool SnapshotWriter::write_head(const SnapshotSource& source) noexcept {
+    if (!journal_.has_snapshot_room(2 * encoded_record_size_max)) return false;
+    static_cast<void>(write_record(source.booted()));
+    return write_epochs(source.tokens());
+}
+
+// There is always a record of them, be there none.
+bool SnapshotWriter::write_epochs(const Tokens& tokens) noexcept {
+    EpochsSaved record{.began = tokens.epoch_began_ms(), .epochs = {}};
+    std::size_t count = 0;
+    for (const TokenEpoch& epoch : tokens.epochs())
+        record.epochs[count++] = {.number = epoch.number, .is_open = epoch.is_open};
+    if (!write_record(record)) return false;
+    at_.part = Part::tokens;
+    return true;
+}
+
+// Those that are kept now; the log tells of those to come.
+bool SnapshotWriter::write_tokens(const Tokens& tokens, std::size_t& visits_left) noexcept {
+    if (!at_.next_token) at_.next_token = tokens.first_position();
+    while (visits_left > 0) {
+        TokenPosition behind = *at_.next_token;
+        const auto token = tokens.next(behind, visits_left);
+        if (token && !write_record(saved(*token))) return false;
+        at_.next_token = behind;
+        if (token || visits_left == 0) continue;
+        at_.part = Part::holders;
+        break;
+    }
     return true;
 }
 

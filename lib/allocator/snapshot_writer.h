@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "lib/allocator/holders.h"
+#include "lib/allocator/tokens.h"
 #include "lib/base/range.h"
 #include "lib/journal/journal.h"
 #include "lib/pool/pool.h"
@@ -27,6 +29,7 @@ public:
     // What the machine's present start is, and how far the IDs of holders have come.
     [[nodiscard]] virtual Booted booted() const noexcept = 0;
     [[nodiscard]] virtual const Holders& holders() const noexcept = 0;
+    [[nodiscard]] virtual const Tokens& tokens() const noexcept = 0;
     [[nodiscard]] virtual std::size_t pool_count() const noexcept = 0;
     [[nodiscard]] virtual const Pool& pool_at(std::size_t index) const noexcept = 0;
 };
@@ -34,11 +37,24 @@ public:
 // How far a snapshot has come.
 class SnapshotPosition {
 public:
-    enum class Part { booted, holders, definition, claims, reserves, live, rests, done };
+    enum class Part {
+        booted,
+        epochs,
+        tokens,
+        holders,
+        definition,
+        claims,
+        reserves,
+        live,
+        rests,
+        done
+    };
 
-    // What comes next: holders from `next_holder` on, or of `pool` this part, of IDs from `next_id` on.
+    // What comes next: tokens behind `next_token`, which is of this life: where there is none they begin
+    // anew. Holders from `next_holder` on, or of `pool` this part, of IDs from `next_id` on.
     // The first pool is defined with the last holders: whoever reads it knows then that none is left.
     Part part = Part::booted;
+    std::optional<TokenPosition> next_token{};
     HolderIndex next_holder = 0;
     PoolIndex pool = 0;
     Id next_id = 0;
@@ -53,6 +69,8 @@ public:
 
 private:
     [[nodiscard]] bool follow(const Booted& record) noexcept;
+    [[nodiscard]] bool follow(const EpochsSaved& record) noexcept;
+    [[nodiscard]] bool follow(const TokenSaved& record) noexcept;
     [[nodiscard]] bool follow(const HolderDefined& record) noexcept;
     [[nodiscard]] bool follow(const PoolDefined& record) noexcept;
     [[nodiscard]] bool follow(const SequenceSaved& record) noexcept;
@@ -87,6 +105,9 @@ private:
     using Part = SnapshotPosition::Part;
 
     [[nodiscard]] bool write_record(const Record& record) noexcept;
+    [[nodiscard]] bool write_head(const SnapshotSource& source) noexcept;
+    [[nodiscard]] bool write_epochs(const Tokens& tokens) noexcept;
+    [[nodiscard]] bool write_tokens(const Tokens& tokens, std::size_t& visits_left) noexcept;
     [[nodiscard]] bool write_holders(const Holders& holders) noexcept;
     [[nodiscard]] bool write_definition(const Pool& pool) noexcept;
     [[nodiscard]] bool write_last_holders(const SnapshotSource& source) noexcept;

@@ -262,6 +262,11 @@ bool Tokens::is_epoch_due(std::uint64_t now_ms) const noexcept {
     return now_ms - epoch_began_ms_ > options_.keep_ms;
 }
 
+std::optional<std::uint64_t> Tokens::next_epoch_due() const noexcept {
+    if (epochs_.empty() || under_way_count_ > 0 || count() == 0) return std::nullopt;
+    return epoch_began_ms_ + options_.keep_ms + 1;
+}
+
 void Tokens::begin_epoch(std::uint64_t number, std::uint64_t now_ms) noexcept {
     INOD_ASSERT(is_epoch_due(now_ms));
     push_epoch(number, now_ms, false);

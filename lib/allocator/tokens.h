@@ -33,6 +33,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -124,7 +125,7 @@ public:
 
     // As many epochs at once: three, and one more for each time that an old copy was adopted since
     // the last one began. When there are more, the oldest is forgotten early.
-    static constexpr std::size_t epoch_count_max = 8;
+    static constexpr std::size_t epoch_count_max = std::tuple_size_v<decltype(EpochsSaved::epochs)>;
 
     // Slots for a call of forget_some() that others wait for: each can take a few misses of the
     // cache of up to 100 ns, so that all of them stay below a millisecond.
@@ -150,6 +151,8 @@ public:
     // Is a new epoch to begin? When there is none yet, and when the last one is old enough; not
     // while nothing is kept that could be forgotten some day, and not while a place is taken.
     [[nodiscard]] bool is_epoch_due(std::uint64_t now_ms) const noexcept;
+    // When it is, unless something happens before; none: not by itself.
+    [[nodiscard]] std::optional<std::uint64_t> next_epoch_due() const noexcept;
     // Begins one. Requires that it is due, and a random number, not 0 and never used before. It may
     // be given out when its record is durable.
     void begin_epoch(std::uint64_t number, std::uint64_t now_ms) noexcept;
@@ -196,6 +199,13 @@ public:
 
     // Tokens that are kept.
     [[nodiscard]] std::uint32_t count() const noexcept;
+    // What they and those under way can take in a snapshot, bytes, with the records' prefixes and the
+    // epochs.
+    [[nodiscard]] std::uint64_t saved_size() const noexcept {
+        return epochs_.empty()
+                   ? 0
+                   : epochs_saved_size + (count() + under_way_count_) * token_saved_size;
+    }
     // Tokens of a UID: kept, under way, and forgotten but still in their place.
     [[nodiscard]] std::uint32_t count_of(std::uint32_t uid) const noexcept;
 
@@ -203,6 +213,9 @@ public:
     [[nodiscard]] std::optional<std::string> verify() const;
 
 private:
+    static constexpr std::uint64_t epochs_saved_size = 128;
+    static constexpr std::uint64_t token_saved_size = 80;
+
     using Link = std::uint32_t;  // a slot's index and one; 0 for none
 
     enum class State : std::uint8_t { spare, under_way, kept };

@@ -46,8 +46,10 @@ enum class Errc : std::uint16_t {
     holder_unknown = 37,       // There is no such holder, or the key is not its.
     holder_ended = 38,         // The holder that the connection acts as has come to its end.
     holder_invalid = 39,       // No holder can be like that: name, time limit or binding.
-    id_resting = 41,           // It was released not long ago, and rests. The first such ID.
     process_unknown = 40,      // No process can be seen behind the descriptor, or it has ended.
+    id_resting = 41,           // It was released not long ago, and rests. The first such ID.
+    token_mismatch = 44,       // The token came with another request before.
+    token_expired = 45,  // The token's epoch takes no new ones: the present one is the detail.
 
     // The daemon's means. The client asks again later, an administrator gives it more.
     pool_exhausted = 48,        // Too few free IDs in a row are left between min and max.
@@ -57,6 +59,7 @@ enum class Errc : std::uint16_t {
     too_many_connections = 52,  // The connection limit is reached.
     shutting_down = 53,         // The daemon is about to end.
     quota_exceeded = 54,        // The user has as much as he may; the detail is the limit.
+    token_quota = 55,           // As many tokens are kept as may be. Time makes room.
 
     // The start of the daemon. An administrator acts, as the message says.
     config_invalid = 64,   // The configuration is refused.

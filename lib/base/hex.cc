@@ -32,6 +32,15 @@ std::string hex(std::span<const std::byte> bytes) {
     return text;
 }
 
+std::string hex(std::uint64_t number) {
+    std::string text;
+    for (unsigned shift = 64; shift > 0;) {
+        shift -= 8;
+        put(text, static_cast<std::byte>(number >> shift));
+    }
+    return text;
+}
+
 std::string uuid(const std::array<std::byte, 16>& id) {
     std::string text;
     for (std::size_t i = 0; i < id.size(); ++i) {

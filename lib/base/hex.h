@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,8 @@ namespace inod {
 
 // Two lower-case hexadecimal digits a byte.
 std::string hex(std::span<const std::byte> bytes);
+// The 16 digits of a number.
+std::string hex(std::uint64_t number);
 
 // The same in five groups: "00112233-4455-6677-8899-aabbccddeeff".
 std::string uuid(const std::array<std::byte, 16>& id);

@@ -69,6 +69,11 @@ private:
     void show(const Booted& record);
     void show(const Rested& record);
     void show(const RestingSaved& record);
+    void show(const Tokened& record);
+    void show(const EpochBegun& record);
+    void show(const EpochsSaved& record);
+    void show(const TokenSaved& record);
+    static void put_token(DumpLine& line, const TokenFields& token);
     void show_range(const char* type, PoolIndex pool, Range range);
     void show(const SequenceSaved& record);
     void show(const ClaimsSaved& record);
@@ -282,6 +287,59 @@ void Dumper::show(const Booted& record) {
     line["boot"] = record.boot.is_none() ? DumpLine() : DumpLine(uuid(bytes_of(record.boot.words)));
     line["next_holder"] = record.next_holder;
     line["now"] = record.now;
+    sink_(line);
+}
+
+// Numbers that are chosen at random are told from each other more easily so.
+void Dumper::put_token(DumpLine& line, const TokenFields& token) {
+    line["token_uid"] = token.uid;
+    line["token_epoch"] = hex(token.epoch);
+    line["token_number"] = hex(token.number);
+    line["request_digest"] = hex(token.digest);
+}
+
+void Dumper::show(const Tokened& record) {
+    DumpLine line = line_at();
+    line["record"] = "Tokened";
+    line["how"] = name(record.how);
+    put_pool(line, record.pool);
+    put_range(line, record.range);
+    if (record.how != HandOut::passed) put_holder(line, record.holder);
+    line["raised_generation"] = record.raised_generation;
+    line["generation"] = record.generation;
+    put_token(line, record.token);
+    sink_(line);
+}
+
+void Dumper::show(const EpochBegun& record) {
+    DumpLine line = line_at();
+    line["record"] = "EpochBegun";
+    line["token_epoch"] = hex(record.number);
+    line["at"] = record.at;
+    line["alone"] = record.alone;
+    sink_(line);
+}
+
+void Dumper::show(const EpochsSaved& record) {
+    DumpLine line = line_at();
+    line["record"] = "EpochsSaved";
+    line["began"] = record.began;
+    line["open"] = DumpLine::array();
+    line["closed"] = DumpLine::array();
+    for (const EpochsSaved::Epoch& epoch : record.epochs) {
+        if (epoch.number == 0) break;
+        line[epoch.is_open ? "open" : "closed"].push_back(hex(epoch.number));
+    }
+    sink_(line);
+}
+
+void Dumper::show(const TokenSaved& record) {
+    DumpLine line = line_at();
+    line["record"] = "TokenSaved";
+    put_pool(line, record.pool);
+    put_range(line, record.range);
+    line["generation"] = record.generation;
+    put_token(line, record.token);
     sink_(line);
 }
 

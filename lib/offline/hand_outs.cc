@@ -168,6 +168,17 @@ void HandOuts::apply(const Claimed& record) {
     if (pool->is_unique()) pool->reserved.remove(record.range);
 }
 
+void HandOuts::apply(const Tokened& record) {
+    switch (record.how) {
+        case HandOut::passed:
+        case HandOut::allocated:
+            return hand_out(record.pool, record.range, record.raised_generation);
+        case HandOut::claimed:
+            return apply(
+                Claimed{record.pool, record.range, record.holder, record.raised_generation});
+    }
+}
+
 // What is reserved may be claimed: so it must not have been handed out.
 void HandOuts::apply(const Reserved& record) {
     Account* const pool = account(record.pool);

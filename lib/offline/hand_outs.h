@@ -83,6 +83,10 @@ private:
     void apply(const Booted& /*record*/) {}
     void apply(const Rested& /*record*/) {}
     void apply(const RestingSaved& /*record*/) {}
+    void apply(const Tokened& record);
+    void apply(const EpochBegun& /*record*/) {}
+    void apply(const EpochsSaved& /*record*/) {}
+    void apply(const TokenSaved& /*record*/) {}
     void apply(const SequenceSaved& record);
     void apply(const ClaimsSaved& record);
     void apply(const ReservedSaved& record);

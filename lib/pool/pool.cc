@@ -52,7 +52,7 @@ Result<Granted> Pool::allocate(GuardRef guard, const Wish& wish, HolderIndex hol
     sequence_->take(*next);
     ++counters_.allocations;
     const TagCount before = live_count_;
-    const Lease lease = store(next->range, tag_for(holder, false), false);
+    const Lease lease = store(next->range, tag_for(holder, wish.recorded), false);
     return Granted{.lease = lease,
                    .raised_generation = next->raises_generation,
                    .mark = mark,

@@ -65,6 +65,7 @@ struct PoolCounters {
 struct Wish {
     std::uint64_t count = 1;
     std::uint64_t align = 1;  // the first ID is a multiple of this, and of the pool's own
+    bool recorded = false;    // where leases have no record, this one has: it is kept as a claim is
 
     friend bool operator==(const Wish&, const Wish&) = default;
 };

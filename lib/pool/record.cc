@@ -59,6 +59,14 @@ template <>
 constexpr Kind kind_of<Rested>{21};
 template <>
 constexpr Kind kind_of<RestingSaved>{22};
+template <>
+constexpr Kind kind_of<Tokened>{23};
+template <>
+constexpr Kind kind_of<EpochBegun>{24};
+template <>
+constexpr Kind kind_of<EpochsSaved>{25};
+template <>
+constexpr Kind kind_of<TokenSaved>{26};
 
 // Each record's fields are listed once, below, for both directions: Writer and Reader have the same
 // calls, one takes values from the fields, the other puts them there.
@@ -138,6 +146,11 @@ void all(Coder& coder, Fields&... values) {
     (coder.field(values), ...);
 }
 
+template <class Coder, class Token>
+void token_fields(Coder& coder, Token& token) {
+    all(coder, token.uid, token.epoch, token.number, token.digest);
+}
+
 // Each has what a record of this version has. What it has not keeps its default.
 template <class Coder, class R>
 void fields(Coder& coder, R& record, std::uint8_t version) {
@@ -189,6 +202,19 @@ void fields(Coder& coder, R& record, std::uint8_t version) {
         all(coder, record.pool, record.covered, record.until, record.items);
     } else if constexpr (std::is_same_v<Plain, Booted>) {
         all(coder, record.boot.words, record.next_holder, record.now);
+    } else if constexpr (std::is_same_v<Plain, Tokened>) {
+        all(coder, record.how, record.pool, record.range, record.holder, record.raised_generation,
+            record.generation);
+        token_fields(coder, record.token);
+    } else if constexpr (std::is_same_v<Plain, EpochBegun>) {
+        all(coder, record.number, record.at, record.alone);
+    } else if constexpr (std::is_same_v<Plain, EpochsSaved>) {
+        coder.field(record.began);
+        for (auto& epoch : record.epochs)
+            all(coder, epoch.number, epoch.is_open);
+    } else if constexpr (std::is_same_v<Plain, TokenSaved>) {
+        all(coder, record.pool, record.range, record.generation);
+        token_fields(coder, record.token);
     }
 }
 

@@ -30,8 +30,12 @@
 //     20  Booted            the machine was started since the life before; in a snapshot
 //     21  Rested            IDs were given back, and rest
 //     22  RestingSaved      snapshot: runs of IDs that rest
+//     23  Tokened           a lease was handed out to a request that carried a token
+//     24  EpochBegun        tokens have a new epoch
+//     25  EpochsSaved       snapshot: the epochs of tokens, the newest first
+//     26  TokenSaved        snapshot: a token that is kept
 //
-// A snapshot has, in this order: Booted; the holders; then for each pool PoolDefined, SequenceSaved, its
+// A snapshot has, in this order: Booted; EpochsSaved; the tokens; the holders; then for each pool PoolDefined, SequenceSaved, its
 // ClaimsSaved, ReservedSaved, LiveSaved and RestingSaved, each of these covering what comes next up to an
 // ID, the last up to the last ID of all; of ClaimsSaved and RestingSaved there are none
 // where there is nothing to say. Their items are all the bytes that are left: lib/pool/runs.h.
@@ -42,6 +46,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -233,10 +238,76 @@ struct RestingSaved {
     friend bool operator==(const RestingSaved&, const RestingSaved&) = default;
 };
 
-using Record = std::variant<PoolDefined, HolderDefined, Allocated, Claimed, Released, MarkMoved,
-                            UncleanStop, SkippedAhead, SkippedAbove, Passed, Reserved, Unreserved,
-                            Advanced, HolderEnded, HolderRenewed, SequenceSaved, ClaimsSaved,
-                            LiveSaved, ReservedSaved, Booted, Rested, RestingSaved>;
+// By which of the records without a token a lease would be told of.
+enum class HandOut : std::uint8_t { passed, allocated, claimed };
+
+// The word for it: "allocated"; "unknown" for a value that is none.
+constexpr std::string_view name(HandOut how) noexcept {
+    switch (how) {
+        case HandOut::passed: return "passed";
+        case HandOut::allocated: return "allocated";
+        case HandOut::claimed: return "claimed";
+    }
+    return "unknown";
+}
+
+// A token, and what was asked for with it.
+struct TokenFields {
+    std::uint32_t uid;
+    std::uint64_t epoch;
+    std::uint64_t number;
+    std::uint64_t digest;
+
+    friend bool operator==(const TokenFields&, const TokenFields&) = default;
+};
+
+struct Tokened {
+    HandOut how;
+    PoolIndex pool;
+    Range range;
+    HolderIndex holder;  // 0 of one that nobody holds
+    bool raised_generation;
+    std::uint64_t generation;  // that the reply told
+    TokenFields token;
+
+    friend bool operator==(const Tokened&, const Tokened&) = default;
+};
+
+struct EpochBegun {
+    std::uint64_t number;
+    BootTime at;
+    bool alone;  // all before it take no more tokens
+
+    friend bool operator==(const EpochBegun&, const EpochBegun&) = default;
+};
+
+struct EpochsSaved {
+    struct Epoch {
+        std::uint64_t number;  // 0: none, and none behind it
+        bool is_open;
+
+        friend bool operator==(const Epoch&, const Epoch&) = default;
+    };
+    BootTime began;  // the newest
+    std::array<Epoch, 8> epochs;
+
+    friend bool operator==(const EpochsSaved&, const EpochsSaved&) = default;
+};
+
+struct TokenSaved {
+    PoolIndex pool;
+    Range range;
+    std::uint64_t generation;
+    TokenFields token;
+
+    friend bool operator==(const TokenSaved&, const TokenSaved&) = default;
+};
+
+using Record =
+    std::variant<PoolDefined, HolderDefined, Allocated, Claimed, Released, MarkMoved, UncleanStop,
+                 SkippedAhead, SkippedAbove, Passed, Reserved, Unreserved, Advanced, HolderEnded,
+                 HolderRenewed, SequenceSaved, ClaimsSaved, LiveSaved, ReservedSaved, Booted,
+                 Rested, RestingSaved, Tokened, EpochBegun, EpochsSaved, TokenSaved>;
 
 // The longest that encode() makes of a record, bytes, but for its items.
 inline constexpr std::size_t encoded_record_size_max = 192;

@@ -52,7 +52,9 @@ public:
                                  .memory_max = memory_max,
                                  .boot = boot,
                                  .now = now,
-                                 .restart_grace_ms = restart_grace_ms};
+                                 .restart_grace_ms = restart_grace_ms,
+                                 .tokens = tokens,
+                                 .fresh_token_epoch = fresh_token_epoch};
         if (has_witness) options.witness = {.storage = &witness_disk, .here = here};
         allocator = std::make_unique<Allocator>(storage, std::move(options));
         auto recovery = allocator->recover();
@@ -147,6 +149,8 @@ public:
     BootId boot{};
     BootTime now = 0;
     std::uint32_t restart_grace_ms = 10'000;
+    TokenOptions tokens{};
+    std::uint64_t fresh_token_epoch = 0;
     sim::MemStorage disk;
     bool has_witness = false;
     sim::MemStorage witness_disk;

@@ -43,6 +43,9 @@ std::vector<Record> samples() {
         .deadline = id_max};
     const BootId boot{{id_max, 1}};
     const std::string longest(pool_name_size_max, 'z');
+    const TokenFields token{u32_max, id_max, id_max, id_max};
+    decltype(EpochsSaved::epochs) epochs;
+    epochs.fill({id_max, true});
     // clang-format off
     return {
         PoolDefined{0, "a", Policy::unique, Durability::lease, {0, 0}},
@@ -88,6 +91,14 @@ std::vector<Record> samples() {
         Booted{boot, id_max, id_max},
         Rested{0, {0, 0}, 0, 0},
         Rested{pool_max, last, id_max, id_max},
+        Tokened{HandOut::passed, 0, {0, 0}, 0, false, 0, {0, 1, 0, 0}},
+        Tokened{HandOut::claimed, pool_max, last, holder_max, true, id_max, token},
+        EpochBegun{1, 0, false},
+        EpochBegun{id_max, id_max, true},
+        EpochsSaved{0, {}},
+        EpochsSaved{id_max, epochs},
+        TokenSaved{0, {0, 0}, 0, {0, 1, 0, 0}},
+        TokenSaved{pool_max, last, id_max, token},
         RestingSaved{0, whole, 0, {}},
         RestingSaved{pool_max, last, id_max, {items}},
     };
@@ -161,6 +172,13 @@ TEST(Record, BytesAreAsDocumented) {
                                               0xc8, 1, 3})},
         {Rested{1, {5, 9}, 200, 3}, bytes_of({21, 1, 1, 5, 4, 0xc8, 1, 3})},
         {RestingSaved{1, {5, 9}, 200, {two}}, bytes_of({22, 1, 1, 5, 4, 0xc8, 1, 0x81, 0x81})},
+        {Tokened{HandOut::claimed, 1, {5, 9}, 200, true, 3, {4, 5, 6, 7}},
+         bytes_of({23, 1, 2, 1, 5, 4, 0xc8, 1, 1, 3, 4, 5, 6, 7})},
+        {EpochBegun{200, 3, true}, bytes_of({24, 1, 0xc8, 1, 3, 1})},
+        {EpochsSaved{3, {{{200, true}, {5, false}}}},
+         bytes_of({25, 1, 3, 0xc8, 1, 1, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})},
+        {TokenSaved{1, {5, 9}, 3, {4, 5, 6, 200}},
+         bytes_of({26, 1, 1, 5, 4, 3, 4, 5, 6, 0xc8, 1})},
     };
     // clang-format on
     for (const Case& c : cases)
@@ -251,7 +269,7 @@ TEST(Record, WhatIsNotTheOneEncodingIsRefused) {
         {"nothing", {}, damaged},
         {"type alone", bytes_of({7}), damaged},
         {"type 0", bytes_of({0, 1}), {Errc::record_unknown, 256}},
-        {"type 23", bytes_of({23, 1}), {Errc::record_unknown, 23 + 256}},
+        {"type 27", bytes_of({27, 1}), {Errc::record_unknown, 27 + 256}},
         {"type 255", bytes_of({255, 1}), {Errc::record_unknown, 255 + 256}},
         {"version 0", bytes_of({7, 0}), {Errc::record_unknown, 7}},
         {"version 2", bytes_of({7, 2}), {Errc::record_unknown, 7 + 512}},

@@ -1,0 +1,433 @@
+// Promise: a request that carries a token is carried out once, and answered as the first time whenever it
+// comes again: in the same life, after a crash, after its IDs were given back. What is too old to tell is
+// refused.
+// Method: one story for each rule; and a random one, in which clients ask again until they hear of it,
+// while the power fails and the state is written out in pieces: in the end there are as many leases as
+// tokens.
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "lib/allocator/adopt.h"
+#include "tests/allocator/machine.h"
+
+namespace inod {
+namespace {
+
+constexpr PoolIndex inode = 0;    // unique, each lease is recorded
+constexpr PoolIndex fast = 1;     // unique, only the mark is
+constexpr PoolIndex pid = 2;      // cyclic
+constexpr PoolIndex counter = 3;  // without tracking
+constexpr PoolIndex slot = 4;     // lowest
+constexpr PoolIndex pool_end = 5;
+
+std::vector<PoolSpec> pools() {
+    PoolSpec counts = unique_pool("counter");
+    counts.tracking = false;
+    PoolSpec lowest = cyclic_pool("slot", {0, 100'000});
+    lowest.policy = Policy::lowest;
+    return {unique_pool("inode"), unique_pool("fast", {1, id_max}, Durability::block),
+            cyclic_pool("pid", {1, 100'000}), counts, lowest};
+}
+
+class Tokened : public testing::Test {
+protected:
+    Tokened() { machine.fresh_token_epoch = 7; }
+
+    Asker asker(std::uint64_t number, std::uint32_t uid = 5) {
+        Asker made = user(uid);
+        made.token = {.epoch = epoch, .number = number};
+        return made;
+    }
+    Answer<Lease> allocate(const Asker& asker, PoolIndex pool, std::uint64_t count = 1) {
+        NoGuard nobody_else;
+        return machine.insist([&] {
+            return machine.allocator->allocate(nobody_else, pool, Wish{.count = count}, asker);
+        });
+    }
+    Answer<Lease> claim(const Asker& asker, PoolIndex pool, Range range) {
+        NoGuard nobody_else;
+        return machine.insist(
+            [&] { return machine.allocator->allocate_at(nobody_else, pool, range, asker); });
+    }
+    Lease lease(const Asker& asker, PoolIndex pool, std::uint64_t count = 1) {
+        const auto answer = allocate(asker, pool, count);
+        EXPECT_TRUE(answer.result) << name(answer.result ? Errc::ok : answer.result.error().code);
+        return answer.result ? *answer.result : Lease{};
+    }
+    static Errc code(const Answer<Lease>& answer) {
+        return answer.result ? Errc::ok : answer.result.error().code;
+    }
+
+    Machine machine{pools()};
+    std::uint64_t epoch = 7;
+};
+
+TEST_F(Tokened, IsCarriedOutOnce) {
+    ASSERT_STARTS(machine);
+    for (PoolIndex pool = 0; pool < pool_end; ++pool) {
+        const Lease first = lease(asker(pool), pool, 3);
+        const std::uint64_t allocations = machine.allocator->pool(pool)->counters().allocations;
+        EXPECT_EQ(lease(asker(pool), pool, 3), first);
+        EXPECT_EQ(machine.allocator->pool(pool)->counters().allocations, allocations);
+        EXPECT_NE(lease(asker(pool + 100), pool, 3), first) << "with another token";
+    }
+    const Asker claims = asker(50);
+    const auto claimed = claim(claims, inode, {500, 510});
+    ASSERT_TRUE(claimed.result);
+    EXPECT_EQ(*claim(claims, inode, {500, 510}).result, *claimed.result);
+    EXPECT_EQ(code(claim(asker(51), inode, {500, 510})), Errc::id_taken);
+}
+
+TEST_F(Tokened, IsToldWhenTheFirstAnswerMayBe) {
+    ASSERT_STARTS(machine);
+    ASSERT_TRUE(machine.flush());
+    const auto first = allocate(asker(1), inode);
+    ASSERT_TRUE(first.result);
+    const auto again = allocate(asker(1), inode);
+    EXPECT_GE(again.wait_for, first.wait_for);
+    EXPECT_GT(first.wait_for, machine.durable());
+    ASSERT_TRUE(machine.flush());
+    EXPECT_EQ(allocate(asker(1), inode).wait_for, 0U);
+}
+
+// How a life ends, and whether its state was written out before.
+class TokenedLife : public Tokened, public testing::WithParamInterface<std::tuple<bool, bool>> {};
+
+TEST_P(TokenedLife, IsKnownInTheNext) {
+    const auto [is_clean, is_written_out] = GetParam();
+    ASSERT_STARTS(machine);
+    std::map<PoolIndex, Lease> told;
+    for (PoolIndex pool = 0; pool < pool_end; ++pool)
+        told[pool] = lease(asker(pool), pool, 3);
+    ASSERT_TRUE(machine.release(inode, told[inode].range, 0, 5).result);
+    if (is_written_out) machine.allocator->request_snapshot();
+    while (machine.allocator->has_work())
+        ASSERT_TRUE(machine.flush());
+    if (is_clean) {
+        ASSERT_TRUE(machine.allocator->close());
+    } else {
+        machine.crash();
+    }
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(*machine.allocator->token_epoch().result, epoch);
+    for (PoolIndex pool = 0; pool < pool_end; ++pool)
+        EXPECT_EQ(lease(asker(pool), pool, 3), told[pool]) << pool;
+    const auto given_back = machine.allocator->lookup(inode, told[inode].range.first, 0);
+    EXPECT_EQ(given_back.result.error().code, Errc::released);
+    for (const PoolIndex pool : {fast, pid, slot}) {
+        const auto held =
+            machine.allocator->lookup(pool, told[pool].range.last, told[pool].generation);
+        ASSERT_TRUE(held.result) << pool;
+        EXPECT_EQ(held.result->range, told[pool].range);
+        EXPECT_EQ(held.result->holder.uid, 5U);
+    }
+    EXPECT_EQ(machine.allocator->verify(), std::nullopt);
+}
+
+INSTANTIATE_TEST_SUITE_P(Lives, TokenedLife, testing::Combine(testing::Bool(), testing::Bool()));
+
+// In a pool whose leases have no records one that came with a token has: so its release has, too.
+TEST_F(Tokened, LeaseOfABlockPoolIsGivenBackForGood) {
+    ASSERT_STARTS(machine);
+    lease(user(5), fast, 10);
+    const Lease leased = lease(asker(1), fast, 10);
+    lease(user(5), fast, 10);
+    const auto released = machine.release(fast, {leased.range.first, leased.range.first + 4}, 0, 5);
+    ASSERT_TRUE(released.result);
+    EXPECT_GT(released.wait_for, machine.durable());
+    ASSERT_TRUE(machine.flush());
+    machine.crash();
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(machine.allocator->lookup(fast, leased.range.first, 0).result.error().code,
+              Errc::released);
+    EXPECT_EQ(machine.allocator->lookup(fast, leased.range.last, 0).result->range.count(), 5U);
+    EXPECT_GT(lease(user(5), fast).range.first, leased.range.last + 10);
+}
+
+TEST_F(Tokened, OfAnotherRequestIsRefused) {
+    ASSERT_STARTS(machine);
+    lease(asker(1), inode, 2);
+    EXPECT_EQ(code(allocate(asker(1), inode, 3)), Errc::token_mismatch);
+    EXPECT_EQ(code(allocate(asker(1), pid, 2)), Errc::token_mismatch);
+    EXPECT_EQ(code(claim(asker(1), inode, {2, 1 + 1})), Errc::token_mismatch);
+    Asker aligned = asker(1);
+    NoGuard nobody_else;
+    const auto wish = Wish{.count = 2, .align = 8};
+    EXPECT_EQ(code(machine.allocator->allocate(nobody_else, inode, wish, aligned)),
+              Errc::token_mismatch);
+    const auto bound = machine.allocator->bind(user(5), {.name = "another"});
+    ASSERT_TRUE(bound.result);
+    Asker other = asker(1);
+    other.acts_as = bound.result->ref;
+    EXPECT_EQ(code(allocate(other, inode, 2)), Errc::token_mismatch);
+}
+
+TEST_F(Tokened, IsOfOneUser) {
+    ASSERT_STARTS(machine);
+    const Lease first = lease(asker(1, 5), inode);
+    const Lease of_other = lease(asker(1, 6), inode);
+    EXPECT_NE(first, of_other);
+    EXPECT_EQ(lease(asker(1, 5), inode), first);
+}
+
+TEST_F(Tokened, RefusalIsNotKept) {
+    ASSERT_STARTS(machine);
+    const auto taken = claim(user(6), slot, {5, 5});
+    ASSERT_TRUE(taken.result);
+    EXPECT_EQ(code(claim(asker(1), slot, {5, 5})), Errc::id_taken);
+    ASSERT_TRUE(machine.release(slot, {5, 5}, taken.result->generation, 6).result);
+    const auto claimed = claim(asker(1), slot, {5, 5});
+    ASSERT_TRUE(claimed.result);
+    EXPECT_EQ(*claim(asker(1), slot, {5, 5}).result, *claimed.result);
+    EXPECT_EQ(code(allocate(asker(2), inode, 1'000'000)), Errc::lease_too_large);
+    EXPECT_EQ(code(allocate(asker(2), inode, 2)), Errc::ok) << "the token is free for any request";
+}
+
+TEST_F(Tokened, MemoryIsBounded) {
+    machine.tokens.count_max = 4;
+    ASSERT_STARTS(machine);
+    const Lease first = lease(asker(0), inode);
+    Asker modest = asker(1);
+    modest.tokens_max = 1;
+    EXPECT_EQ(code(allocate(modest, inode)), Errc::token_quota);
+    for (std::uint64_t number = 1; number < 4; ++number)
+        lease(asker(number, 6), inode);
+    EXPECT_EQ(code(allocate(asker(9, 7), inode)), Errc::token_quota);
+    EXPECT_EQ(lease(asker(0), inode), first) << "none is forgotten early";
+    EXPECT_EQ(code(allocate(user(7), inode)), Errc::ok) << "without one";
+}
+
+TEST_F(Tokened, OfAForgottenEpochIsRefused) {
+    machine.tokens.keep_ms = 1'000;
+    ASSERT_STARTS(machine);
+    const Lease first = lease(asker(1), inode);
+    for (std::uint64_t next = 8; next <= 10; ++next) {
+        EXPECT_EQ(lease(asker(1), inode), first) << "epoch " << next - 1;
+        machine.now += 1'000;
+        machine.allocator->set_time(machine.now);
+        EXPECT_FALSE(machine.allocator->is_token_epoch_due());
+        machine.now += 1;
+        machine.allocator->set_time(machine.now);
+        ASSERT_TRUE(machine.allocator->is_token_epoch_due());
+        machine.allocator->begin_token_epoch(next);
+        const auto told = machine.allocator->token_epoch();
+        EXPECT_EQ(*told.result, next);
+        EXPECT_GT(told.wait_for, machine.durable()) << "it is not told before it is durable";
+        ASSERT_TRUE(machine.flush());
+        EXPECT_EQ(code(allocate(asker(next), inode)), next < 9 ? Errc::ok : Errc::token_expired);
+        Asker present = asker(next);
+        present.token->epoch = next;
+        lease(present, inode);
+    }
+    const auto expired = allocate(asker(1), inode);
+    ASSERT_EQ(code(expired), Errc::token_expired);
+    EXPECT_EQ(expired.result.error().detail, 10U) << "the present epoch";
+    EXPECT_TRUE(machine.allocator->wants_sweep());
+    while (machine.allocator->wants_sweep())
+        machine.allocator->sweep();
+    EXPECT_EQ(machine.allocator->tokens().count(), 3U);
+
+    ASSERT_TRUE(machine.flush());
+    machine.crash();
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(code(allocate(asker(1), inode)), Errc::token_expired);
+    EXPECT_EQ(machine.allocator->tokens().count(), 3U);
+    EXPECT_EQ(machine.allocator->verify(), std::nullopt);
+}
+
+// After a start of the machine the clock begins anew, and nobody knows how long it was off.
+TEST_F(Tokened, IsKeptOverAReboot) {
+    machine.tokens.keep_ms = 1'000;
+    machine.boot = {{1, 1}};
+    machine.now = 5'000;
+    ASSERT_STARTS(machine);
+    const Lease first = lease(asker(1), inode);
+    ASSERT_TRUE(machine.flush());
+    machine.boot = {{2, 2}};
+    machine.now = 100;
+    machine.fresh_token_epoch = 8;
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(*machine.allocator->token_epoch().result, 7U);
+    EXPECT_EQ(lease(asker(1), inode), first);
+    EXPECT_EQ(machine.allocator->next_token_epoch_due(), 1'101U);
+    // A start that comes late enough begins the next.
+    machine.now = 1'100;
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(*machine.allocator->token_epoch().result, 7U);
+    machine.now = 1'101;
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(*machine.allocator->token_epoch().result, 8U);
+    EXPECT_EQ(machine.allocator->token_epoch().wait_for, 0U);
+    EXPECT_EQ(lease(asker(1), inode), first);
+}
+
+TEST_F(Tokened, IsNotOfferedWhereNoneIsKept) {
+    machine.tokens.count_max = 0;
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(*machine.allocator->token_epoch().result, 0U);
+    const auto refused = allocate(asker(1), inode);
+    ASSERT_EQ(code(refused), Errc::token_expired);
+    EXPECT_EQ(refused.result.error().detail, 0U);
+}
+
+// What was carried out since the copy was made is not known.
+TEST_F(Tokened, IsNotTakenAsNewByAnAdoptedCopy) {
+    machine.has_witness = true;
+    ASSERT_STARTS(machine);
+    const Lease first = lease(asker(1), inode);
+    ASSERT_TRUE(machine.flush());
+    const auto copy = machine.disk.clone();
+    lease(asker(2), inode);
+    ASSERT_TRUE(machine.flush());
+    machine.allocator.reset();
+    AllocatorOptions options{.pools = {}, .journal = machine.journal, .memory_max = 1U << 26U};
+    options.fresh_token_epoch = 8;
+    const auto adopted = adopt(*copy, machine.witness_disk, std::move(options),
+                               {.count = std::uint64_t{1} << 20U}, machine.here);
+    ASSERT_TRUE(adopted) << adopted.error().message;
+    ASSERT_EQ(said(machine.start_on(*copy)), "recovered");
+    EXPECT_EQ(*machine.allocator->token_epoch().result, 8U);
+    EXPECT_EQ(lease(asker(1), inode), first);
+    EXPECT_EQ(code(allocate(asker(2), inode)), Errc::token_expired);
+    machine.allocator.reset();
+}
+
+// No memory for the token: nothing was done.
+TEST_F(Tokened, IsRefusedWhole) {
+    ASSERT_STARTS(machine);
+    MemoryBudget& budget = machine.allocator->memory();
+    const std::uint64_t taken = budget.size_max() - budget.used();
+    ASSERT_TRUE(budget.take(taken));
+    EXPECT_EQ(code(allocate(asker(1), inode)), Errc::out_of_memory);
+    EXPECT_EQ(machine.allocator->pool(inode)->live_count().ids, 0U);
+    budget.give(taken);
+    EXPECT_EQ(code(allocate(asker(1), inode)), Errc::ok);
+}
+
+// Of each token the client knows what it asked for, and what it heard, once it has.
+struct Wanted {
+    PoolIndex pool;
+    std::uint64_t count;
+    std::optional<Lease> heard{};
+};
+
+class Clients {
+public:
+    Clients(Machine& machine, std::uint64_t seed) : machine_(machine), random_(seed) {}
+
+    // One asks, for something new or once more.
+    void ask() {
+        const bool is_new = wanted_.empty() || roll(3) == 0;
+        const std::uint64_t number = is_new ? wanted_.size() : roll(wanted_.size());
+        if (is_new) {
+            wanted_.push_back(
+                {.pool = static_cast<PoolIndex>(roll(pool_end)), .count = 1 + roll(3)});
+        }
+        const Wanted& one = wanted_[number];
+        NoGuard nobody_else;
+        Asker asker = user(5);
+        asker.token = {.epoch = 7, .number = number};
+        const auto answer = machine_.insist([&] {
+            return machine_.allocator->allocate(nobody_else, one.pool, Wish{.count = one.count},
+                                                asker);
+        });
+        ASSERT_TRUE(answer.result) << name(answer.result.error().code);
+        asked_.push_back({number, *answer.result, answer.wait_for});
+    }
+
+    // Of what is durable the answers arrive, unless the connection is cut.
+    void hear() {
+        for (const auto& [number, lease, wait_for] : asked_) {
+            if (wait_for > machine_.durable() || roll(2) == 0) continue;
+            auto& heard = wanted_[number].heard;
+            ASSERT_EQ(heard.value_or(lease), lease) << number;
+            heard = lease;
+        }
+        asked_.clear();
+    }
+    void forget_answers() { asked_.clear(); }
+
+    // What was heard is given back, while the token is kept.
+    void release() {
+        if (wanted_.empty()) return;
+        Wanted& one = wanted_[roll(wanted_.size())];
+        if (!one.heard || one.pool == counter) return;
+        // Once given back it is not the client's any more.
+        static_cast<void>(
+            machine_.release(one.pool, one.heard->range, one.heard->generation, 5).result);
+    }
+
+    // In the end everyone asks until he hears.
+    void ask_all() {
+        for (std::uint64_t number = 0; number < wanted_.size(); ++number) {
+            const Wanted& one = wanted_[number];
+            NoGuard nobody_else;
+            Asker asker = user(5);
+            asker.token = {.epoch = 7, .number = number};
+            const auto answer = machine_.insist([&] {
+                return machine_.allocator->allocate(nobody_else, one.pool, Wish{.count = one.count},
+                                                    asker);
+            });
+            ASSERT_TRUE(answer.result);
+            ASSERT_EQ(one.heard.value_or(*answer.result), *answer.result) << number;
+            ASSERT_EQ(answer.result->range.count(), one.count);
+            const auto key =
+                std::tuple(one.pool, answer.result->range.first, answer.result->generation);
+            ASSERT_TRUE(leases_.insert(key).second) << "two tokens got one lease";
+        }
+        EXPECT_EQ(leases_.size(), wanted_.size());
+        EXPECT_EQ(machine_.allocator->tokens().count(), wanted_.size());
+    }
+    [[nodiscard]] std::uint64_t roll(std::uint64_t end) { return random_() % end; }
+
+private:
+    struct Asked {
+        std::uint64_t number;
+        Lease lease;
+        Lsn wait_for;
+    };
+
+    Machine& machine_;
+    std::mt19937_64 random_;
+    std::vector<Wanted> wanted_;
+    std::vector<Asked> asked_;
+    std::set<std::tuple<PoolIndex, Id, std::uint64_t>> leases_;
+};
+
+TEST_F(Tokened, IsExactWhateverBreaks) {
+    const std::uint64_t seed_count = std::getenv("INOD_TEST_LONG") != nullptr ? 400 : 20;
+    for (std::uint64_t seed = 1; seed <= seed_count; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Machine other(pools());
+        other.fresh_token_epoch = 7;
+        other.journal.snapshot_size_per_group = 512;
+        Clients clients(other, seed);
+        ASSERT_STARTS(other);
+        for (int step = 0; step < 2'000; ++step) {
+            const std::uint64_t what = clients.roll(100);
+            if (what < 60) {
+                clients.ask();
+            } else if (what < 70) {
+                clients.release();
+            } else if (what < 95) {
+                ASSERT_TRUE(other.flush());
+                clients.hear();
+            } else if (what < 98) {
+                other.allocator->request_snapshot();
+            } else {
+                clients.forget_answers();
+                other.crash(seed);
+                ASSERT_STARTS(other);
+            }
+            if (HasFatalFailure()) return;
+        }
+        clients.ask_all();
+        if (HasFatalFailure()) return;
+        EXPECT_EQ(other.allocator->verify(), std::nullopt);
+    }
+}
+
+}  // namespace
+}  // namespace inod
