@@ -10,6 +10,7 @@
 #include "lib/base/file_lock.h"
 #include "lib/base/make_directory.h"
 #include "lib/base/posix_storage.h"
+#include "lib/base/random_id.h"
 #include "lib/journal/witness_directory.h"
 
 namespace inod::cli {
@@ -51,6 +52,7 @@ Result<Adoption, Failure> adopt_at(const AdoptOptions& options) {
     // Nobody asks it for anything, so what there is fits.
     AllocatorOptions allocator;
     allocator.memory_max = UINT64_MAX;
+    allocator.fresh_token_epoch = random_word();
     const SkipAhead skip{.count = options.skip_ahead.count,
                          .may_stay_below_witness = options.may_stay_below_witness};
     Storage& witness_storage = *witness->storage;

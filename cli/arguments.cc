@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "lib/base/hex.h"
 #include "proto/reply.h"
 
 namespace inod::cli {
@@ -73,6 +74,25 @@ std::string text_of(std::chrono::milliseconds duration) {
     const auto* const unit = std::find_if(
         units.begin(), units.end(), [ms](const Unit& u) { return ms / u.ms >= 2 || u.ms == 1; });
     return std::to_string(ms / unit->ms) + std::string(unit->name);
+}
+
+std::optional<proto::Token> parse_token(std::string_view text) {
+    constexpr std::size_t digits = 16;  // of a number
+    if (text.size() != 2 * digits + 1 || text[digits] != '-') return std::nullopt;
+    const auto bytes =
+        parse_hex(std::string(text.substr(0, digits)) + std::string(text.substr(digits + 1)));
+    if (!bytes) return std::nullopt;
+    const auto number_from = [&](std::size_t first) {
+        std::uint64_t number = 0;
+        for (std::size_t i = first; i < first + digits / 2; ++i)
+            number = number << 8U | std::to_integer<std::uint64_t>(bytes->at(i));
+        return number;
+    };
+    return proto::Token{.epoch = number_from(0), .number = number_from(digits / 2)};
+}
+
+std::string text_of(const proto::Token& token) {
+    return hex(token.epoch) + "-" + hex(token.number);
 }
 
 std::optional<BindingArgument> parse_binding(std::string_view text) {

@@ -5,6 +5,7 @@
 //   with @        1234@7, 1234-1240@7: of generation 7
 //   duration      500ms, 30s, 5m, 2h, 1d
 //   binding       persistent, connection, process, or ttl=30s
+//   token         two times 16 hexadecimal digits, as inoctl token prints it: EPOCH-NUMBER
 //
 // Decimal digits alone, from 0 to 18446744073709551615.
 #pragma once
@@ -58,6 +59,10 @@ struct BindingArgument {
 
     friend bool operator==(const BindingArgument&, const BindingArgument&) = default;
 };
+
+// Nothing if the text is no token. text_of() is the way back.
+std::optional<proto::Token> parse_token(std::string_view text);
+std::string text_of(const proto::Token& token);
 
 // Nothing if the text is no binding.
 std::optional<BindingArgument> parse_binding(std::string_view text);

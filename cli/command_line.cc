@@ -29,6 +29,7 @@ CommandLine::CommandLine() {
         "daemon answers, 4 if the answer could not be printed, 5 if a store is damaged.\n"
         "Errors are text on stderr, the error's name first, with --json as well.");
     add_alloc();
+    add_token();
     add_release();
     add_queries();
     add_renew();

@@ -32,6 +32,7 @@ public:
 private:
     // verbs_ids.cc
     void add_alloc();
+    void add_token();
     void add_release();
     void add_queries();
     void add_overviews();

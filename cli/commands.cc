@@ -33,6 +33,17 @@ void add_holder(Json& json, const proto::BindReply& bound) {
     if (bound.key != proto::HolderKey{}) json["key"] = hex(bound.key);
 }
 
+Result<proto::LeaseReply> lease_as_wished(Client& client, const Options& options) {
+    if (options.at && options.token) {
+        return client.allocate_at_once(options.pool, *options.token, options.at->range);
+    }
+    if (options.at) return client.allocate_at(options.pool, options.at->range);
+    if (options.token) {
+        return client.allocate_once(options.pool, *options.token, options.count, options.align);
+    }
+    return client.allocate(options.pool, options.count, options.align);
+}
+
 }  // namespace
 
 ExitStatus run(Command command, const Options& options) {
@@ -62,8 +73,7 @@ ExitStatus alloc(Client& client, const Options& options) {
         if (!answer) return fail(answer.error());
         bound = *answer;
     }
-    const auto lease = options.at ? client.allocate_at(options.pool, options.at->range)
-                                  : client.allocate(options.pool, options.count, options.align);
+    const auto lease = lease_as_wished(client, options);
     if (!lease) return fail(client, lease.error());
     std::string leased = text_of(lease->range, lease->generation);
     if (bound) leased += text_of_holder(options, *bound);
@@ -76,6 +86,17 @@ ExitStatus alloc(Client& client, const Options& options) {
     }
     // Whoever cannot be told what was leased can still release it.
     if (std::fflush(stdout) != 0) complain("leased in pool '" + options.pool + "': " + leased);
+    return ExitStatus::ok;
+}
+
+ExitStatus token(Client& client, const Options& options) {
+    const auto made = client.new_token();
+    if (!made) return fail(client, made.error());
+    if (options.format == Format::off) {
+        print_line(text_of(*made));
+    } else {
+        print(Json{{"token", text_of(*made)}}, options.format);
+    }
     return ExitStatus::ok;
 }
 

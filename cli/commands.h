@@ -36,6 +36,7 @@ struct Options {
     std::uint64_t count = 1;
     std::uint64_t align = 1;
     std::optional<IdsArgument> at;
+    std::optional<proto::Token> token;
     std::vector<IdsArgument> ids;
     Id from = 0;
     std::uint32_t limit = 0;  // 0: all
@@ -56,6 +57,7 @@ struct Options {
 using Command = ExitStatus (*)(Client& client, const Options& options);
 
 ExitStatus alloc(Client& client, const Options& options);
+ExitStatus token(Client& client, const Options& options);
 ExitStatus release(Client& client, const Options& options);
 ExitStatus lookup(Client& client, const Options& options);
 ExitStatus next(Client& client, const Options& options);

@@ -70,6 +70,13 @@ void CommandLine::check_binding() {
     if (!options_.name.empty() && (is(proto::Binding::process) || is(proto::Binding::connection))) {
         throw CLI::ValidationError("no holder of that binding has a name");
     }
+    const bool is_new_each_time = is(proto::Binding::connection) ||
+                                  (is(proto::Binding::process) && !options_.pid) ||
+                                  (is(proto::Binding::ttl) && options_.name.empty() && !has_key);
+    if (options_.token && is_new_each_time) {
+        throw CLI::ValidationError(
+            "--token is for a holder that the next attempt has too: by --name, --key or --pid");
+    }
     if (options_.bind) return;
     // Of a holder that is found the time stays what it is.
     constexpr BindingArgument any_ttl{.binding = proto::Binding::ttl,

@@ -46,10 +46,32 @@ void CommandLine::add_alloc() {
         ->excludes("--count")
         ->excludes("--align");
     add_binding(verb);
+    verb->add_option_function<std::string>(
+            "--token",
+            [this](const std::string& text) {
+                options_.token = parse_token(text);
+                if (!options_.token) {
+                    throw CLI::ValidationError("'" + text +
+                                               "' is not a token; inoctl token prints one");
+                }
+            },
+            "Lease once, however often it is asked for with this token")
+        ->option_text("TOKEN");
     verb->footer(
         "With ttl the holder's number and its key are printed behind the ID: inoctl renew takes\n"
         "either the key or the name. One that is found again keeps the time it was made with;\n"
         "inoctl holders shows what is left.");
+}
+
+void CommandLine::add_token() {
+    add("token", "A fresh token for alloc, which is then safe to repeat", cli::token)
+        ->footer(
+            "    token=$(inoctl token) && until inoctl alloc inodes --token $token; do sleep 1; "
+            "done\n"
+            "\n"
+            "leases once: whatever breaks, the first lease is the answer to each further attempt. "
+            "The\n"
+            "daemon keeps a token for token_keep at least, an hour by default.");
 }
 
 void CommandLine::add_release() {

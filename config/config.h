@@ -52,7 +52,7 @@ enum class LogLevel : std::uint8_t { debug, info, warn, error };
 inline constexpr std::uint32_t connections_limit = 1'048'576;  // Linux's fs.nr_open by default.
 inline constexpr std::uint32_t holders_limit = 0xFFFF'FFFF;
 inline constexpr std::uint32_t token_keep_limit = 31'536'000;  // a year
-inline constexpr std::uint32_t token_count_limit = 0xFFFF'FFFF;
+inline constexpr std::uint32_t token_count_limit = 0x7FFF'FFFF;
 inline constexpr std::uint32_t restart_grace_limit = 86'400;  // a day
 inline constexpr std::uint64_t configured_segment_size_unit = 4096;
 inline constexpr std::uint64_t configured_segment_size_min = std::uint64_t{64} << 10U;

@@ -256,11 +256,13 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::HelloRequest&
     }
     call.client.greeted = true;
     call.client.features = hello.features & proto::feature_descriptors;
-    proto::HelloReplyWriter writer(call.outbox.space(0));
+    const auto epoch = allocator_.token_epoch();
+    proto::HelloReplyWriter writer(call.outbox.space(epoch.wait_for));
     const bool more = add_pools(writer, call.client, hello.pools, 0);
     proto::HelloReply reply;
     reply.features = call.client.features;
-    call.outbox.add(writer.finish(call.request.tag, reply, more), 0);
+    reply.token_epoch = *epoch.result;
+    call.outbox.add(writer.finish(call.request.tag, reply, more), epoch.wait_for);
     return Next::go_on;
 }
 

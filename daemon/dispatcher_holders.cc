@@ -33,19 +33,13 @@ proto::HolderKey bytes_of(const HolderKey& key) {
     return bytes;
 }
 
-// For a key that nobody can guess. A read of so few random bytes neither fails nor is cut short:
-// getrandom(2).
-HolderKey fresh_secret() {
-    const auto bytes = random_id();
-    INOD_ASSERT(bytes.has_value());
-    return key_of(*bytes);
-}
-
 }  // namespace
 
 Asker Dispatcher::asker_of(const Call& call) {
     const Client& client = call.client;
     const PoolIndex pool = call.request.pool;
+    std::optional<RequestToken> token;
+    if (const auto& sent = call.request.token) token = {sent->epoch, sent->number};
     const PoolLimits limits =
         pool < client.limits.size() ? client.limits[pool] : PoolLimits::unlimited();
     return {.uid = client.peer.uid,
@@ -53,7 +47,9 @@ Asker Dispatcher::asker_of(const Call& call) {
             .acts_as = client.acts_as,
             .takes_reserved = rights_in(client, pool).has(Right::administer),
             .quota = {.ids = limits.ids, .leases = limits.leases},
-            .holders_max = client.user_limits.holders};
+            .holders_max = client.user_limits.holders,
+            .tokens_max = client.user_limits.tokens,
+            .token = token};
 }
 
 Dispatcher::Next Dispatcher::answer(const Call& call, const proto::BindRequest& bind) {
@@ -92,7 +88,7 @@ Dispatcher::Next Dispatcher::bind_as(const Call& call, const proto::BindRequest&
     auto answer = allocator_.bind(asker_of(call), {.binding = static_cast<Binding>(bind.binding),
                                                    .name = bind.name,
                                                    .key = key_of(bind.key),
-                                                   .secret = fresh_secret(),
+                                                   .secret = {{random_word(), random_word()}},
                                                    .process = process,
                                                    .ttl_ms = bind.ttl_ms});
     if (answer.result && pidfd != nullptr) {

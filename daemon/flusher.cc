@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/boot_time.h"
+#include "lib/base/random_id.h"
 
 namespace inod::daemon {
 namespace {
@@ -84,6 +85,7 @@ Result<void, Failure> Flusher::flush_until_stopped() {
         if (auto made = make_space(guard); !made) return made;
         sweep(guard);
         allocator_.set_time(boot_time());
+        if (allocator_.is_token_epoch_due()) allocator_.begin_token_epoch(random_word());
     }
 }
 
@@ -118,7 +120,8 @@ void Flusher::wait_for_work(Guard& guard) {
 Flusher::Clock::time_point Flusher::next_check() const noexcept {
     Clock::time_point next = snapshot_due_;
     if (!allocator_.journal().has_space()) next = std::min(next, Clock::now() + space_check_period);
-    if (const auto deadline = allocator_.next_deadline()) {
+    for (const auto deadline : {allocator_.next_deadline(), allocator_.next_token_epoch_due()}) {
+        if (!deadline) continue;
         const BootTime now = boot_time();
         const std::chrono::milliseconds left(*deadline > now ? *deadline - now : 0);
         next = std::min(next, Clock::now() + left);

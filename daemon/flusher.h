@@ -1,8 +1,8 @@
 // The flusher: a thread that makes durable what the sessions recorded, group by group, and tells
 // the sessions that wait for it. All that is recorded while one group is synced goes into the next.
 // Between groups it sets space aside, on disk, for releases to come, sweeps out what ended holders left
-// behind, and has holders end whose time is over. Once the log is old enough it has a
-// snapshot taken.
+// behind, has holders end whose time is over, and has tokens begin a new epoch. Once the log is old
+// enough it has a snapshot taken.
 //
 // It owns the lock that guards the allocator.
 #pragma once

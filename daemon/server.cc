@@ -414,6 +414,10 @@ Result<AllocatorOptions, Failure> options_of(const Config& config) {
     options.restart_grace_ms = config.restart_grace * 1000;
     options.holders_max = config.holders_max;
     options.now = boot_time();
+    options.tokens = {.keep_ms = std::uint64_t{config.token_keep} * 1000,
+                      .count_max = config.token_count_max,
+                      .hash_key = {random_word(), random_word()}};
+    options.fresh_token_epoch = random_word();
     return options;
 }
 

@@ -242,7 +242,9 @@ Result<Reply> decode_reply(std::span<const std::byte> frame) noexcept {
     if (!body) return body.error();
     if (!flags_fit(header) || in.overflowed()) return Errc::protocol_violation;
     if ((header.flags & flag_extensions) != 0) {
-        if (!skip_extensions(in)) return Errc::protocol_violation;
+        const auto skipped =
+            read_extensions(in, [](const Extension& /*unknown*/) { return false; });
+        if (!skipped) return Errc::protocol_violation;
     } else if (!in.complete()) {
         return Errc::protocol_violation;
     }

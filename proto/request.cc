@@ -245,6 +245,33 @@ bool header_fits(const FrameHeader& header) {
            (has_pool(header.operation) || header.pool == 0);
 }
 
+bool takes_token(const Request::Body& body) {
+    return std::holds_alternative<AllocateRequest>(body) ||
+           std::holds_alternative<AllocateAtRequest>(body);
+}
+
+Result<> get_extensions(ByteReader in, Request& request) {
+    return read_extensions(in, [&](const Extension& extension) -> Result<bool> {
+        if (extension.type != extension_token) return false;
+        ByteReader data(extension.data);
+        const auto epoch = data.get<std::uint64_t>();
+        const auto number = data.get<std::uint64_t>();
+        const bool is_sound = data.complete() && takes_token(request.body) && !request.token;
+        if (!is_sound) return Errc::body_malformed;
+        request.token = Token{.epoch = epoch, .number = number};
+        return true;
+    });
+}
+
+// Returns the frame's new size.
+std::size_t add_token(std::span<std::byte> frame, std::size_t size, const Token& token) {
+    std::array<std::byte, 16> memory;
+    ByteWriter data(memory);
+    data.put(token.epoch);
+    data.put(token.number);
+    return add_extension(frame, size, {.type = extension_token, .data = memory});
+}
+
 // What the body says that no pool could grant.
 Result<> check_values(const Request::Body& body) {
     if (const auto* const allocate = std::get_if<AllocateRequest>(&body)) {
@@ -281,13 +308,15 @@ bool encode_request(ByteWriter& out, const Request& request) noexcept {
     std::visit([&body](const auto& b) { put(body, b); }, request.body);
     if (body.overflowed()) return false;
 
-    const std::size_t size = frame_header_size + body.size();
+    std::size_t size = frame_header_size + body.size();
     ByteWriter head(frame);
     head.put(static_cast<std::uint16_t>(size));
     head.put(static_cast<std::uint8_t>(operation_of(request.body)));
     head.put(flags_of(request.body));
     head.put(request.pool);
     head.put(request.tag);
+    if (request.token) size = add_token(frame, size, *request.token);
+    if (size == 0) return false;
     if (size > out.room()) return false;
     out.put_bytes(frame.first(size));
     return true;
@@ -303,13 +332,14 @@ Result<Request> decode_request(std::span<const std::byte> frame) noexcept {
     BodyResult body = get_body(in, header.operation, header.flags);
     if (!body) return body.error();
     if (!header_fits(header) || in.overflowed()) return Errc::body_malformed;
+    Request request{.pool = header.pool, .tag = header.tag, .body = *body};
     if ((header.flags & flag_extensions) != 0) {
-        if (const auto skipped = skip_extensions(in); !skipped) return skipped.error();
+        if (const auto known = get_extensions(in, request); !known) return known.error();
     } else if (!in.complete()) {
         return Errc::body_malformed;
     }
-    if (const auto checked = check_values(*body); !checked) return checked.error();
-    return Request{.pool = header.pool, .tag = header.tag, .body = *body};
+    if (const auto checked = check_values(request.body); !checked) return checked.error();
+    return request;
 }
 
 }  // namespace inod::proto

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -169,6 +170,17 @@ struct AdvanceRequest {
     friend bool operator==(const AdvanceRequest&, const AdvanceRequest&) = default;
 };
 
+// By which a request that is sent again is known to be the same, so that it is carried out once: an
+// extension of allocate and allocate_at.
+struct Token {
+    std::uint64_t epoch = 0;   // as the daemon gave it: in a hello's reply, or with token_expired
+    std::uint64_t number = 0;  // the client's choice, best a random one: of each request another
+
+    friend bool operator==(const Token&, const Token&) = default;
+};
+
+inline constexpr std::uint16_t extension_token = 0x8001;  // its data: epoch, number
+
 struct Request {
     using Body =
         std::variant<HelloRequest, PingRequest, AllocateRequest, AllocateAtRequest, ReleaseRequest,
@@ -179,6 +191,7 @@ struct Request {
     std::uint16_t pool = 0;  // The index from the pool table; 0 where the operation has none.
     std::uint16_t tag = 0;   // 1 to 65535; none that is under way on this connection.
     Body body;
+    std::optional<Token> token{};
 
     friend bool operator==(const Request&, const Request&) = default;
 };
@@ -196,8 +209,9 @@ Operation operation_of(const Request::Body& body) noexcept;
 //   frame_malformed    Not one whole frame, or a hello without the magic. The session closes.
 //   frame_too_long     Above request_size_max. The session closes.
 //   operation_unknown  The detail is the operation. From here on, the connection goes on.
-//   body_malformed     Tag 0, flags or a pool that the operation has not, a body that does not fit.
-//   extension_unknown  A required extension: none is known in version 1. The detail is its type.
+//   body_malformed     Tag 0, flags or a pool that the operation has not, a body that does not fit,
+//                      a token that the operation does not take.
+//   extension_unknown  A required extension that is not known. The detail is its type.
 //   count_zero, range_reversed
 Result<Request> decode_request(std::span<const std::byte> frame) noexcept;
 

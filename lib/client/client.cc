@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 
+#include "lib/base/random_id.h"
 #include "lib/client/pipeline.h"
 
 namespace inod {
@@ -103,6 +104,7 @@ Result<void, Failure> Client::greet(Deadline deadline) {
     std::vector<PoolInfo> table;
     if (auto read = read_table(answer.table, table, deadline); !read) return failure(read.error());
     table_ = std::move(table);
+    token_epoch_ = answer.token_epoch;
     return bind_again(deadline);
 }
 
@@ -152,7 +154,7 @@ Result<> Client::read_table(const proto::PoolsReply& first, std::vector<PoolInfo
 // One request and its reply, over a new connection if there is none. A request that surely was not
 // sent because the connection turned out to be gone is sent once more over a new one. The pool's
 // name is looked for in the table of the connection that the request goes out on.
-Result<proto::Reply> Client::exchange(PoolRef pool, const proto::Request::Body& body,
+Result<proto::Reply> Client::exchange(PoolRef pool, const proto::Request& request,
                                       Deadline deadline, std::optional<int> descriptor) {
     for (bool again = connected();; again = false) {
         if (!connected()) {
@@ -166,8 +168,9 @@ Result<proto::Reply> Client::exchange(PoolRef pool, const proto::Request::Body& 
         }
         auto passed = for_sending(descriptor);
         if (!passed) return passed.error();
-        auto reply = checked(pipeline_->call({.pool = *index, .tag = 0, .body = body}, deadline,
-                                             std::move(*passed)));
+        proto::Request to_pool = request;
+        to_pool.pool = *index;
+        auto reply = checked(pipeline_->call(to_pool, deadline, std::move(*passed)));
         if (reply || reply.error().code != Errc::not_connected || !again) return reply;
     }
 }
@@ -225,7 +228,7 @@ const PoolInfo* Client::find_pool(std::string_view name) const {
 template <class Body>
 Result<Body> Client::ask(PoolRef pool, const proto::Request::Body& body,
                          std::optional<int> descriptor) {
-    const auto reply = exchange(pool, body, after(options_.timeout), descriptor);
+    const auto reply = exchange(pool, {.body = body}, after(options_.timeout), descriptor);
     if (!reply) return reply.error();
     if (const auto* const answer = std::get_if<Body>(&reply->body)) return *answer;
     // The short form answered by the long one, or the reverse.
@@ -246,6 +249,39 @@ Result<> Client::done(PoolRef pool, const proto::Request::Body& body) {
 
 Result<proto::LeaseReply> Client::allocate(PoolRef pool, std::uint64_t count, std::uint64_t align) {
     return ask<proto::LeaseReply>(pool, proto::AllocateRequest{.count = count, .align = align});
+}
+
+Result<proto::LeaseReply> Client::allocate_once(PoolRef pool, const proto::Token& token,
+                                                std::uint64_t count, std::uint64_t align) {
+    return ask_once(
+        pool, {.body = proto::AllocateRequest{.count = count, .align = align}, .token = token});
+}
+
+Result<proto::LeaseReply> Client::allocate_at_once(PoolRef pool, const proto::Token& token,
+                                                   Range range) {
+    return ask_once(pool, {.body = proto::AllocateAtRequest{.range = range}, .token = token});
+}
+
+// Each time that the connection breaks it is sent anew over another one.
+Result<proto::LeaseReply> Client::ask_once(PoolRef pool, const proto::Request& request) {
+    const Deadline deadline = after(options_.timeout);
+    for (;;) {
+        const auto reply = exchange(pool, request, deadline, std::nullopt);
+        if (reply) return std::get<proto::LeaseReply>(reply->body);
+        const Error error = reply.error();
+        if (error.code == Errc::token_expired) token_epoch_ = error.detail;
+        if (error.code != Errc::in_doubt) return error;
+    }
+}
+
+Result<proto::Token> Client::new_token() {
+    if (!connected()) {
+        if (const auto opened = open(after(options_.timeout)); !opened) {
+            return Error(opened.error().code);
+        }
+    }
+    if (token_epoch_ == 0) return failed(Errc::not_offered, "this daemon keeps no tokens");
+    return proto::Token{.epoch = token_epoch_, .number = random_word()};
 }
 
 Result<> Client::release_of_others(PoolRef pool, Range range, std::uint64_t generation) {

@@ -12,7 +12,8 @@
 // When the connection breaks, what was sent and not answered is *in doubt*: the daemon may have
 // carried it out, or not, and only a look (lookup, list) tells. What surely was not sent fails with
 // not_connected. The next blocking call connects again by itself and is sent once more only if it
-// surely was not sent before; send() does not connect, reconnect() does.
+// surely was not sent before; send() does not connect, reconnect() does. A request with a token is never in
+// doubt for long: it is just sent again (allocate_once()).
 //
 // A connection acts as its user's own holder until bind() says otherwise. What was bound is bound again by
 // itself when the client connects again. Where that has ended meanwhile there is no connection: each call
@@ -124,6 +125,20 @@ public:
     Result<proto::LeaseReply> allocate(PoolRef pool, std::uint64_t count = 1,
                                        std::uint64_t align = 1);
     Result<proto::LeaseReply> allocate_at(PoolRef pool, Range range);
+    // The same, carried out once however often it is asked for: the first that succeeded is the answer to
+    // all that have its token. Where the connection breaks, the client connects anew and asks again, until
+    // the timeout; so they never fail with in_doubt. After timed_out or not_connected the caller may ask
+    // again, with the same token. Further errors: token_expired (it is not known whether the request was
+    // carried out, and it was not now; new_token() is of the present epoch again), token_mismatch,
+    // token_quota. What a holder got is told to no other: acting as one, ask again as the same.
+    Result<proto::LeaseReply> allocate_once(PoolRef pool, const proto::Token& token,
+                                            std::uint64_t count = 1, std::uint64_t align = 1);
+    Result<proto::LeaseReply> allocate_at_once(PoolRef pool, const proto::Token& token,
+                                               Range range);
+    // A token that no request has had yet, also for send(). It is good for at least as long as the daemon
+    // keeps tokens (`token_keep`, an hour by default). Connects, if there is no connection. Error:
+    // not_offered if the daemon keeps none.
+    Result<proto::Token> new_token();
     // `generation` 0 means none, which only a unique pool accepts.
     Result<> release(PoolRef pool, Range range, std::uint64_t generation = 0);
     // The same of whoever holds it, for those who may.
@@ -196,8 +211,9 @@ private:
     Result<void, Failure> greet(Deadline deadline);
     Result<> read_table(const proto::PoolsReply& first, std::vector<PoolInfo>& table,
                         Deadline deadline);
-    Result<proto::Reply> exchange(PoolRef pool, const proto::Request::Body& body, Deadline deadline,
+    Result<proto::Reply> exchange(PoolRef pool, const proto::Request& request, Deadline deadline,
                                   std::optional<int> descriptor);
+    Result<proto::LeaseReply> ask_once(PoolRef pool, const proto::Request& request);
     Result<OwnedFd> duplicate(int descriptor);
     Result<OwnedFd> for_sending(std::optional<int> descriptor);
     Result<proto::Reply> checked(Result<proto::Reply> reply);
@@ -220,6 +236,7 @@ private:
     };
     std::optional<ActsAs> acts_as_;
     std::uint64_t connections_ = 0;  // so far
+    std::uint64_t token_epoch_ = 0;  // the present one; 0: the daemon keeps no tokens
     std::string error_text_;
 };
 

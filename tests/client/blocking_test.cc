@@ -79,6 +79,47 @@ TEST(Blocking, EachCallAsksAndAnswers) {
     EXPECT_EQ(client.daemon_stats().value(), stats);
 }
 
+// Whatever became of the connections, the same request goes out until it is answered.
+TEST(Blocking, WhatHasATokenIsSentUntilItIsAnswered) {
+    const auto has_token = [](proto::Request request) {
+        request.tag = 0;
+        const proto::Token token{.epoch = 77, .number = 5};
+        EXPECT_EQ(request, (proto::Request{0, 0, proto::AllocateRequest{10}, token}));
+    };
+    FakeDaemon daemon([&](const FakeDaemon::Accept& accept) {
+        for (int cut = 0; cut < 3; ++cut) {
+            FakePeer peer(accept());
+            peer.greet();
+            has_token(peer.read());
+        }
+        FakePeer peer(accept());
+        peer.greet();
+        const proto::Request last = peer.read();
+        has_token(last);
+        peer.send({Operation::allocate, last.tag, proto::LeaseReply{{1, 10}, 0}});
+        const proto::Request again = peer.read();
+        has_token(again);
+        const Error expired(Errc::token_expired, 78);
+        peer.send({Operation::allocate, again.tag, proto::ErrorReply{expired, ""}});
+    });
+    Client client = connected_to(daemon);
+    const proto::Token token{.epoch = 77, .number = 5};
+    EXPECT_EQ(client.allocate_once("inode", token, 10).value(), (proto::LeaseReply{{1, 10}, 0}));
+    EXPECT_EQ(client.allocate_once("inode", token, 10).error(), Error(Errc::token_expired, 78));
+    EXPECT_EQ(client.new_token().value().epoch, 78U);
+    EXPECT_NE(client.new_token().value().number, client.new_token().value().number);
+}
+
+TEST(Blocking, ADaemonThatKeepsNoTokensOffersNone) {
+    FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
+        FakePeer peer(accept());
+        peer.greet();
+        peer.read_to_end();
+    });
+    Client client = connected_to(daemon);
+    EXPECT_EQ(client.new_token().error().code, Errc::not_offered);
+}
+
 TEST(Blocking, ARefusalHasItsCodeDetailAndText) {
     FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
         FakePeer peer(accept());

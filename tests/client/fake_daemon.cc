@@ -85,7 +85,7 @@ void FakePeer::send_bytes(std::span<const std::byte> bytes) {
     }
 }
 
-void FakePeer::greet(std::uint16_t inode_index) {
+void FakePeer::greet(std::uint16_t inode_index, std::uint64_t token_epoch) {
     const proto::Request hello = read();
     EXPECT_TRUE(std::holds_alternative<proto::HelloRequest>(hello.body));
     std::array<proto::PoolEntry, 2> pools{};
@@ -100,6 +100,7 @@ void FakePeer::greet(std::uint16_t inode_index) {
     std::array<std::byte, 256> memory{};
     proto::HelloReply reply;
     reply.features = std::get<proto::HelloRequest>(hello.body).features;
+    reply.token_epoch = token_epoch;
     reply.table.pools = proto::Packed<proto::PoolEntry>::pack(pools, memory).value();
     send({proto::Operation::hello, hello.tag, reply});
 }

@@ -40,7 +40,7 @@ public:
 
     // Answers the hello with the pools inode (unique, of this index) and pid (cyclic, index 7), and
     // grants the features that it wishes for.
-    void greet(std::uint16_t inode_index = 0);
+    void greet(std::uint16_t inode_index = 0, std::uint64_t token_epoch = 0);
 
 private:
     bool fill();

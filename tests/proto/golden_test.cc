@@ -48,6 +48,7 @@ struct RequestVector {
 
 constexpr std::uint64_t top_holder = top >> 8U;
 const std::string long_holder_name(holder_name_size_max, 'n');
+constexpr Token some_token{.epoch = 0x0102'0304'0506'0708, .number = 42};
 
 std::vector<RequestVector> request_vectors() {
     const HelloRequest full{1, 3, 5, 7, some_key(), names({"pid"})};
@@ -74,6 +75,8 @@ std::vector<RequestVector> request_vectors() {
         {"stats_request", {whole_daemon, 10, StatsRequest{}}},
         {"allocate_request_long", {1, 3, AllocateRequest{8, 4096}}},
         {"allocate_request_long_top", {0, 3, AllocateRequest{top, top}}},
+        {"allocate_request_token", {1, 3, AllocateRequest{8}, some_token}},
+        {"allocate_at_request_token", {1, 4, AllocateAtRequest{{1000, 1999}}, some_token}},
         {"release_request_others", {0, 5, ReleaseRequest{{42, 42}, 0, true}}},
         {"release_request_others_long", {1, 5, ReleaseRequest{{1000, 1999}, 9, true}}},
         {"bind_request", {0, 11, BindRequest{connection}}},
@@ -205,6 +208,9 @@ const std::vector<RefusedVector>& refused_vectors() {
         {"refused_bind_pool", Errc::body_malformed},
         {"refused_renew_body", Errc::body_malformed},
         {"refused_range_reversed_reserve", Errc::range_reversed},
+        {"refused_token_cut", Errc::body_malformed},
+        {"refused_token_twice", Errc::body_malformed},
+        {"refused_token_of_none", Errc::body_malformed},
     };
     return vectors;
 }
