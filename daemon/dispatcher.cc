@@ -357,6 +357,8 @@ void Dispatcher::add_daemon_stats(proto::StatsReplyWriter& writer) const {
              proto::Stat{StatId::groups_synced, numbers.groups_synced},
              proto::Stat{StatId::uptime_s, static_cast<std::uint64_t>(uptime.count())},
              proto::Stat{StatId::run, numbers.run},
+             proto::Stat{StatId::holders, allocator_.holders().size()},
+             proto::Stat{StatId::tokens, allocator_.tokens().count()},
          }) {
         writer.add(stat);
     }

@@ -36,6 +36,8 @@ constexpr std::array table{
     INOD_STAT(daemon, groups_synced, "groups of records synced since the start"),
     INOD_STAT(daemon, uptime_s, "seconds since the start"),
     INOD_STAT(daemon, run, "how many times this state has been started"),
+    INOD_STAT(daemon, holders, "holders that there are, of all users"),
+    INOD_STAT(daemon, tokens, "tokens that are kept, of all users"),
 };
 
 #undef INOD_STAT

@@ -34,6 +34,8 @@ enum class StatId : std::uint32_t {
     groups_synced = 71,
     uptime_s = 72,
     run = 73,
+    holders = 74,
+    tokens = 75,
 };
 
 enum class StatScope : std::uint8_t { pool, daemon };

@@ -223,7 +223,7 @@ LineReplay::Done LineReplay::apply(const ReservedLine& line) {
     }
     if (is_unique_ && cursor_ && range.last >= *cursor_) {
         const Range above{std::max(range.first, *cursor_), range.last};
-        if (auto saved = save_claim(above, reserved_above_cursor); !saved) return saved;
+        if (auto saved = save_claim(above, ClaimsSaved::reserved_only); !saved) return saved;
     }
     const Range covered{has_reserved_ ? *reserved_from_ : 0, range.last};
     has_reserved_ = true;

@@ -19,12 +19,9 @@ inline AllocatorOptions options_to_look() {
     return options;
 }
 
-// What ClaimsSaved says in the place of a holder: 0 of a claim, and this of IDs above a unique pool's
-// cursor that are reserved and were not claimed.
-inline constexpr HolderIndex reserved_above_cursor = 1;
-
+// Of ClaimsSaved: was it reserved, and never claimed?
 inline bool is_reserved_item(const Run& claims_item) {
-    return claims_item.tag.holder == reserved_above_cursor;
+    return claims_item.tag.holder == ClaimsSaved::reserved_only;
 }
 
 // Where nothing was ever made.

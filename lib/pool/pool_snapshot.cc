@@ -14,9 +14,6 @@ constexpr std::uint64_t item_size = 2;
 // What the varint of a wide item's span wastes.
 constexpr std::uint64_t more_size = 1;
 
-// In the place of a holder, of a claim that is none: IDs that are reserved above the cursor.
-constexpr HolderIndex claim_of_nobody = 1;
-
 // An item of something reserved, which can lie anywhere and be of any size.
 constexpr std::uint64_t reserved_item_size = item_size + 2 * varint_size_max;
 
@@ -58,7 +55,8 @@ Id Pool::save_claims(Id from, RunWriter& out, std::size_t& visits_left) const {
     if (claims == nullptr) return id_max;
     for (auto entry = claims->next_occupied(from); entry;) {
         const Range range{std::max(entry->range.first, from), entry->range.last};
-        const HolderIndex holder = entry->value == reserved ? claim_of_nobody : 0;
+        const HolderIndex holder =
+            entry->value == reserved ? ClaimsSaved::reserved_only : ClaimsSaved::claimed;
         if (!out.add({range, Tag{.holder = holder, .claimed = false, .generation = 0}})) {
             return range.first - 1;
         }
@@ -159,10 +157,10 @@ Result<> Pool::restore_claims(Range covered, RunReader items) {
     const SequenceState state = sequence_->state();
     while (const auto run = items.next()) {
         const bool is_above = state.cursor && run->range.first >= *state.cursor;
-        const bool is_reserved = run->tag.holder == claim_of_nobody;
+        const bool is_reserved = run->tag.holder == ClaimsSaved::reserved_only;
         const bool was_claimed = state.highest && run->range.last <= *state.highest;
         if (!covered.contains(run->range) || !spec_.range.contains(run->range) || !is_above ||
-            !(was_claimed || is_reserved) || sequence_->claims() == nullptr) {
+            !(was_claimed || is_reserved) || sequence_->claims() == nullptr || !spec_.tracking) {
             return Error{Errc::journal_damaged, run->range.first};
         }
         auto restored = sequence_->restore_claim(run->range, is_reserved);

@@ -187,10 +187,13 @@ struct RunItems {
 };
 
 struct ClaimsSaved {
+    // In the place of an item's holder: claimed, be it live or not; or reserved and never claimed.
+    static constexpr HolderIndex claimed = 0;
+    static constexpr HolderIndex reserved_only = 1;
+
     PoolIndex pool;
     Range covered;
-    // Of generation 0; of holder 0, or 1 what is reserved and was never claimed.
-    RunItems items;
+    RunItems items;  // of generation 0
 
     friend bool operator==(const ClaimsSaved&, const ClaimsSaved&) = default;
 };

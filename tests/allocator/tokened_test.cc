@@ -246,17 +246,17 @@ TEST_F(Tokened, IsKeptOverAReboot) {
     const Lease first = lease(asker(1), inode);
     ASSERT_TRUE(machine.flush());
     machine.boot = {{2, 2}};
-    machine.now = 100;
+    machine.now = 5'500;
     machine.fresh_token_epoch = 8;
     ASSERT_STARTS(machine);
     EXPECT_EQ(*machine.allocator->token_epoch().result, 7U);
     EXPECT_EQ(lease(asker(1), inode), first);
-    EXPECT_EQ(machine.allocator->next_token_epoch_due(), 1'101U);
+    EXPECT_EQ(machine.allocator->next_token_epoch_due(), 6'501U);
     // A start that comes late enough begins the next.
-    machine.now = 1'100;
+    machine.now = 6'500;
     ASSERT_STARTS(machine);
     EXPECT_EQ(*machine.allocator->token_epoch().result, 7U);
-    machine.now = 1'101;
+    machine.now = 6'501;
     ASSERT_STARTS(machine);
     EXPECT_EQ(*machine.allocator->token_epoch().result, 8U);
     EXPECT_EQ(machine.allocator->token_epoch().wait_for, 0U);
@@ -325,14 +325,7 @@ public:
             wanted_.push_back(
                 {.pool = static_cast<PoolIndex>(roll(pool_end)), .count = 1 + roll(3)});
         }
-        const Wanted& one = wanted_[number];
-        NoGuard nobody_else;
-        Asker asker = user(5);
-        asker.token = {.epoch = 7, .number = number};
-        const auto answer = machine_.insist([&] {
-            return machine_.allocator->allocate(nobody_else, one.pool, Wish{.count = one.count},
-                                                asker);
-        });
+        const auto answer = allocate(number);
         ASSERT_TRUE(answer.result) << name(answer.result.error().code);
         asked_.push_back({number, *answer.result, answer.wait_for});
     }
@@ -363,14 +356,8 @@ public:
     void ask_all() {
         for (std::uint64_t number = 0; number < wanted_.size(); ++number) {
             const Wanted& one = wanted_[number];
-            NoGuard nobody_else;
-            Asker asker = user(5);
-            asker.token = {.epoch = 7, .number = number};
-            const auto answer = machine_.insist([&] {
-                return machine_.allocator->allocate(nobody_else, one.pool, Wish{.count = one.count},
-                                                    asker);
-            });
-            ASSERT_TRUE(answer.result);
+            const auto answer = allocate(number);
+            ASSERT_TRUE(answer.result) << name(answer.result.error().code);
             ASSERT_EQ(one.heard.value_or(*answer.result), *answer.result) << number;
             ASSERT_EQ(answer.result->range.count(), one.count);
             const auto key =
@@ -388,6 +375,17 @@ private:
         Lease lease;
         Lsn wait_for;
     };
+
+    Answer<Lease> allocate(std::uint64_t number) {
+        const Wanted& one = wanted_[number];
+        NoGuard nobody_else;
+        Asker asker = user(5);
+        asker.token = {.epoch = 7, .number = number};
+        return machine_.insist([&] {
+            return machine_.allocator->allocate(nobody_else, one.pool, Wish{.count = one.count},
+                                                asker);
+        });
+    }
 
     Machine& machine_;
     std::mt19937_64 random_;

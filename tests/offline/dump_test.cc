@@ -138,7 +138,7 @@ TEST(Dump, ShowsWhatAnAdministratorDid) {
 TEST(Dump, ShowsTheItemsOfASnapshotOneByOne) {
     const SavedRuns live({{1, 1}, {3, 3}, {15, 18}}, 3);
     const SavedRuns claims({{80, 81}}, 0);
-    const SavedRuns reserved_above({{90, 91}}, 0, reserved_above_cursor, 82);
+    const SavedRuns reserved_above({{90, 91}}, 0, ClaimsSaved::reserved_only, 82);
     const SavedRuns kept({{7, 8}}, 0);
     const SavedRuns none({}, 0);
     const std::vector<Record> snapshot{

@@ -130,7 +130,7 @@ TEST(HandOuts, WhatASnapshotTellsOfThePastCounts) {
     const SavedRuns live({{15, 15}}, 3);
     const SavedRuns none({}, 0);
     const SavedRuns claims({{80, 81}}, 0);
-    const SavedRuns reserved_above({{90, 91}}, 0, reserved_above_cursor, 82);
+    const SavedRuns reserved_above({{90, 91}}, 0, ClaimsSaved::reserved_only, 82);
     const SavedRuns kept({{7, 8}, {90, 91}}, 0);
     const std::vector<Record> snapshot{
         Booted{.boot = {}, .next_holder = 2, .now = 0},
