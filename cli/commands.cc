@@ -74,7 +74,11 @@ ExitStatus alloc(Client& client, const Options& options) {
         bound = *answer;
     }
     const auto lease = lease_as_wished(client, options);
-    if (!lease) return fail(client, lease.error());
+    if (!lease) {
+        const ExitStatus status = fail(client, lease.error());
+        if (bound) complain("the holder stays:" + text_of_holder(options, *bound));
+        return status;
+    }
     std::string leased = text_of(lease->range, lease->generation);
     if (bound) leased += text_of_holder(options, *bound);
     if (options.format == Format::off) {

@@ -49,7 +49,8 @@ Result<proto::HolderRecord, Failure> find_named(Client& client, const std::strin
                    "holder_unknown: none of your holders is named '" + name + "'"};
 }
 
-// Acts as a holder that is there. One that ended just now is made anew by this, and goes again.
+// Acts as a holder that is there. One that ended just now is made anew by this, if nobody else has: that one
+// holds nothing of ours.
 Result<proto::BindReply, Failure> bind_named(Client& client, const std::string& name) {
     const auto found = find_named(client, name);
     if (!found) return found.error();
@@ -58,7 +59,6 @@ Result<proto::BindReply, Failure> bind_named(Client& client, const std::string& 
     const auto bound = client.bind(wish);
     if (!bound) return failure_of(client, bound.error());
     if (bound->holder == found->holder) return *bound;
-    (void)client.release_all();
     return Failure{Errc::holder_ended, describe(Errc::holder_ended, {})};
 }
 

@@ -66,12 +66,11 @@ void CommandLine::add_alloc() {
 void CommandLine::add_token() {
     add("token", "A fresh token for alloc, which is then safe to repeat", cli::token)
         ->footer(
-            "    token=$(inoctl token) && until inoctl alloc inodes --token $token; do sleep 1; "
-            "done\n"
+            "    token=$(inoctl token)\n"
+            "    until inoctl alloc inode --token $token || [ $? != 3 ]; do sleep 1; done\n"
             "\n"
-            "leases once: whatever breaks, the first lease is the answer to each further attempt. "
-            "The\n"
-            "daemon keeps a token for token_keep at least, an hour by default.");
+            "leases once, as soon as a daemon is there: the first lease is the answer to each further\n"
+            "attempt. A token is kept for token_keep at least, an hour by default.");
 }
 
 void CommandLine::add_release() {

@@ -370,7 +370,9 @@ private:
                                              const TokenFields& token) noexcept;
     Result<Tokens::Place> prepare_token(PoolIndex index, const TokenFields& token,
                                         std::uint64_t tokens_max);
-    Result<HolderIndex> find_bound(const Asker& asker, const BindRequest& request);
+    Result<HolderIndex> find_or_make_bound(const Asker& asker, const BindRequest& request);
+    [[nodiscard]] Result<HolderIndex> find_keyed(const Asker& asker,
+                                                 const BindRequest& request) const;
     TagCount end_now(HolderIndex index) noexcept;
     void end_pending() noexcept;
     Result<> set_space_aside_for(const StateSize& wanted) noexcept;

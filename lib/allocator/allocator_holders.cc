@@ -81,10 +81,7 @@ void Allocator::record_holder(HolderIndex index) noexcept {
 Answer<Bound> Allocator::bind(const Asker& asker, const BindRequest& request) {
     if (!is_possible(request)) return {.result = Errc::holder_invalid};
     if (journal_.sealed()) return {.result = Errc::journal_sealed};
-    StateSize wanted = state_size();
-    wanted.kept += holder_size_max;
-    if (auto set_aside = set_space_aside_for(wanted); !set_aside) return {set_aside.error()};
-    const auto found = find_bound(asker, request);
+    const auto found = find_or_make_bound(asker, request);
     if (!found) return {found.error()};
     const HolderIndex index = *found;
     holders_.clear_deadline(index);
@@ -106,19 +103,9 @@ Answer<Bound> Allocator::bind(const Asker& asker, const BindRequest& request) {
     return {Bound{.ref = {.index = index, .id = holder.id}, .key = holder.key}, lsn};
 }
 
-// The one that is meant, or a new one.
-Result<HolderIndex> Allocator::find_bound(const Asker& asker, const BindRequest& request) {
-    if (!request.key.is_none()) {
-        const auto keyed = holders_.find(request.key);
-        const bool is_own = keyed && holders_[*keyed].uid == asker.uid &&
-                            holders_[*keyed].binding == request.binding &&
-                            !holders_.is_ending(*keyed);
-        // One that ends with a connection, and waits for none, has one.
-        const bool is_taken =
-            is_own && request.binding == Binding::connection && !holders_.deadline(*keyed);
-        if (is_taken) return Errc::holder_unknown;
-        return is_own ? Result<HolderIndex>(*keyed) : Errc::holder_unknown;
-    }
+// Whoever comes back to what he holds needs no more of the disk, so a full one does not keep him from it.
+Result<HolderIndex> Allocator::find_or_make_bound(const Asker& asker, const BindRequest& request) {
+    if (!request.key.is_none()) return find_keyed(asker, request);
     const bool has_key = request.binding == Binding::connection || request.binding == Binding::ttl;
     const Holder holder{.binding = request.binding,
                         .uid = asker.uid,
@@ -127,10 +114,24 @@ Result<HolderIndex> Allocator::find_bound(const Asker& asker, const BindRequest&
                         .key = has_key ? request.secret : HolderKey{},
                         .process = request.process,
                         .ttl_ms = request.ttl_ms};
-    const auto known = holders_.find(holder);
-    if (!known) return make_holder(asker.holders_max, holder);
-    // One that is about to go is not to be had any more; the next one has another ID.
-    return holders_.is_ending(*known) ? Result<HolderIndex>(Errc::block_pending) : *known;
+    if (const auto known = holders_.find(holder)) {
+        // One that is about to go is not to be had any more; the next one has another ID.
+        return holders_.is_ending(*known) ? Result<HolderIndex>(Errc::block_pending) : *known;
+    }
+    StateSize wanted = state_size();
+    wanted.kept += holder_size_max;
+    if (auto set_aside = set_space_aside_for(wanted); !set_aside) return set_aside.error();
+    return make_holder(asker.holders_max, holder);
+}
+
+Result<HolderIndex> Allocator::find_keyed(const Asker& asker, const BindRequest& request) const {
+    const auto keyed = holders_.find(request.key);
+    const bool is_own = keyed && holders_[*keyed].uid == asker.uid &&
+                        holders_[*keyed].binding == request.binding && !holders_.is_ending(*keyed);
+    // One that ends with a connection, and waits for none, has one.
+    const bool is_taken =
+        is_own && request.binding == Binding::connection && !holders_.deadline(*keyed);
+    return is_own && !is_taken ? Result<HolderIndex>(*keyed) : Errc::holder_unknown;
 }
 
 Answer<void> Allocator::renew(const HolderRef& ref) noexcept {

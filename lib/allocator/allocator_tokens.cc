@@ -60,8 +60,9 @@ Answer<std::uint64_t> Allocator::token_epoch() const noexcept {
 }
 
 bool Allocator::is_token_epoch_due() const noexcept {
-    return options_.tokens.count_max > 0 && !journal_.sealed() && has_room() &&
-           tokens_.is_epoch_due(now_);
+    // Those of before are forgotten in time even where none are offered any more.
+    const bool is_used = options_.tokens.count_max > 0 || tokens_.current_epoch() != 0;
+    return is_used && !journal_.sealed() && has_room() && tokens_.is_epoch_due(now_);
 }
 
 void Allocator::begin_token_epoch(std::uint64_t number) noexcept {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <limits>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -42,6 +43,10 @@ proto::BindRequest request_of(const HolderWish& wish) {
             .key = wish.key,
             .name = wish.name};
 }
+
+// How long to wait for a daemon that has gone, before it is asked again.
+constexpr std::chrono::milliseconds retry_pause_min{5};
+constexpr std::chrono::milliseconds retry_pause_max{250};
 
 }  // namespace
 
@@ -262,15 +267,19 @@ Result<proto::LeaseReply> Client::allocate_at_once(PoolRef pool, const proto::To
     return ask_once(pool, {.body = proto::AllocateAtRequest{.range = range}, .token = token});
 }
 
-// Each time that the connection breaks it is sent anew over another one.
+// Each time that the connection breaks it is sent anew over another one; a daemon that is not there may be
+// about to start.
 Result<proto::LeaseReply> Client::ask_once(PoolRef pool, const proto::Request& request) {
     const Deadline deadline = after(options_.timeout);
-    for (;;) {
+    for (auto pause = retry_pause_min;; pause = std::min(2 * pause, retry_pause_max)) {
         const auto reply = exchange(pool, request, deadline, std::nullopt);
         if (reply) return std::get<proto::LeaseReply>(reply->body);
         const Error error = reply.error();
         if (error.code == Errc::token_expired) token_epoch_ = error.detail;
-        if (error.code != Errc::in_doubt) return error;
+        const bool is_lost = error.code == Errc::in_doubt || error.code == Errc::not_connected;
+        if (!is_lost) return error;
+        if (std::chrono::steady_clock::now() + pause >= deadline) return Error(Errc::timed_out);
+        std::this_thread::sleep_for(pause);
     }
 }
 

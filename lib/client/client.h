@@ -126,8 +126,8 @@ public:
                                        std::uint64_t align = 1);
     Result<proto::LeaseReply> allocate_at(PoolRef pool, Range range);
     // The same, carried out once however often it is asked for: the first that succeeded is the answer to
-    // all that have its token. Where the connection breaks, the client connects anew and asks again, until
-    // the timeout; so they never fail with in_doubt. After timed_out or not_connected the caller may ask
+    // all that have its token. Where the connection breaks, or the daemon is away for a moment, the client
+    // connects anew and asks again, until the timeout: then they fail with timed_out, and the caller may ask
     // again, with the same token. Further errors: token_expired (it is not known whether the request was
     // carried out, and it was not now; new_token() is of the present epoch again), token_mismatch,
     // token_quota. What a holder got is told to no other: acting as one, ask again as the same.

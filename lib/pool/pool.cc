@@ -63,6 +63,11 @@ Result<Sequence::Next> Pool::find_next(const Wish& wish) {
     if (wish.align == 0 || wish.align > align_limit) return Error{Errc::align_invalid, align_limit};
     const std::uint64_t align = std::lcm(wish.align, spec_.align);
     if (align > align_limit) return Error{Errc::align_invalid, align_limit};
+    // Nobody can pass over more of what never comes back than by a lease.
+    const std::uint64_t burned_max = std::max(spec_.lease_count_max, spec_.align);
+    if (spec_.policy == Policy::unique && align > burned_max) {
+        return Error{Errc::align_invalid, burned_max};
+    }
     const Sequence::Wanted wanted{.count = wish.count, .align = align};
     if (quarantine_) quarantine_->end_rests(now_, rests_per_hand_out);
     if (const auto next = sequence_->next(wanted, occupied())) return *next;

@@ -92,5 +92,35 @@ TEST(AFullDisk, TakesEveryReleaseAndAllocationsComeBackWithTheSpace) {
     }
 }
 
+// Whoever is there already comes back to what he holds, to give it back.
+TEST(AFullDisk, KeepsNobodyFromItsHolder) {
+    Machine machine({unique_pool("inode")});
+    machine.now = 1'000;
+    ASSERT_STARTS(machine);
+    const BindRequest web{.name = "web"};
+    const BindRequest timed{.binding = Binding::ttl, .name = "t", .secret = {{1, 2}}, .ttl_ms = 50};
+    const auto bound = machine.allocator->bind(user(7), web);
+    ASSERT_TRUE(bound.result);
+    ASSERT_TRUE(machine.allocator->bind(user(7), timed).result);
+    Asker asker = user(7);
+    asker.acts_as = bound.result->ref;
+    NoGuard nobody_else;
+    const auto leased = machine.insist(
+        [&] { return machine.allocator->allocate(nobody_else, 0, Wish{}, asker); });
+    ASSERT_TRUE(leased.result);
+    ASSERT_TRUE(machine.flush());
+    machine.disk.set_capacity(machine.allocator->journal().disk_size());
+    ASSERT_GT(fill(machine, 1, 1'000'000).size(), 100U);
+
+    const auto again = machine.allocator->bind(user(7), web);
+    ASSERT_TRUE(again.result) << name(again.result.error().code);
+    EXPECT_EQ(again.result->ref, bound.result->ref);
+    EXPECT_TRUE(machine.allocator->bind(user(7), timed).result) << "and renews it";
+    const auto another = machine.allocator->bind(user(7), {.name = "another"});
+    ASSERT_FALSE(another.result);
+    EXPECT_EQ(another.result.error().code, Errc::no_space);
+    EXPECT_TRUE(machine.allocator->release(0, leased.result->range, 0, asker).result);
+}
+
 }  // namespace
 }  // namespace inod

@@ -272,6 +272,29 @@ TEST_F(Tokened, IsNotOfferedWhereNoneIsKept) {
     EXPECT_EQ(refused.result.error().detail, 0U);
 }
 
+// None any more: those of before are still known, and forgotten in time.
+TEST_F(Tokened, IsForgottenWhereNoneIsKeptAnyMore) {
+    machine.tokens.keep_ms = 1'000;
+    ASSERT_STARTS(machine);
+    const Lease first = lease(asker(1), inode);
+    ASSERT_TRUE(machine.flush());
+    machine.tokens.count_max = 0;
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(*machine.allocator->token_epoch().result, 0U);
+    EXPECT_EQ(lease(asker(1), inode), first);
+    EXPECT_EQ(code(allocate(asker(2), inode)), Errc::token_quota);
+    for (std::uint64_t next = 8; machine.allocator->tokens().count() > 0; ++next) {
+        const auto due = machine.allocator->next_token_epoch_due();
+        ASSERT_TRUE(due);
+        machine.now = *due;
+        machine.allocator->set_time(machine.now);
+        ASSERT_TRUE(machine.allocator->is_token_epoch_due());
+        machine.allocator->begin_token_epoch(next);
+    }
+    EXPECT_EQ(machine.allocator->next_token_epoch_due(), std::nullopt);
+    EXPECT_EQ(code(allocate(asker(1), inode)), Errc::token_expired);
+}
+
 // What was carried out since the copy was made is not known.
 TEST_F(Tokened, IsNotTakenAsNewByAnAdoptedCopy) {
     machine.has_witness = true;

@@ -131,6 +131,20 @@ TEST(Token, AsManyLeasesAsTokensOverConnectionsThatAreCut) {
     EXPECT_EQ(live_count(client), count);
 }
 
+// The client notices by itself that its connection is gone, and asks the next daemon.
+TEST(Token, IsAskedForAgainOfTheNextDaemon) {
+    DaemonProcess daemon(three_pools);
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    Client client = daemon.connect();
+    const proto::Token token = client.new_token().value();
+    const auto first = client.allocate_once("pid", token, 3);
+    ASSERT_TRUE(first) << client.error_text();
+    daemon.kill9();
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    EXPECT_EQ(client.allocate_once("pid", token, 3).value(), *first);
+    EXPECT_EQ(client.allocate_once("pid", token, 4).error().code, Errc::token_mismatch);
+}
+
 // As a script has it.
 TEST(Token, IsPrintedAndTakenByInoctl) {
     DaemonProcess daemon(three_pools);

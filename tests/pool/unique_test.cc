@@ -14,6 +14,29 @@ TEST(UniquePool, AscendsAndNeverReuses) {
     EXPECT_SOUND(test.pool);
 }
 
+// What an alignment passes over never comes back: not more than a lease may take.
+TEST(UniquePool, BurnsNoMoreForAnAlignmentThanForALease) {
+    PoolSpec spec = unique_spec({1, id_max});
+    spec.lease_count_max = 64;
+    spec.align = 2;
+    TestPool test(spec);
+    NoGuard nobody_else;
+    const auto allocate = [&](std::uint64_t align) {
+        return Outcome(test.pool.allocate(nobody_else, Wish{.count = 1, .align = align}, 0));
+    };
+    EXPECT_EQ(allocate(64), Outcome(64, 0));
+    for (const std::uint64_t align : {63U, 65U, 128U})
+        EXPECT_EQ(allocate(align), Outcome(Error{Errc::align_invalid, 64})) << align;
+    EXPECT_EQ(allocate(31), Outcome(124, 0)) << "of both alignments";
+
+    spec.align = 4'096;
+    TestPool coarse(spec);
+    EXPECT_EQ(Outcome(coarse.pool.allocate(nobody_else, Wish{.count = 1, .align = 512}, 0)),
+              Outcome(4'096, 0))
+        << "what the administrator wants is no harm";
+    EXPECT_SOUND(test.pool);
+}
+
 TEST(UniquePool, EndsAtMaxAndNeverWraps) {
     struct Case {
         const char* name;
