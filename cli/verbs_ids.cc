@@ -69,7 +69,8 @@ void CommandLine::add_token() {
             "    token=$(inoctl token)\n"
             "    until inoctl alloc inode --token $token || [ $? != 3 ]; do sleep 1; done\n"
             "\n"
-            "leases once, as soon as a daemon is there: the first lease is the answer to each further\n"
+            "leases once, as soon as a daemon is there: the first lease is the answer to each "
+            "further\n"
             "attempt. A token is kept for token_keep at least, an hour by default.");
 }
 

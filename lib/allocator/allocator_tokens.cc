@@ -7,10 +7,6 @@
 namespace inod {
 namespace {
 
-TokenKey key_of(const TokenFields& token) {
-    return {.uid = token.uid, .epoch = token.epoch, .number = token.number};
-}
-
 Errc code_of(TokenRefusal refusal) {
     return refusal == TokenRefusal::quota ? Errc::token_quota : Errc::out_of_memory;
 }

@@ -30,7 +30,10 @@ public:
         return apply(bytes, Place::log);
     }
 
-    void later_snapshot_begin() override { later_position_.emplace(); }
+    void later_snapshot_begin() override {
+        later_position_.emplace();
+        allocator_.tokens_.unmark_all();
+    }
     void later_snapshot_record(std::span<const std::byte> bytes) override;
 
     // How far the snapshot has come that a crash cut short, if it can be gone on with.
@@ -211,6 +214,11 @@ void Allocator::Recoverer::later_snapshot_record(std::span<const std::byte> byte
     if (!later_position_) return;
     const auto record = decode_record(bytes);
     if (!record || !later_position_->follow(*record)) later_position_.reset();
+    if (!record) return;
+    // Whoever goes on with it need not write that again.
+    if (const auto* const saved = std::get_if<TokenSaved>(&*record)) {
+        allocator_.tokens_.mark(key_of(saved->token));
+    }
 }
 
 Result<Scan, Failure> Allocator::load() {
@@ -691,7 +699,7 @@ Result<void, Failure> Allocator::Recoverer::apply_lease(const Tokened& record) {
 Result<void, Failure> Allocator::Recoverer::restore_token(const TokenSaved& record) {
     const TokenFields& token = record.token;
     const auto restored = allocator_.tokens_.restore(
-        {.key = {.uid = token.uid, .epoch = token.epoch, .number = token.number},
+        {.key = key_of(token),
          .request = {.pool = record.pool, .digest = token.digest},
          .reply = {.range = record.range, .generation = record.generation}});
     return restored ? Result<void, Failure>() : failure_of(restored.error(), "a token");

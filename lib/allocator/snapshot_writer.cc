@@ -159,13 +159,14 @@ bool SnapshotWriter::write_epochs(const Tokens& tokens) noexcept {
     for (const TokenEpoch& epoch : tokens.epochs())
         record.epochs[count++] = {.number = epoch.number, .is_open = epoch.is_open};
     if (!write_record(record)) return false;
+    at_.next_token = tokens.first_position();
     at_.part = Part::tokens;
     return true;
 }
 
 // Those that are kept now; the log tells of those to come.
 bool SnapshotWriter::write_tokens(const Tokens& tokens, std::size_t& visits_left) noexcept {
-    if (!at_.next_token) at_.next_token = tokens.first_position();
+    if (!at_.next_token) at_.next_token = tokens.first_unmarked();
     while (visits_left > 0) {
         TokenPosition behind = *at_.next_token;
         const auto token = tokens.next(behind, visits_left);

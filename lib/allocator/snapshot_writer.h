@@ -50,8 +50,8 @@ public:
         done
     };
 
-    // What comes next: tokens behind `next_token`, which is of this life: where there is none they begin
-    // anew. Holders from `next_holder` on, or of `pool` this part, of IDs from `next_id` on.
+    // What comes next: tokens behind `next_token`, which is of this life; where there is none, those that
+    // a life before has not written. Holders from `next_holder` on, or of `pool` this part, of IDs from `next_id` on.
     // The first pool is defined with the last holders: whoever reads it knows then that none is left.
     Part part = Part::booted;
     std::optional<TokenPosition> next_token{};

@@ -322,12 +322,22 @@ std::optional<Token> Tokens::next(TokenPosition& position,
         --visits_left;
         const Slot& one = slot(++position.next_slot);
         if (one.state != State::kept || find_epoch(one.epoch) == nullptr) continue;
+        if (one.marked && position.skips_marked) continue;
         return Token{.key = {.uid = one.uid, .epoch = one.epoch, .number = one.number},
                      .request = {.pool = one.pool, .digest = one.digest},
                      .reply = one.reply};
     }
     position.next_slot = position.end;
     return std::nullopt;
+}
+
+void Tokens::mark(const TokenKey& key) noexcept {
+    if (const Link link = search(key); link != 0) slot(link).marked = true;
+}
+
+void Tokens::unmark_all() noexcept {
+    for (Link link = 1; link <= slot_end_; ++link)
+        slot(link).marked = false;
 }
 
 Result<> Tokens::restore_epochs(std::span<const TokenEpoch> epochs, std::uint64_t began_ms) {

@@ -62,6 +62,10 @@ struct TokenKey {
     friend bool operator==(const TokenKey&, const TokenKey&) = default;
 };
 
+inline TokenKey key_of(const TokenFields& token) {
+    return {.uid = token.uid, .epoch = token.epoch, .number = token.number};
+}
+
 // What was asked for, enough to tell that a token comes with another request than the first time.
 struct TokenRequest {
     PoolIndex pool;
@@ -115,6 +119,7 @@ struct TokenAnswer {
 struct TokenPosition {
     std::uint32_t next_slot = 0;
     std::uint32_t end = 0;
+    bool skips_marked = false;  // those that mark() named
 
     [[nodiscard]] bool is_at_end() const noexcept { return next_slot >= end; }
 };
@@ -179,6 +184,12 @@ public:
     // comes and goes meanwhile. Those that come meanwhile may be among them or not. Positions are
     // of this life: restored tokens lie in other slots.
     [[nodiscard]] TokenPosition first_position() const noexcept { return {.end = slot_end_}; }
+    // The same of all but those that were marked in recovery: a snapshot that was cut short has them.
+    [[nodiscard]] TokenPosition first_unmarked() const noexcept {
+        return {.end = slot_end_, .skips_marked = true};
+    }
+    void mark(const TokenKey& key) noexcept;
+    void unmark_all() noexcept;
     // The next one; none at the end, or when `visits_left` slots were looked at, which is counted
     // down. Moves the position behind it: who then has no room for it goes back to a copy.
     [[nodiscard]] std::optional<Token> next(TokenPosition& position,
@@ -230,6 +241,7 @@ private:
         Link next;  // in its chain, or the next spare one
         PoolIndex pool;
         State state;
+        bool marked = false;
     };
     static_assert(sizeof(Slot) == 64);
 

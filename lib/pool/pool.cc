@@ -64,7 +64,7 @@ Result<Sequence::Next> Pool::find_next(const Wish& wish) {
     const std::uint64_t align = std::lcm(wish.align, spec_.align);
     if (align > align_limit) return Error{Errc::align_invalid, align_limit};
     // Nobody can pass over more of what never comes back than by a lease.
-    const std::uint64_t burned_max = std::max(spec_.lease_count_max, spec_.align);
+    const auto burned_max = std::max<std::uint64_t>(spec_.lease_count_max, spec_.align);
     if (spec_.policy == Policy::unique && align > burned_max) {
         return Error{Errc::align_invalid, burned_max};
     }

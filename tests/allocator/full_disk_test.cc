@@ -105,8 +105,8 @@ TEST(AFullDisk, KeepsNobodyFromItsHolder) {
     Asker asker = user(7);
     asker.acts_as = bound.result->ref;
     NoGuard nobody_else;
-    const auto leased = machine.insist(
-        [&] { return machine.allocator->allocate(nobody_else, 0, Wish{}, asker); });
+    const auto leased =
+        machine.insist([&] { return machine.allocator->allocate(nobody_else, 0, Wish{}, asker); });
     ASSERT_TRUE(leased.result);
     ASSERT_TRUE(machine.flush());
     machine.disk.set_capacity(machine.allocator->journal().disk_size());

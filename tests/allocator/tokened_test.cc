@@ -329,6 +329,41 @@ TEST_F(Tokened, IsRefusedWhole) {
     EXPECT_EQ(code(allocate(asker(1), inode)), Errc::ok);
 }
 
+// What a snapshot that a crash cut short has of them is not written again.
+TEST_F(Tokened, SnapshotIsGoneOnWithInTheMiddleOfTokens) {
+    machine.journal.snapshot_size_per_group = 512;
+    ASSERT_STARTS(machine);
+    constexpr std::uint64_t count = 400;
+    std::map<std::uint64_t, Lease> told;
+    for (std::uint64_t number = 0; number < count; ++number)
+        told[number] = lease(asker(number), inode);
+    ASSERT_TRUE(machine.flush());
+    machine.allocator->request_snapshot();
+    std::size_t lives = 0;
+    std::size_t pieces = 0;
+    for (; lives == 0 || machine.allocator->journal().snapshot_under_way(); ++lives) {
+        for (int piece = 0; piece < 4; ++piece, ++pieces) {
+            const std::uint64_t number = count + 100 * lives + pieces;
+            told[number] = lease(asker(number), inode);
+            ASSERT_TRUE(machine.flush());
+            if (!machine.allocator->journal().snapshot_under_way()) break;
+        }
+        machine.crash(lives + 1);
+        const auto started = machine.start();
+        ASSERT_EQ(said(started), "recovered");
+        if (!started->has_cut_snapshot) break;
+        ASSERT_TRUE(machine.flush());
+        ASSERT_LT(lives, 20U) << "each life writes what the ones before have written";
+    }
+    EXPECT_GT(lives, 2U) << "it was cut in the middle";
+    while (machine.allocator->has_work())
+        ASSERT_TRUE(machine.flush());
+    machine.crash();
+    ASSERT_STARTS(machine);
+    for (const auto& [number, first] : told)
+        EXPECT_EQ(lease(asker(number), inode), first) << number;
+}
+
 // Of each token the client knows what it asked for, and what it heard, once it has.
 struct Wanted {
     PoolIndex pool;

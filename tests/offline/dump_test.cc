@@ -192,7 +192,7 @@ TEST(Dump, ShowsTheItemsOfASnapshotOneByOne) {
 
 TEST(Dump, SaysWhichSnapshotIsNotInUse) {
     Machine machine(four_pools());
-    machine.journal.snapshot_size_per_group = 512;
+    machine.journal.snapshot_size_per_group = 768;
     ASSERT_STARTS(machine);
     ASSERT_NO_FATAL_FAILURE(use(machine, 1));
     machine.allocator->request_snapshot();
