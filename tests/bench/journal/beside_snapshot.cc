@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/bench/journal/measure.h"
 #include "tests/bench/process.h"
+#include "tests/bench/store.h"
 
 namespace inod::bench {
 namespace {

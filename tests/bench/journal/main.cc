@@ -2,14 +2,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
+#include "tests/bench/figures.h"
+#include "tests/bench/in_a_child.h"
 #include "tests/bench/journal/beside_snapshot.h"
 #include "tests/bench/journal/measure.h"
 
@@ -24,32 +23,6 @@ struct Options {
     int repetitions = 3;
     double seconds = 6;
     std::string build;  // measure nothing, but make the store in this folder
-};
-
-// A figure and the most that it may be.
-struct Row {
-    std::string name;
-    double value;
-    std::optional<double> at_most;
-
-    [[nodiscard]] bool reached() const { return !at_most || value <= *at_most; }
-};
-
-// A folder that goes when the measuring is over.
-class Folder {
-public:
-    explicit Folder(const std::string& parent) : path_(parent + "/inod-bench-XXXXXX") {
-        if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no folder in " + parent);
-        std::filesystem::create_directory(store());
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
-    // Of the store, to have room for others beside it.
-    [[nodiscard]] std::string store() const { return path_ + "/state"; }
-
-private:
-    std::string path_;
 };
 
 double median(std::vector<double> values) {
@@ -81,7 +54,7 @@ double median_of(const std::vector<Seen>& all, double Seen::*figure) {
 
 // The last measurement on a store, since the daemon that serves it gives it a witness.
 void add_beside_snapshot(const Options& options, const std::string& directory,
-                         std::vector<Row>& rows) {
+                         std::vector<Figure>& rows) {
     const auto self = std::filesystem::read_symlink("/proc/self/exe");
     const auto measured = measure_beside_snapshot({.programs = self.parent_path().parent_path(),
                                                    .directory = directory,
@@ -105,12 +78,12 @@ void add_beside_snapshot(const Options& options, const std::string& directory,
     }
 }
 
-std::vector<Row> measure(const Options& options) {
+std::vector<Figure> measure(const Options& options) {
     const Folder folder(options.directory);
     const Work work{.directory = folder.store(),
                     .lease_count = options.lease_count,
                     .holder_count = options.holder_count};
-    std::vector<Row> rows;
+    std::vector<Figure> rows;
     const Built built = build_log(work);
     rows.push_back({"appended to the log, B a lease, groups of 64", built.log_bytes_per_lease, 24});
     rows.push_back({"handing out and recording all, s", built.seconds, {}});
@@ -134,28 +107,6 @@ std::vector<Row> measure(const Options& options) {
     rows.push_back({"memory of the state, MiB", from_snapshot.state_mib, {}});
     add_beside_snapshot(options, work.directory, rows);
     return rows;
-}
-
-void print(const std::vector<Row>& rows) {
-    std::printf("| %-51s | %10s | %8s | %7s |\n| --- | --- | --- | --- |\n", "what", "figure",
-                "at most", "reached");
-    for (const Row& row : rows) {
-        char goal[32] = "-";
-        if (row.at_most) std::snprintf(goal, sizeof(goal), "%.2f", *row.at_most);
-        std::printf("| %-51s | %10.3f | %8s | %7s |\n", row.name.c_str(), row.value, goal,
-                    !row.at_most ? "-" : (row.reached() ? "yes" : "NO"));
-    }
-}
-
-void write_json(const std::vector<Row>& rows, const std::string& path) {
-    nlohmann::ordered_json list = nlohmann::ordered_json::array();
-    for (const Row& row : rows) {
-        nlohmann::ordered_json goal;
-        if (row.at_most) goal = *row.at_most;
-        list.push_back(
-            {{"row", row.name}, {"value", row.value}, {"goal", goal}, {"reached", row.reached()}});
-    }
-    std::ofstream(path) << list.dump(2) << '\n';
 }
 
 }  // namespace
@@ -182,11 +133,11 @@ int main(int argc, char** argv) {
             return 0;
         }
         const auto rows = measure(options);
-        print(rows);
-        if (!options.json.empty()) write_json(rows, options.json);
-        return std::all_of(rows.begin(), rows.end(), [](const auto& row) { return row.reached(); })
-                   ? 0
-                   : 1;
+        print_figures(rows);
+        if (!options.json.empty() && !write_figures(rows, options.json)) {
+            throw std::runtime_error("cannot write " + options.json);
+        }
+        return all_reached(rows) ? 0 : 1;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "journal: %s\n", error.what());
         return 1;

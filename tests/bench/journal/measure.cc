@@ -4,17 +4,14 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <vector>
 
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/allocator/allocator.h"
-#include "lib/base/posix_storage.h"
+#include "tests/bench/store.h"
 
 namespace inod::bench {
 namespace {
@@ -29,81 +26,11 @@ double seconds_since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-double thread_cpu_ms() {
-    timespec time{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
-}
-
 double peak_mib() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     return static_cast<double>(usage.ru_maxrss) / 1024;
 }
-
-[[noreturn]] void fail(const std::string& what) {
-    std::fprintf(stderr, "journal: %s\n", what.c_str());
-    std::_Exit(1);
-}
-
-// Runs `measure` in a child and takes over what it returns.
-template <class T, class Measure>
-T in_a_child(Measure measure) {
-    int ends[2];
-    if (::pipe(ends) != 0) fail("pipe");
-    const pid_t child = ::fork();
-    if (child == 0) {
-        const T result = measure();
-        const bool written = ::write(ends[1], &result, sizeof(result)) == ssize_t{sizeof(result)};
-        std::_Exit(written ? 0 : 1);
-    }
-    ::close(ends[1]);
-    T result{};
-    const bool is_whole = ::read(ends[0], &result, sizeof(result)) == ssize_t{sizeof(result)};
-    ::close(ends[0]);
-    ::waitpid(child, nullptr, 0);
-    if (!is_whole) fail("a measurement ended early");
-    return result;
-}
-
-// An allocator with one pool in the directory, with segments so large that the log gets no snapshot
-// that nobody asked for.
-struct Store {
-    explicit Store(const std::string& directory)
-        : storage(PosixStorage::open_directory(directory).value()),
-          allocator(*storage, {.pools = {{.name = "bench"}},
-                               .journal = {.segment_size = bench_segment_size},
-                               .memory_max = std::uint64_t{16} << 30U}) {
-        if (auto recovered = allocator.recover(); !recovered) fail(recovered.error().message);
-        set_aside();
-    }
-
-    void set_aside() {
-        while (allocator.journal().wants_space()) {
-            if (auto made = allocator.make_space(); !made) fail(made.error().message);
-            if (!allocator.journal().has_space()) fail("the disk is full");
-        }
-    }
-    void flush() {
-        if (allocator.begin_flush()) {
-            if (auto flushed = allocator.flush(); !flushed) fail(flushed.error().message);
-            allocator.end_flush();
-        }
-        set_aside();
-    }
-    void allocate(std::uint32_t uid) {
-        NoGuard nobody_else;
-        for (int turn = 0;; ++turn) {
-            const auto lease = allocator.allocate(nobody_else, 0, 1, {.uid = uid, .gid = uid});
-            if (lease.result) return;
-            if (turn == 3) fail("a lease is refused");
-            flush();
-        }
-    }
-
-    std::unique_ptr<PosixStorage> storage;
-    Allocator allocator;
-};
 
 void drop_from_cache(const std::string& directory) {
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
@@ -176,7 +103,7 @@ Recovered come_back(const Work& work) {
         .cpu_seconds = (thread_cpu_ms() - cpu_before) / 1e3,
         .peak_mib = peak_mib(),
         .state_mib = static_cast<double>(allocator.memory().used()) / (1024.0 * 1024.0)};
-    if (allocator.pool(0)->live().id_count() != work.lease_count) fail("leases are missing");
+    if (allocator.pool(0)->live_count().ids != work.lease_count) fail("leases are missing");
     return result;
 }
 

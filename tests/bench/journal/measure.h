@@ -9,10 +9,6 @@
 
 namespace inod::bench {
 
-// The default is 4 MiB. With these the log of ten million leases, 133 MB, gets no snapshot that nobody asked
-// for. Not larger than it takes, since each start writes one.
-inline constexpr std::uint64_t bench_segment_size = std::uint64_t{40} << 20U;
-
 struct Work {
     std::string directory;  // empty, on the disk to measure
     std::uint64_t lease_count = 0;
