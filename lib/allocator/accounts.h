@@ -6,8 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
+#include "lib/base/growing_map.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
 #include "lib/pool/lease.h"
@@ -25,10 +24,7 @@ struct Quota {
 
 class Accounts {
 public:
-    explicit Accounts(MemoryBudget& budget) : budget_(budget) {}
-    Accounts(const Accounts&) = delete;
-    Accounts& operator=(const Accounts&) = delete;
-    ~Accounts();
+    explicit Accounts(MemoryBudget& budget) : accounts_(budget) {}
 
     // May the user have `ids` more, in one run more? Then change() for it cannot fail. Errors:
     // quota_exceeded, with the limit that would be passed; out_of_memory.
@@ -43,9 +39,7 @@ private:
         return std::uint64_t{pool} << 32U | uid;
     }
 
-    MemoryBudget& budget_;
-    std::uint64_t budgeted_ = 0;
-    boost::unordered_flat_map<std::uint64_t, TagCount> accounts_;
+    GrowingMap<std::uint64_t, TagCount> accounts_;
 };
 
 }  // namespace inod

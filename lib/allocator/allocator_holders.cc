@@ -205,10 +205,8 @@ TagCount Allocator::holdings(HolderIndex index) const noexcept {
 
 void Allocator::set_time(BootTime now) noexcept {
     now_ = std::max(now_, now);
-    while (const auto overdue = holders_.find_overdue(now_)) {
-        holders_.clear_deadline(*overdue);
+    while (const auto overdue = holders_.find_overdue(now_))
         holders_.queue_end(*overdue);
-    }
     end_pending();
 }
 

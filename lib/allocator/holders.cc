@@ -1,8 +1,8 @@
 #include "lib/allocator/holders.h"
 
+#include <functional>
 #include <limits>
 #include <new>
-#include <string_view>
 
 #include "lib/base/assert.h"
 #include "lib/pool/record.h"
@@ -10,15 +10,11 @@
 namespace inod {
 namespace {
 
-// Bytes that a holder may cost: its entry, and its user's count; its part of a hash table that has just doubled and is being
-// copied; a node of a tree for its deadline; its name, or its process.
-constexpr std::uint64_t bytes_per_entry = 64 + 24;
-constexpr std::uint64_t bytes_per_identity = 12;
-constexpr std::uint64_t bytes_per_deadline = 64;
-constexpr std::uint64_t bytes_per_more = 80 + holder_name_size_max;
-
 // A holder's record in a snapshot, but for its name: lib/pool/record.h, with its prefix.
 constexpr std::uint64_t record_size_max = 2 + 2 + 5 + 10 + 1 + 5 + 5 + 1 + 16 + 35 + 5 + 10;
+
+// Many are found by their key alone and are in no chain, and of the others few are looked for at a time.
+constexpr HolderIndex entries_per_chain = 4;
 
 // Bits of a key's last word that are the index; the others are the secret's.
 constexpr std::uint64_t index_mask = std::numeric_limits<HolderIndex>::max();
@@ -27,45 +23,44 @@ std::uint64_t saved_size_of(const Holder& holder) {
     return record_size_max + holder.name.size();
 }
 
-std::uint64_t memory_of(const Holder& holder, bool has_identity, bool has_deadline) {
-    const bool has_more = !holder.name.empty() || holder.binding == Binding::process;
-    return (has_identity ? bytes_per_identity : 0) + (has_more ? bytes_per_more : 0) +
-           (has_deadline ? bytes_per_deadline : 0);
-}
-
-std::size_t mixed(std::uint64_t hash) {
-    // The finalizer of SplitMix64, as in lib/pool/tags.cc.
-    hash = (hash ^ (hash >> 30U)) * 0xBF58476D1CE4E5B9;
-    hash = (hash ^ (hash >> 27U)) * 0x94D049BB133111EB;
-    return hash ^ (hash >> 31U);
+// Bytes that a name takes, with what malloc keeps beside it.
+std::uint64_t memory_of(std::string_view name) {
+    return name.empty() ? 0 : name.size() + 1 + 24;
 }
 
 }  // namespace
 
-Holders::Holders(MemoryBudget& budget)
-    : budget_(budget), identities_(0, SameHash{this}, SameAs{this}) {}
+Holders::Holders(MemoryBudget& budget) : budget_(budget), counts_(budget) {}
 
 Holders::~Holders() {
     budget_.give(budgeted_);
 }
 
-std::size_t Holders::SameHash::operator()(const Holder& holder) const noexcept {
+void Holders::Entry::set_who(const Holder& holder) noexcept {
+    binding = holder.binding;
+    if (binding == Binding::process) {
+        const ProcessIdentity& who = holder.process;
+        words = {who.inode, who.start_time, who.pid_namespace};
+        ttl_ms_or_pid = who.pid;
+        return;
+    }
+    const BootTime deadline = binding == Binding::ttl ? holder.deadline : none_due;
+    words = {holder.key.words[0], holder.key.words[1], deadline};
+    ttl_ms_or_pid = holder.ttl_ms;
+}
+
+ProcessIdentity Holders::Entry::process() const noexcept {
+    if (binding != Binding::process) return {};
+    return {
+        .pid = ttl_ms_or_pid, .inode = words[0], .start_time = words[1], .pid_namespace = words[2]};
+}
+
+std::uint64_t Holders::hash_of(const Holder& holder) noexcept {
     const std::uint64_t what = holder.binding == Binding::process
                                    ? holder.process.inode ^ holder.process.start_time
                                    : std::hash<std::string_view>()(holder.name);
     const auto binding = static_cast<std::uint64_t>(holder.binding);
     return mixed(what * 0x9E3779B97F4A7C15 + (binding << 32U | holder.uid));
-}
-
-std::size_t Holders::SameHash::operator()(HolderIndex index) const noexcept {
-    return (*this)((*holders)[index]);
-}
-
-bool Holders::SameAs::operator()(HolderIndex index, const Holder& holder) const noexcept {
-    const Holder mine = (*holders)[index];
-    if (mine.binding != holder.binding || mine.uid != holder.uid) return false;
-    return mine.binding == Binding::process ? mine.process == holder.process
-                                            : mine.name == holder.name;
 }
 
 bool Holders::has_identity(const Holder& holder) noexcept {
@@ -80,15 +75,22 @@ bool Holders::has_identity(const Holder& holder) noexcept {
 
 std::optional<HolderIndex> Holders::find(const Holder& holder) const noexcept {
     if (!has_identity(holder)) return std::nullopt;
-    const auto found = identities_.find(holder);
-    return found != identities_.end() ? std::optional(*found) : std::nullopt;
+    const HolderIndex found = identities_.find(
+        hash_of(holder), [this](HolderIndex index) { return entries_[index].same_or_previous; },
+        [&](HolderIndex index) {
+            const Entry& mine = entries_[index];
+            if (mine.binding != holder.binding || mine.uid != holder.uid) return false;
+            return mine.binding == Binding::process ? mine.process() == holder.process
+                                                    : (*this)[index].name == holder.name;
+        });
+    return found != none ? std::optional(found) : std::nullopt;
 }
 
 std::optional<HolderIndex> Holders::find(const HolderKey& key) const noexcept {
     const auto index = static_cast<HolderIndex>(key.words[1] & index_mask);
     if (key.is_none() || !contains(index)) return std::nullopt;
     // All of it is looked at, so that the time tells nothing of where it differs.
-    const HolderKey& own = entries_[index].key;
+    const HolderKey own = entries_[index].key();
     const std::uint64_t difference = (own.words[0] ^ key.words[0]) | (own.words[1] ^ key.words[1]);
     return difference == 0 ? std::optional(index) : std::nullopt;
 }
@@ -120,95 +122,96 @@ Result<bool> Holders::restore(HolderIndex index, const Holder& holder) {
     return true;
 }
 
-// So many of them, the new ones spare.
+// So many of them, the new ones spare, and the chains for them.
 Result<> Holders::make_entries(std::size_t count) {
     while (entries_.size() < count) {
         const auto index = static_cast<HolderIndex>(entries_.size());
-        if (index == none || !budget_.take(bytes_per_entry)) return Errc::out_of_memory;
-        try {
-            entries_.emplace_back().next = spare_;
-        } catch (const std::bad_alloc&) {
-            budget_.give(bytes_per_entry);
-            return Errc::out_of_memory;
+        if (index == none) return Errc::out_of_memory;
+        if (auto room = make_room(entries_, budget_, budgeted_); !room) return room;
+        if (index % entries_per_chain == 0) {
+            if (auto room = make_room(identities_, budget_, budgeted_); !room) return room;
+            identities_.add_chain([this](HolderIndex of) { return hash_of((*this)[of]); }, link());
         }
-        budgeted_ += bytes_per_entry;
-        spare_ = index;
+        entries_.push_back();
+        add_spare(index);
     }
     return {};
 }
 
+void Holders::add_spare(HolderIndex index) noexcept {
+    Entry& entry = entries_[index];
+    entry.next_or_place = spare_;
+    entry.same_or_previous = none;
+    if (spare_ != none) entries_[spare_].same_or_previous = index;
+    spare_ = index;
+}
+
+void Holders::take_spare(HolderIndex index) noexcept {
+    const HolderIndex next = entries_[index].next_or_place;
+    const HolderIndex previous = entries_[index].same_or_previous;
+    (previous != none ? entries_[previous].next_or_place : spare_) = next;
+    if (next != none) entries_[next].same_or_previous = previous;
+}
+
 // In a spare entry.
 Result<> Holders::put(HolderIndex index, const Holder& holder) {
-    const std::uint64_t size = memory_of(holder, has_identity(holder), false);
-    if (!budget_.take(size)) return Errc::out_of_memory;
     Entry& entry = entries_[index];
-    try {
-        if (!holder.name.empty() || holder.binding == Binding::process) {
-            entry.more = std::make_unique<More>(
-                More{.name = std::string(holder.name), .process = holder.process});
-        }
-        entry.uid = holder.uid;
-        entry.binding = holder.binding;
-        ++counts_[holder.uid];
-        if (has_identity(holder)) insert_identity(index);
-    } catch (const std::bad_alloc&) {
-        entry.more.reset();
-        budget_.give(size);
-        return Errc::out_of_memory;
+    const auto counted = counts_.insert(holder.uid);
+    if (!counted) return counted.error();
+    if (auto taken = take_name(entry, holder.name); !taken) {
+        if (**counted == 0) counts_.erase(holder.uid);
+        return taken;
     }
-    budgeted_ += size;
-    unlink(spare_, index);
+    ++**counted;
+    take_spare(index);
     entry.id = holder.id;
-    entry.key = holder.key;
+    entry.uid = holder.uid;
     entry.gid = holder.gid;
-    entry.ttl_ms = holder.ttl_ms;
+    entry.set_who(holder);
     entry.is_recorded = false;
     entry.is_ending = false;
     entry.pins = 0;
     entry.has_deadline = false;
-    entry.deadline = holder.binding == Binding::ttl ? holder.deadline : none_due;
+    if (has_identity(holder)) identities_.insert(index, hash_of(holder), link());
     ++size_;
     saved_size_ += saved_size_of(holder);
     next_id_ = std::max(next_id_, holder.id + 1);
     return {};
 }
 
-// Of the two tables that a new one is in, this is the second.
-void Holders::insert_identity(HolderIndex index) {
-    try {
-        identities_.insert(index);
-    } catch (const std::bad_alloc&) {
-        uncount(entries_[index].uid);
-        throw;
+Result<> Holders::take_name(Entry& entry, std::string_view name) {
+    if (name.empty()) return {};
+    if (!budget_.take(memory_of(name))) return Errc::out_of_memory;
+    entry.name.reset(new (std::nothrow) char[name.size() + 1]);
+    if (!entry.name) {
+        budget_.give(memory_of(name));
+        return Errc::out_of_memory;
     }
+    *std::copy(name.begin(), name.end(), entry.name.get()) = '\0';
+    budgeted_ += memory_of(name);
+    return {};
 }
 
 void Holders::uncount(std::uint32_t uid) noexcept {
-    const auto counted = counts_.find(uid);
-    if (--counted->second == 0) counts_.erase(counted);
-}
-
-void Holders::unlink(HolderIndex& first, HolderIndex index) noexcept {
-    HolderIndex* at = &first;
-    while (*at != index)
-        at = &entries_[*at].next;
-    *at = entries_[index].next;
+    if (--*counts_.find(uid) == 0) counts_.erase(uid);
 }
 
 void Holders::queue_end(HolderIndex index) noexcept {
     Entry& entry = entries_[index];
     if (entry.is_ending) return;
+    drop_deadline(index);
     entry.is_ending = true;
-    entry.next = ending_;
+    entry.next_or_place = ending_;
     ending_ = index;
 }
 
 std::optional<HolderIndex> Holders::take_ending() noexcept {
-    HolderIndex index = ending_;
-    while (index != none && is_pinned(index))
-        index = entries_[index].next;
+    HolderIndex* at = &ending_;
+    while (*at != none && is_pinned(*at))
+        at = &entries_[*at].next_or_place;
+    const HolderIndex index = *at;
     if (index == none) return std::nullopt;
-    unlink(ending_, index);
+    *at = entries_[index].next_or_place;
     return index;
 }
 
@@ -216,22 +219,19 @@ void Holders::remove(HolderIndex index) noexcept {
     INOD_ASSERT(contains(index) && !is_pinned(index));
     Entry& entry = entries_[index];
     const Holder holder = (*this)[index];
-    const std::uint64_t size = memory_of(holder, has_identity(holder), entry.has_deadline);
     saved_size_ -= saved_size_of(holder);
-    if (has_identity(holder)) identities_.erase(index);
-    if (entry.has_deadline) deadlines_.erase({entry.deadline, index});
+    if (has_identity(holder)) identities_.remove(index, hash_of(holder), link());
+    drop_deadline(index);
     uncount(entry.uid);
-    entry.more.reset();
-    entry.id = 0;
-    entry.key = {};
-    entry.has_deadline = false;
-    entry.next = spare_;
-    spare_ = index;
-    budget_.give(size);
-    budgeted_ -= size;
-    --size_;
+    budget_.give(memory_of(holder.name));
+    budgeted_ -= memory_of(holder.name);
     // Nobody ever heard of it: its number is the next one's.
     if (!entry.is_recorded && holder.id + 1 == next_id_) --next_id_;
+    entry.name.reset();
+    entry.id = 0;
+    entry.words = {};
+    add_spare(index);
+    --size_;
 }
 
 Holder Holders::operator[](HolderIndex index) const noexcept {
@@ -240,53 +240,11 @@ Holder Holders::operator[](HolderIndex index) const noexcept {
             .binding = entry.binding,
             .uid = entry.uid,
             .gid = entry.gid,
-            .name = entry.more ? std::string_view(entry.more->name) : std::string_view(),
-            .key = entry.key,
-            .process = entry.more ? entry.more->process : ProcessIdentity(),
-            .ttl_ms = entry.ttl_ms,
-            .deadline = entry.binding == Binding::ttl ? entry.deadline : 0};
-}
-
-Result<> Holders::prepare_deadline(HolderIndex index) {
-    Entry& entry = entries_[index];
-    if (entry.has_deadline) return {};
-    if (!budget_.take(bytes_per_deadline)) return Errc::out_of_memory;
-    try {
-        deadlines_.emplace(entry.deadline, index);
-    } catch (const std::bad_alloc&) {
-        budget_.give(bytes_per_deadline);
-        return Errc::out_of_memory;
-    }
-    budgeted_ += bytes_per_deadline;
-    entry.has_deadline = true;
-    return {};
-}
-
-void Holders::set_deadline(HolderIndex index, BootTime deadline) noexcept {
-    INOD_ASSERT(entries_[index].has_deadline);
-    move_deadline(index, std::min(deadline, none_due - 1));
-}
-
-void Holders::clear_deadline(HolderIndex index) noexcept {
-    if (entries_[index].has_deadline) move_deadline(index, none_due);
-}
-
-void Holders::move_deadline(HolderIndex index, BootTime deadline) noexcept {
-    Entry& entry = entries_[index];
-    auto node = deadlines_.extract({entry.deadline, index});
-    node.value().first = deadline;
-    deadlines_.insert(std::move(node));
-    entry.deadline = deadline;
-}
-
-std::optional<BootTime> Holders::next_deadline() const noexcept {
-    if (deadlines_.empty() || deadlines_.begin()->first == none_due) return std::nullopt;
-    return deadlines_.begin()->first;
-}
-
-std::optional<HolderIndex> Holders::find_overdue(BootTime now) const noexcept {
-    const auto next = next_deadline();
-    return next && *next <= now ? std::optional(deadlines_.begin()->second) : std::nullopt;
+            .name = entry.name ? std::string_view(entry.name.get()) : std::string_view(),
+            .key = entry.key(),
+            .process = entry.process(),
+            .ttl_ms = entry.binding == Binding::process ? 0 : entry.ttl_ms_or_pid,
+            .deadline = entry.binding == Binding::ttl ? entry.deadline() : 0};
 }
 
 }  // namespace inod

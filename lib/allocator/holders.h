@@ -5,24 +5,23 @@
 // by its user and process, one with a time limit by its user and name, if it has one. Any other is found
 // by its key alone, which has its index in it.
 //
-// Memory: 64 bytes for a holder, 12 for one that is found by who it is, 64 for a deadline, 80 for a name
-// or a process.
+// Memory: 64 bytes for a holder, 1 for the table by which it is found, 4 for a deadline, and its name. All
+// grows by a block of 64 and by a chain at a time: no call moves or copies more than a few holders, however
+// many there are.
 //
 // Thread safety: none of its own; the allocator's lock guards it.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
-#include <set>
-#include <string>
-#include <utility>
+#include <string_view>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
-
+#include "lib/base/blocks.h"
+#include "lib/base/chains.h"
+#include "lib/base/growing_map.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
 #include "lib/pool/lease.h"
@@ -68,8 +67,8 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     // How many this user has.
     [[nodiscard]] std::uint32_t count_of(std::uint32_t uid) const noexcept {
-        const auto counted = counts_.find(uid);
-        return counted != counts_.end() ? counted->second : 0;
+        const std::uint32_t* const counted = counts_.find(uid);
+        return counted != nullptr ? *counted : 0;
     }
     // One more than the highest index that any has.
     [[nodiscard]] HolderIndex index_end() const noexcept {
@@ -92,7 +91,7 @@ public:
         return entries_[index].pins > 0;
     }
 
-    // One that is to end as soon as it can be recorded. Nobody acts as it any more.
+    // One that is to end as soon as it can be recorded. Nobody acts as it any more, and it waits for nothing.
     void queue_end(HolderIndex index) noexcept;
     [[nodiscard]] bool is_ending(HolderIndex index) const noexcept {
         return entries_[index].is_ending;
@@ -111,8 +110,8 @@ public:
     // When it ends if nobody comes before; nothing if it waits for nobody.
     [[nodiscard]] std::optional<BootTime> deadline(HolderIndex index) const noexcept {
         const Entry& entry = entries_[index];
-        const bool is_due = entry.has_deadline && entry.deadline != none_due;
-        return is_due ? std::optional(entry.deadline) : std::nullopt;
+        const bool is_due = entry.has_deadline && entry.deadline() != none_due;
+        return is_due ? std::optional(entry.deadline()) : std::nullopt;
     }
     [[nodiscard]] std::optional<BootTime> next_deadline() const noexcept;
     // One whose deadline is not after `now`.
@@ -125,64 +124,72 @@ public:
     [[nodiscard]] std::uint64_t saved_size() const noexcept { return saved_size_; }
 
 private:
-    static constexpr HolderIndex none = ~HolderIndex{0};
-
-    struct More {
-        std::string name;
-        ProcessIdentity process;
-    };
-    struct Entry {
-        HolderId id = 0;  // 0: there is none here
-        HolderKey key;
-        std::uint32_t uid = 0;
-        std::uint32_t gid = 0;
-        std::uint32_t ttl_ms = 0;
-        Binding binding = Binding::persistent;
-        bool is_recorded = false;
-        bool is_ending = false;
-        std::uint16_t pins = 0;
-        bool has_deadline = false;  // it has a node in deadlines_
-        BootTime deadline = 0;      // none_due: it waits for nothing
-        std::unique_ptr<More> more;
-        HolderIndex next = none;  // of those that are spare, or that are to end
-    };
-    struct SameHash;
-    struct SameAs;
-    using Identities = boost::unordered_flat_set<HolderIndex, SameHash, SameAs>;
-    struct SameHash {
-        using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
-        const Holders* holders;
-        std::size_t operator()(HolderIndex index) const noexcept;
-        std::size_t operator()(const Holder& holder) const noexcept;
-    };
-    struct SameAs {
-        using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
-        const Holders* holders;
-        bool operator()(HolderIndex a, HolderIndex b) const noexcept { return a == b; }
-        bool operator()(HolderIndex index, const Holder& holder) const noexcept;
-        bool operator()(const Holder& holder, HolderIndex index) const noexcept {
-            return (*this)(index, holder);
-        }
-    };
+    static constexpr HolderIndex none = no_index;
     static constexpr BootTime none_due = ~BootTime{0};
 
+    struct Entry {
+        HolderId id = 0;  // 0: there is none here
+        std::uint32_t uid = 0;
+        std::uint32_t gid = 0;
+        // Of those that are spare, or that are to end: the next. Of one with a deadline: its place among
+        // all deadlines.
+        HolderIndex next_or_place = none;
+        // Of one that is found by who it is: the next in its chain. Of a spare one: the one before.
+        HolderIndex same_or_previous = none;
+        Binding binding = Binding::persistent;
+        bool is_recorded : 1 = false;
+        bool is_ending : 1 = false;
+        bool has_deadline : 1 = false;  // it has a place in deadlines_
+        std::uint16_t pins = 0;
+        std::uint32_t ttl_ms_or_pid = 0;
+        // Of one bound to a process: its inode, start time and PID namespace. Of any other: its key, and its
+        // deadline, none_due if it waits for nothing.
+        std::array<std::uint64_t, 3> words{};
+        std::unique_ptr<char[]> name;  // up to a NUL; none: it has no name
+
+        [[nodiscard]] BootTime deadline() const noexcept { return words[2]; }
+        [[nodiscard]] HolderKey key() const noexcept {
+            return binding == Binding::process ? HolderKey() : HolderKey{{words[0], words[1]}};
+        }
+        void set_who(const Holder& holder) noexcept;
+        [[nodiscard]] ProcessIdentity process() const noexcept;
+    };
+    static_assert(sizeof(Entry) == 64);
+
     [[nodiscard]] static bool has_identity(const Holder& holder) noexcept;
+    // For the hash table.
+    [[nodiscard]] static std::uint64_t hash_of(const Holder& holder) noexcept;
+    [[nodiscard]] auto link() noexcept {
+        return
+            [this](HolderIndex index) -> HolderIndex& { return entries_[index].same_or_previous; };
+    }
+
     Result<> make_entries(std::size_t count);
+    void add_spare(HolderIndex index) noexcept;
+    void take_spare(HolderIndex index) noexcept;
     Result<> put(HolderIndex index, const Holder& holder);
-    void unlink(HolderIndex& first, HolderIndex index) noexcept;
-    void insert_identity(HolderIndex index);
+    Result<> take_name(Entry& entry, std::string_view name);
     void uncount(std::uint32_t uid) noexcept;
+
+    // Deadlines (holders_deadlines.cc).
+    [[nodiscard]] bool is_due_before(HolderIndex a, HolderIndex b) const noexcept;
+    void put_deadline(HolderIndex place, HolderIndex index) noexcept;
     void move_deadline(HolderIndex index, BootTime deadline) noexcept;
+    void rise(HolderIndex index) noexcept;
+    void sink(HolderIndex index) noexcept;
+    void drop_deadline(HolderIndex index) noexcept;
 
     MemoryBudget& budget_;
     std::uint64_t budgeted_ = 0;
-    std::deque<Entry> entries_;
+    Blocks<Entry> entries_;
+    Chains identities_;          // of those that are found by who they are
     HolderIndex spare_ = none;   // the first of the entries that are no holder's
     HolderIndex ending_ = none;  // the first of those that are to end
-    Identities identities_;
-    std::set<std::pair<BootTime, HolderIndex>> deadlines_;
+    // A heap: whose place is p is due no later than those with the places 2p + 1 and 2p + 2.
+    Blocks<HolderIndex> deadlines_;
+    HolderIndex deadline_count_ = 0;
     std::size_t size_ = 0;
-    boost::unordered_flat_map<std::uint32_t, std::uint32_t> counts_;  // by UID
+    GrowingMap<std::uint32_t, std::uint32_t> counts_;  // by UID
     HolderId next_id_ = 1;
     std::uint64_t saved_size_ = 0;
 };

@@ -1,23 +1,8 @@
 #include "lib/pool/tags.h"
 
-#include <algorithm>
-#include <new>
-
 #include "lib/base/assert.h"
 
 namespace inod {
-namespace {
-
-// Bytes that a tag may cost: its slot and its part of a hash table that has just doubled and is being
-// copied.
-constexpr std::uint64_t bytes_per_tag = 48 + 12;
-
-// Likewise the first link of a holder's chain.
-constexpr std::uint64_t bytes_per_holder = 4;
-
-constexpr std::size_t chain_count_min = 8;
-
-}  // namespace
 
 Tags::~Tags() {
     budget_.give(budgeted_);
@@ -30,63 +15,40 @@ Result<> Tags::prepare(HolderIndex holder) {
 
 Result<> Tags::prepare_chain_of(HolderIndex holder) {
     while (first_of_holder_.size() <= holder) {
-        auto grown = grow(bytes_per_holder, [this] { first_of_holder_.push_back(none); });
-        if (!grown) return grown;
+        if (auto room = make_room(first_of_holder_, budget_, budgeted_); !room) return room;
+        first_of_holder_.push_back();
+        first_of_holder_[first_of_holder_.size() - 1] = none;
     }
     return {};
 }
 
+// A slot more, and a chain more for it.
 Result<> Tags::prepare_slot() {
     const std::size_t count = slots_.size();
     if (count >= none) return Errc::out_of_memory;
-    return grow(bytes_per_tag, [this, count] {
-        if (chains_.size() <= count) grow_chains();
-        slots_.emplace_back();
-        spare_ = static_cast<Index>(count);
-    });
-}
-
-// Takes `size` bytes of the budget for what `grow` makes, which changes nothing if it throws.
-template <class Grow>
-Result<> Tags::grow(std::uint64_t size, Grow grow) {
-    if (!budget_.take(size)) return Errc::out_of_memory;
-    try {
-        grow();
-    } catch (const std::bad_alloc&) {
-        budget_.give(size);
-        return Errc::out_of_memory;
-    }
-    budgeted_ += size;
+    if (auto room = make_room(slots_, budget_, budgeted_); !room) return room;
+    if (auto room = make_room(chains_, budget_, budgeted_); !room) return room;
+    chains_.add_chain(hash(), link());
+    slots_.push_back();
+    spare_ = static_cast<Index>(count);
     return {};
 }
 
-// Doubles the hash table. Called when no slot is spare.
-void Tags::grow_chains() {
-    std::vector<Index> chains(std::max(chain_count_min, 2 * chains_.size()), none);
-    chains_.swap(chains);
-    for (std::size_t index = 0; index < slots_.size(); ++index) {
-        Slot& slot = slots_[index];
-        if (slot.dead) continue;
-        Index& first = chains_[chain_of(slot.pool, slot.tag)];
-        slot.next = first;
-        first = static_cast<Index>(index);
-    }
-}
-
 Value Tags::add(PoolIndex pool, const Tag& tag, std::uint64_t ids) noexcept {
-    INOD_ASSERT(!chains_.empty());
-    Index& first = chains_[chain_of(pool, tag)];
-    for (Index index = first; index != none; index = slots_[index].next) {
-        if (slots_[index].tag != tag || slots_[index].pool != pool) continue;
-        slots_[index].count.ids += ids;
-        return Value{index} + 1;
+    const std::uint64_t hash = hash_of(pool, tag);
+    const Index known = chains_.find(hash, link(), [&](Index index) {
+        return slots_[index].tag == tag && slots_[index].pool == pool;
+    });
+    if (known != none) {
+        slots_[known].count.ids += ids;
+        return Value{known} + 1;
     }
     INOD_ASSERT(spare_ != none);
     const Index index = spare_;
     spare_ = slots_[index].next;
-    slots_[index] = {.tag = tag, .count = {.ids = ids, .runs = 0}, .pool = pool, .next = first};
-    first = index;
-    link(index);
+    slots_[index] = {.tag = tag, .count = {.ids = ids, .runs = 0}, .pool = pool};
+    chains_.insert(index, hash, link());
+    join_holder(index);
     return Value{index} + 1;
 }
 
@@ -109,15 +71,12 @@ void Tags::remove(Value value, std::uint64_t ids) noexcept {
 void Tags::kill(Value value) noexcept {
     Slot& killed = slot(value);
     const auto index = static_cast<Index>(value - 1);
-    Index* at = &chains_[chain_of(killed.pool, killed.tag)];
-    while (*at != index)
-        at = &slots_[*at].next;
-    *at = killed.next;
-    unlink(index);
+    chains_.remove(index, hash_of(killed.pool, killed.tag), link());
+    leave_holder(index);
     killed.dead = true;
 }
 
-void Tags::link(Index index) noexcept {
+void Tags::join_holder(Index index) noexcept {
     INOD_ASSERT(slots_[index].tag.holder < first_of_holder_.size());
     Index& first = first_of_holder_[slots_[index].tag.holder];
     slots_[index].next_of_holder = first;
@@ -126,7 +85,7 @@ void Tags::link(Index index) noexcept {
     first = index;
 }
 
-void Tags::unlink(Index index) noexcept {
+void Tags::leave_holder(Index index) noexcept {
     const Slot& slot = slots_[index];
     const Index next = slot.next_of_holder;
     const Index previous = slot.previous_of_holder;
@@ -144,15 +103,10 @@ Tags::Slot& Tags::slot(Value value) noexcept {
     return slots_[value - 1];
 }
 
-std::size_t Tags::chain_of(PoolIndex pool, const Tag& tag) const noexcept {
-    // The finalizer of SplitMix64. Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number
-    // Generators", OOPSLA 2014. There are as many chains as a power of two says.
+std::uint64_t Tags::hash_of(PoolIndex pool, const Tag& tag) noexcept {
     const std::uint64_t who =
         std::uint64_t{tag.holder} << 17U | std::uint64_t{pool} << 1U | (tag.claimed ? 1U : 0U);
-    std::uint64_t hash = tag.generation * 0x9E3779B97F4A7C15 + who;
-    hash = (hash ^ (hash >> 30U)) * 0xBF58476D1CE4E5B9;
-    hash = (hash ^ (hash >> 27U)) * 0x94D049BB133111EB;
-    return (hash ^ (hash >> 31U)) & (chains_.size() - 1);
+    return mixed(tag.generation * 0x9E3779B97F4A7C15 + who);
 }
 
 }  // namespace inod

@@ -6,17 +6,17 @@
 // *dead* then. Their IDs read as free from that moment on, and their entries are swept out of the trees
 // in slices later.
 //
-// Memory: a tag takes 48 bytes, a holder's chain 4, and a hash table 4 to 8 for each tag; nothing is
-// ever copied as a whole but that table.
+// Memory: a tag takes 48 bytes, a holder's chain 4, and a hash table 4 for each tag. It grows by a block of
+// 64 and by a chain at a time: no call moves or copies more than a few tags.
 //
 // Thread safety: none of its own; the lock that guards the pools guards it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <vector>
 
+#include "lib/base/blocks.h"
+#include "lib/base/chains.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
 #include "lib/pool/lease.h"
@@ -91,8 +91,8 @@ public:
     }
 
 private:
-    using Index = std::uint32_t;  // of a slot: its value less 1
-    static constexpr Index none = ~Index{0};
+    using Index = ChainIndex;  // of a slot: its value less 1
+    static constexpr Index none = no_index;
 
     struct Slot {
         Tag tag{};
@@ -107,22 +107,27 @@ private:
 
     [[nodiscard]] const Slot& slot(Value value) const noexcept;
     [[nodiscard]] Slot& slot(Value value) noexcept;
-    [[nodiscard]] std::size_t chain_of(PoolIndex pool, const Tag& tag) const noexcept;
+    // For the hash table.
+    [[nodiscard]] static std::uint64_t hash_of(PoolIndex pool, const Tag& tag) noexcept;
+    [[nodiscard]] auto hash() const noexcept {
+        return [this](Index index) { return hash_of(slots_[index].pool, slots_[index].tag); };
+    }
+    [[nodiscard]] auto link() noexcept {
+        return [this](Index index) -> Index& { return slots_[index].next; };
+    }
+
     Result<> prepare_chain_of(HolderIndex holder);
     Result<> prepare_slot();
-    template <class Grow>
-    Result<> grow(std::uint64_t size, Grow grow);
-    void grow_chains();
-    void link(Index index) noexcept;
-    void unlink(Index index) noexcept;
+    void join_holder(Index index) noexcept;
+    void leave_holder(Index index) noexcept;
     void kill(Value value) noexcept;
 
     MemoryBudget& budget_;
     std::uint64_t budgeted_ = 0;
-    std::deque<Slot> slots_;
-    Index spare_ = none;                 // the first slot without IDs
-    std::vector<Index> chains_;          // a hash table: the first of each chain
-    std::deque<Index> first_of_holder_;  // by HolderIndex
+    Blocks<Slot> slots_;
+    Index spare_ = none;             // the first slot without IDs
+    Chains chains_;                  // of those with a tag that is not dead, as many as slots
+    Blocks<Index> first_of_holder_;  // by HolderIndex
 };
 
 }  // namespace inod
