@@ -2,28 +2,45 @@
 
 namespace inod {
 
-Result<> Accounts::prepare(PoolIndex pool, std::uint32_t uid, std::uint64_t ids,
-                           const Quota& quota) {
-    const TagCount has = of(pool, uid);
-    if (ids > quota.ids || has.ids > quota.ids - ids) {
-        return Error{Errc::quota_exceeded, quota.ids};
+Result<Accounts::Reservation> Accounts::prepare(PoolIndex pool, std::uint32_t uid,
+                                                std::uint64_t ids, const Quota& quota) {
+    const Account* const known = accounts_.find(key(pool, uid));
+    const Account present = known != nullptr ? *known : Account();
+    const std::uint64_t has = present.has.ids + present.reserved.ids;
+    if (ids > quota.ids || has > quota.ids - ids) return Error{Errc::quota_exceeded, quota.ids};
+    if (present.has.runs + present.reserved.runs >= quota.leases) {
+        return Error{Errc::quota_exceeded, quota.leases};
     }
-    if (has.runs >= quota.leases) return Error{Errc::quota_exceeded, quota.leases};
-    if (auto account = accounts_.insert(key(pool, uid)); !account) return account.error();
-    return {};
+    const auto account = accounts_.insert(key(pool, uid));
+    if (!account) return account.error();
+    (*account)->reserved.ids += ids;
+    ++(*account)->reserved.runs;
+    return Reservation(*this, pool, uid, ids);
+}
+
+void Accounts::settle(PoolIndex pool, std::uint32_t uid, std::uint64_t ids) noexcept {
+    Account* const account = accounts_.find(key(pool, uid));
+    account->reserved.ids -= ids;
+    --account->reserved.runs;
+    erase_if_empty(pool, uid, *account);
 }
 
 void Accounts::change(PoolIndex pool, std::uint32_t uid, const TagCount& by) noexcept {
-    TagCount* const account = accounts_.find(key(pool, uid));
+    Account* const account = accounts_.find(key(pool, uid));
     if (account == nullptr) return;
-    account->ids += by.ids;
-    account->runs += by.runs;
-    if (*account == TagCount{}) accounts_.erase(key(pool, uid));
+    account->has.ids += by.ids;
+    account->has.runs += by.runs;
+    erase_if_empty(pool, uid, *account);
+}
+
+void Accounts::erase_if_empty(PoolIndex pool, std::uint32_t uid, const Account& account) noexcept {
+    const bool is_empty = account.has == TagCount{} && account.reserved == TagCount{};
+    if (is_empty) accounts_.erase(key(pool, uid));
 }
 
 TagCount Accounts::of(PoolIndex pool, std::uint32_t uid) const noexcept {
-    const TagCount* const account = accounts_.find(key(pool, uid));
-    return account != nullptr ? *account : TagCount{};
+    const Account* const account = accounts_.find(key(pool, uid));
+    return account != nullptr ? account->has : TagCount{};
 }
 
 }  // namespace inod

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include "lib/base/growing_map.h"
 #include "lib/base/memory_budget.h"
@@ -26,20 +27,57 @@ class Accounts {
 public:
     explicit Accounts(MemoryBudget& budget) : accounts_(budget) {}
 
-    // May the user have `ids` more, in one run more? Then change() for it cannot fail. Errors:
-    // quota_exceeded, with the limit that would be passed; out_of_memory.
-    Result<> prepare(PoolIndex pool, std::uint32_t uid, std::uint64_t ids, const Quota& quota);
-    // By so much his account is more now, modulo 2^64. More than before only behind a prepare().
+    class Reservation;
+
+    // May the user have `ids` more, in one run more? As long as the reservation lives they count to
+    // what he has for others who ask, and change() for them cannot fail. Errors: quota_exceeded, with the
+    // limit that would be passed; out_of_memory.
+    Result<Reservation> prepare(PoolIndex pool, std::uint32_t uid, std::uint64_t ids,
+                                const Quota& quota);
+    // By so much his account is more now, modulo 2^64. More than before only within a reservation.
     void change(PoolIndex pool, std::uint32_t uid, const TagCount& by) noexcept;
 
     [[nodiscard]] TagCount of(PoolIndex pool, std::uint32_t uid) const noexcept;
 
 private:
+    struct Account {
+        TagCount has;
+        TagCount reserved;
+    };
+
+    void settle(PoolIndex pool, std::uint32_t uid, std::uint64_t ids) noexcept;
+    void erase_if_empty(PoolIndex pool, std::uint32_t uid, const Account& account) noexcept;
     static std::uint64_t key(PoolIndex pool, std::uint32_t uid) {
         return std::uint64_t{pool} << 32U | uid;
     }
 
-    GrowingMap<std::uint64_t, TagCount> accounts_;
+    GrowingMap<std::uint64_t, Account> accounts_;
+};
+
+// What a user is about to get. Does not outlive the Accounts, and what it is moved from is empty.
+class Accounts::Reservation {
+public:
+    Reservation(Reservation&& other) noexcept
+        : accounts_(std::exchange(other.accounts_, nullptr)),
+          pool_(other.pool_),
+          uid_(other.uid_),
+          ids_(other.ids_) {}
+    Reservation& operator=(Reservation&&) = delete;
+    Reservation(const Reservation&) = delete;
+    Reservation& operator=(const Reservation&) = delete;
+    ~Reservation() {
+        if (accounts_ != nullptr) accounts_->settle(pool_, uid_, ids_);
+    }
+
+private:
+    friend class Accounts;
+    Reservation(Accounts& accounts, PoolIndex pool, std::uint32_t uid, std::uint64_t ids)
+        : accounts_(&accounts), pool_(pool), uid_(uid), ids_(ids) {}
+
+    Accounts* accounts_;
+    PoolIndex pool_;
+    std::uint32_t uid_;
+    std::uint64_t ids_;
 };
 
 }  // namespace inod

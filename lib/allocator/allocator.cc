@@ -106,11 +106,12 @@ Answer<Lease> Allocator::allocate_tracked(GuardRef guard, ServedPool& served_poo
     }
     const auto admitted = admit(asker, index, std::min(wish.count, count_max));
     if (!admitted) return refuse<Lease>(served_pool, index, admitted.error());
-    const Admission admission(*this, *admitted);
+    const HolderIndex holder = admitted->holder;
+    const Admission admission(*this, holder);
     settle_mark(served_pool);
     Wish recorded_wish = wish;
     recorded_wish.recorded = ticket.has_value();
-    const auto granted = served_pool.pool.allocate(guard, recorded_wish, *admitted);
+    const auto granted = served_pool.pool.allocate(guard, recorded_wish, holder);
     if (!granted && granted.error().code == Errc::block_pending) {
         return await_mark(served_pool, index, granted.error());
     }
@@ -118,12 +119,12 @@ Answer<Lease> Allocator::allocate_tracked(GuardRef guard, ServedPool& served_poo
 
     resize_grown(served_pool);
     accounts_.change(index, asker.uid, granted->growth);
-    record_holder(*admitted);
+    record_holder(holder);
     if (granted->mark) record_mark(served_pool, index, *granted->mark);
     if (!served_pool.pool.records_leases() && !ticket) {
         return {granted->lease, mark_lsn(served_pool, granted->lease.range.last)};
     }
-    return recorded(served_pool, {HandOut::allocated, index, *admitted, *granted}, ticket);
+    return recorded(served_pool, {HandOut::allocated, index, holder, *granted}, ticket);
 }
 
 // Nobody holds it, and nothing more is needed for it ever again.
@@ -167,14 +168,15 @@ Answer<Lease> Allocator::claim(GuardRef guard, ServedPool& served_pool, PoolInde
     }
     const auto admitted = admit(asker, index, std::min(span, count_max - 1) + 1);
     if (!admitted) return refuse<Lease>(served_pool, index, admitted.error());
-    const Admission admission(*this, *admitted);
+    const HolderIndex holder = admitted->holder;
+    const Admission admission(*this, holder);
     const auto granted =
-        served_pool.pool.allocate_at(guard, range, *admitted, asker.takes_reserved);
+        served_pool.pool.allocate_at(guard, range, holder, asker.takes_reserved);
     if (!granted) return refuse<Lease>(served_pool, index, granted.error());
     resize_grown(served_pool);
     accounts_.change(index, asker.uid, granted->growth);
-    record_holder(*admitted);
-    return recorded(served_pool, {HandOut::claimed, index, *admitted, *granted}, ticket);
+    record_holder(holder);
+    return recorded(served_pool, {HandOut::claimed, index, holder, *granted}, ticket);
 }
 
 Answer<void> Allocator::release(PoolIndex index, Range range, std::uint64_t generation,

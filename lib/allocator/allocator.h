@@ -318,6 +318,11 @@ private:
         HolderIndex holder;
         Granted granted;
     };
+    // Who is to get something, and that it counts to what his user has.
+    struct Admitted {
+        HolderIndex holder;
+        Accounts::Reservation reservation;
+    };
     // A holder that is to get something: pinned meanwhile. One that was made for it and got nothing goes
     // again.
     class Admission {
@@ -346,7 +351,7 @@ private:
     ServedPool* served(PoolIndex index) noexcept;
     [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
     Result<> check_means(std::uint64_t count) noexcept;
-    Result<HolderIndex> admit(const Asker& asker, PoolIndex pool, std::uint64_t count);
+    Result<Admitted> admit(const Asker& asker, PoolIndex pool, std::uint64_t count);
     // The change that something made to a pool is one of this holder's account.
     void charge(ServedPool& served, PoolIndex pool, HolderIndex holder,
                 const TagCount& before) noexcept;

@@ -41,13 +41,17 @@ Allocator::Admission::~Admission() {
 
 // The holder on whose behalf something is asked: one that is there already, or a new one, of which
 // nobody knows until record_holder().
-Result<HolderIndex> Allocator::admit(const Asker& asker, PoolIndex pool, std::uint64_t count) {
+Result<Allocator::Admitted> Allocator::admit(const Asker& asker, PoolIndex pool,
+                                             std::uint64_t count) {
     const auto known = find_holder(asker);
     if (!known && asker.acts_as) return Errc::holder_ended;
-    if (auto may = accounts_.prepare(pool, asker.uid, count, asker.quota); !may) return may.error();
-    if (known) return *known;
-    return make_holder(asker.holders_max,
-                       {.binding = Binding::persistent, .uid = asker.uid, .gid = asker.gid});
+    auto reservation = accounts_.prepare(pool, asker.uid, count, asker.quota);
+    if (!reservation) return reservation.error();
+    if (known) return Admitted{*known, std::move(*reservation)};
+    const auto made = make_holder(
+        asker.holders_max, {.binding = Binding::persistent, .uid = asker.uid, .gid = asker.gid});
+    if (!made) return made.error();
+    return Admitted{*made, std::move(*reservation)};
 }
 
 std::optional<HolderIndex> Allocator::find_holder(const Asker& asker) const noexcept {

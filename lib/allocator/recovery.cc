@@ -530,13 +530,14 @@ Result<void, Failure> Allocator::Recoverer::count_accounts() {
     for (HolderIndex index = 0; index < own.holders_.index_end(); ++index) {
         if (!own.holders_.contains(index)) continue;
         const std::uint32_t uid = own.holders_[index].uid;
-        Result<> prepared;
+        Errc failed = Errc::ok;
         own.tags_.for_each_of(index, [&](Value value) {
             const PoolIndex pool = own.tags_.pool_of(value);
-            if (prepared) prepared = own.accounts_.prepare(pool, uid, 0, Quota());
+            const auto reservation = own.accounts_.prepare(pool, uid, 0, Quota());
+            if (!reservation) failed = reservation.error().code;
             own.accounts_.change(pool, uid, own.tags_.count(value));
         });
-        if (!prepared) return failure_of(prepared.error(), "a user's account");
+        if (failed != Errc::ok) return failure_of(failed, "a user's account");
     }
     return {};
 }
