@@ -32,6 +32,8 @@ CommandLine::CommandLine() {
     add_token();
     add_release();
     add_queries();
+    add_wait();
+    add_watch();
     add_renew();
     add_run();
     add_overviews();

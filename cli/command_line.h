@@ -37,6 +37,8 @@ private:
     void add_queries();
     void add_overviews();
     void add_administration();
+    void add_wait();
+    void add_watch();
 
     // verbs_holders.cc
     void add_renew();

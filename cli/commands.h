@@ -1,6 +1,7 @@
 // What each of inoctl's verbs does, once the command line is read.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -41,6 +42,8 @@ struct Options {
     Id from = 0;
     std::uint32_t limit = 0;  // 0: all
     Id above = 0;
+    std::optional<std::chrono::milliseconds> timeout;  // none: for ever
+    std::uint64_t from_lsn = proto::from_now;
 
     // As whom it is done; none of them: as the user's own holder.
     std::optional<BindingArgument> bind;

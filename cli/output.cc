@@ -105,6 +105,23 @@ Json json_of(const HolderPage::Entry& holder) {
             {"name", holder.name.empty() ? Json() : Json(holder.name)}};
 }
 
+Json json_of(const std::string& pool, const proto::Event& event) {
+    const bool has_ids = event.kind != proto::EventKind::holder_ended;
+    const bool has_holder = event.holder != 0;
+    const auto if_it_has = [](bool has, std::uint64_t number) {
+        return has ? Json(number) : Json();
+    };
+    return {{"lsn", event.lsn},
+            {"event", name(event.kind)},
+            {"pool", pool},
+            {"first", if_it_has(has_ids, event.range.first)},
+            {"last", if_it_has(has_ids, event.range.last)},
+            {"count", if_it_has(has_ids, event.range.count())},
+            {"generation", if_it_has(has_ids, event.generation)},
+            {"uid", if_it_has(has_holder, event.uid)},
+            {"holder", if_it_has(has_holder, event.holder)}};
+}
+
 Json json_of(const PoolInfo& pool) {
     return {{"pool", pool.name},
             {"index", pool.index},
@@ -129,6 +146,15 @@ std::string text_of(const proto::LeaseRecord& lease) {
     return text_of(lease.range, lease.generation) + " uid=" + std::to_string(lease.uid) +
            " gid=" + std::to_string(lease.gid) + " binding=" + std::string(name(lease.binding)) +
            " holder=" + std::to_string(lease.holder);
+}
+
+std::string text_of(const proto::Event& event) {
+    std::string text = std::to_string(event.lsn) + " " + std::string(name(event.kind));
+    if (event.kind != proto::EventKind::holder_ended) {
+        text += " " + text_of(event.range, event.generation);
+    }
+    if (event.holder == 0) return text;
+    return text + " uid=" + std::to_string(event.uid) + " holder=" + std::to_string(event.holder);
 }
 
 std::string text_of(const std::vector<PoolInfo>& pools) {

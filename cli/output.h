@@ -24,11 +24,16 @@ Json json_of(const std::string& pool, const proto::LeaseRecord& lease);
 Json json_of(const PoolInfo& pool);
 // {"holder", "binding", "uid", "gid", "pid", "ids", "left_ms", "name"}; what it has not is null.
 Json json_of(const HolderPage::Entry& holder);
+// {"lsn", "event", "pool", "first", "last", "count", "generation", "uid", "holder"}; what it has not is
+// null.
+Json json_of(const std::string& pool, const proto::Event& event);
 // One member a number, by name. Numbers that this version does not know are left out.
 Json json_of(const std::vector<proto::Stat>& stats);
 
 // "1-100@7 uid=0 gid=0 binding=persistent holder=1"
 std::string text_of(const proto::LeaseRecord& lease);
+// "42 allocated 1-100@7 uid=0 holder=1", "43 reserved 1-100", "44 holder_ended uid=0 holder=1"
+std::string text_of(const proto::Event& event);
 // Columns with a head line.
 std::string text_of(const std::vector<PoolInfo>& pools);
 std::string text_of(const std::vector<proto::Stat>& stats);

@@ -19,6 +19,7 @@ ExitStatus status_of(Errc code) {
         case Errc::not_connected:
         case Errc::timed_out:
         case Errc::in_doubt:
+        case Errc::shutting_down:
         case Errc::protocol_violation: return ExitStatus::no_daemon;
         default: return ExitStatus::refused;
     }

@@ -3,6 +3,7 @@
 
 #include "cli/administration.h"
 #include "cli/command_line.h"
+#include "cli/watching.h"
 
 namespace inod::cli {
 
@@ -115,6 +116,41 @@ void CommandLine::add_queries() {
     add_pool(list);
     add_number(list, "--from", "The first ID", options_.from);
     add_number(list, "--limit", "How many lines at most; 0 for all", options_.limit);
+}
+
+void CommandLine::add_wait() {
+    CLI::App* const verb =
+        add("wait", "Until a number is not live any more, whoever had it", cli::wait);
+    add_pool(verb);
+    add_id(verb, true);
+    verb->add_option_function<std::string>(
+            "--timeout",
+            [this](const std::string& text) {
+                options_.timeout = parse_duration(text);
+                if (options_.timeout) return;
+                throw CLI::ValidationError("'" + text + "' is no time from 1ms to 49d");
+            },
+            "How long at most: 500ms, 30s, 5m, 2h, 1d; then it is a refusal, timed_out")
+        ->option_text("TIME");
+}
+
+void CommandLine::add_watch() {
+    CLI::App* const verb = add("watch", "What happens in a pool, a line each, as it does", watch);
+    add_pool(verb);
+    verb->add_option_function<std::string>(
+            "--from",
+            [this](const std::string& text) {
+                if (text == "now") return;
+                options_.from_lsn = ids_of(text, true, false).range.first;
+            },
+            "What comes behind this LSN, the number in front of each line")
+        ->option_text("LSN|now (now)");
+    add_number(verb, "--limit", "End after so many events; 0 for never", options_.limit);
+    verb->footer(
+        "Lines: LSN EVENT IDS uid=UID holder=NUMBER. Events are allocated, claimed, released,\n"
+        "reserved, unreserved, and holder_ended, which freed all that the holder had. A line\n"
+        "LSN missed says that events up to there are missing: the daemon keeps the last ones in\n"
+        "memory. Ends with the daemon.");
 }
 
 void CommandLine::add_id(CLI::App* verb, bool with_generation) {

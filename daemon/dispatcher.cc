@@ -86,10 +86,12 @@ std::optional<Right> needed_right(const proto::Request::Body& body) {
                           std::is_same_v<Body, proto::AllocateAtRequest>) {
                 return Right::allocate;
             } else if constexpr (std::is_same_v<Body, proto::LookupRequest> ||
-                                 std::is_same_v<Body, proto::LookupLeaseRequest>) {
+                                 std::is_same_v<Body, proto::LookupLeaseRequest> ||
+                                 std::is_same_v<Body, proto::WaitRequest>) {
                 return Right::lookup;
             } else if constexpr (std::is_same_v<Body, proto::NextRequest> ||
-                                 std::is_same_v<Body, proto::ListRequest>) {
+                                 std::is_same_v<Body, proto::ListRequest> ||
+                                 std::is_same_v<Body, proto::WatchRequest>) {
                 return Right::list;
             } else if constexpr (std::is_same_v<Body, proto::ReserveRequest> ||
                                  std::is_same_v<Body, proto::UnreserveRequest> ||
@@ -210,11 +212,15 @@ void Dispatcher::refuse_stream(Errc code, Outbox& outbox) {
 }
 
 void Dispatcher::reply(const Call& call, const Reply::Body& body, Lsn wait_for) {
-    ByteWriter out(call.outbox.space(wait_for));
-    const bool fits = proto::encode_reply(
-        out, {.operation = call.operation, .tag = call.request.tag, .body = body});
+    send(call.outbox, {.operation = call.operation, .tag = call.request.tag, .body = body},
+         wait_for);
+}
+
+void Dispatcher::send(Outbox& outbox, const Reply& reply, Lsn wait_for) {
+    ByteWriter out(outbox.space(wait_for));
+    const bool fits = proto::encode_reply(out, reply);
     INOD_ASSERT(fits);
-    call.outbox.add(out.size(), wait_for);
+    outbox.add(out.size(), wait_for);
 }
 
 void Dispatcher::refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text) {

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "daemon/access.h"
 #include "daemon/closer.h"
+#include "daemon/long_requests.h"
 #include "daemon/outbox.h"
 #include "daemon/passed_descriptor.h"
 #include "daemon/process_holders.h"
@@ -36,6 +37,8 @@ struct Client {
     std::optional<HolderRef> acts_as{};
     std::optional<HolderRef> ends_with_it{};
     std::uint64_t features = 0;  // those it wished for that we have
+    // Its requests that wait for something to happen. Not null once it may ask anything.
+    LongRequests* long_requests = nullptr;
 };
 
 // What only the daemon can say of itself, for the stats of the whole.
@@ -70,6 +73,12 @@ public:
     // `passed` moves it away; with ask_again it is still there.
     Next answer(const proto::Frame& frame, Client& client, Outbox& outbox, GuardRef guard,
                 PassedDescriptor& passed);
+
+    // Answers a request that was parked, if there is an answer by now or its time is over. False, and
+    // nothing has changed, if it is to wait on. Requires outbox.has_room().
+    bool answer_late(LongRequest& request, Outbox& outbox);
+    // Refuses one. Requires outbox.has_room().
+    static void refuse_late(const LongRequest& request, Errc code, Outbox& outbox);
 
     // The connection has closed, and not because the daemon ends.
     void disconnected(Client& client) noexcept;
@@ -118,6 +127,14 @@ private:
     Next bind_process(const Call& call, const proto::BindRequest& bind);
     Next bind_as(const Call& call, const proto::BindRequest& bind, const ProcessIdentity& process,
                  OwnedFd* pidfd);
+
+    // dispatcher_watch.cc: what waits until something happens
+    Next answer(const Call& call, const proto::WaitRequest& wait);
+    Next answer(const Call& call, const proto::WatchRequest& watch);
+    Next answer_or_park(const Call& call, LongRequest& request, std::uint32_t timeout_ms);
+    bool answer_late(LongRequest& request, proto::WaitRequest& wait, Outbox& outbox);
+    bool answer_late(const LongRequest& request, const proto::WatchRequest& watch, Outbox& outbox);
+
     [[nodiscard]] std::optional<HolderRef> meant_by(const Call& call, HolderId holder) const;
     [[nodiscard]] proto::HolderRecord record_of(HolderIndex index) const;
     [[nodiscard]] static Asker asker_of(const Call& call);
@@ -130,6 +147,7 @@ private:
     // Is this refusal none, but a wish to be asked again?
     [[nodiscard]] static bool is_to_be_asked_again(Errc code) noexcept;
     static void reply(const Call& call, const proto::Reply::Body& body, Lsn wait_for);
+    static void send(Outbox& outbox, const proto::Reply& reply, Lsn wait_for);
     static void refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text);
     [[nodiscard]] Result<void, Failure> check_names(const proto::HelloRequest& hello,
                                                     const Client& client) const;

@@ -33,6 +33,7 @@
 #include "daemon/memory_limit.h"
 #include "daemon/process_holders.h"
 #include "daemon/session.h"
+#include "daemon/waker.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
 #include "lib/base/posix_storage.h"
@@ -120,6 +121,7 @@ private:
     asio::signal_set signals_;
     asio::steady_timer timer_;
     Flusher flusher_;
+    Waker waker_;
     Closer closer_;
     std::unique_ptr<ProcessHolders> processes_;
     asio::posix::stream_descriptor ended_processes_;
@@ -141,6 +143,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener, st
       timer_(io_),
       flusher_(io_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
+      waker_(io_, allocator, flusher_),
       processes_(find_processes()),
       ended_processes_(io_),
       dispatcher_(
@@ -154,6 +157,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener, st
       context_{.allocator = allocator,
                .dispatcher = dispatcher_,
                .flusher = flusher_,
+               .waker = waker_,
                .session_count = 0,
                .count_by_uid = {},
                .is_stopping = false,

@@ -18,7 +18,9 @@ Session::Session(Socket socket, Client client, SessionContext& context, List& op
       client_(std::move(client)),
       context_(context),
       open_(open),
-      input_(input_memory_, proto::request_size_max) {
+      input_(input_memory_, proto::request_size_max),
+      long_requests_(context.waker, context.allocator.memory(), [this] { on_durable(); }) {
+    client_.long_requests = &long_requests_;
     error_code ignored;
     socket_.non_blocking(true, ignored);
     ++context_.count_by_uid[client_.peer.uid];
@@ -101,10 +103,24 @@ bool Session::decide() {
     auto guard = context_.flusher.lock();
     context_.allocator.set_time(boot_time());
     const std::size_t pending = input_.pending();
+    const std::size_t due = long_requests_.due_count();
+    answer_due();
     decide_frames(guard);
     if (outbox_.waits_for() != 0 || undecided_) context_.flusher.await(*this);
+    context_.waker.notice();
     context_.flusher.notify(std::move(guard));
-    return input_.pending() < pending || !undecided_;
+    return input_.pending() < pending || long_requests_.due_count() < due || !has_undecided();
+}
+
+// Those whose turn has come, as far as there is room for their replies.
+void Session::answer_due() {
+    while (long_requests_.has_due() && outbox_.has_room()) {
+        if (context_.dispatcher.answer_late(long_requests_.due(), outbox_)) {
+            long_requests_.done();
+        } else {
+            long_requests_.park_again();
+        }
+    }
 }
 
 // Answers the frames that are there, as far as there is room for their replies and records, up to
@@ -159,9 +175,9 @@ void Session::go_on() {
         send();
         if (writing_) break;
         if (!settled) continue;  // everything was sent, so there is room now
-        if (!undecided_ || !decide()) break;
+        if (!has_undecided() || !decide()) break;
     }
-    const bool done = refused_ || (read_all_ && !undecided_ && !reading_);
+    const bool done = refused_ || (read_all_ && !has_undecided() && !reading_);
     if (done && outbox_.empty()) abort();
     if (socket_.is_open()) read();
 }
@@ -202,6 +218,13 @@ void Session::end_if_gone() noexcept {
 
 void Session::finish(Errc reason) {
     if (refused_ || read_all_) return;
+    {
+        const auto guard = context_.flusher.lock();
+        long_requests_.set_all_due();
+        for (; long_requests_.has_due() && outbox_.has_room(); long_requests_.done())
+            Dispatcher::refuse_late(long_requests_.due(), reason, outbox_);
+        long_requests_.clear();
+    }
     if (reason != Errc::ok && outbox_.has_room()) Dispatcher::refuse_stream(reason, outbox_);
     read_all_ = true;
     error_code ignored;
@@ -214,9 +237,10 @@ void Session::abort() {
     error_code ignored;
     socket_.close(ignored);
     context_.dispatcher.drop(passed_);
-    if (!context_.is_stopping) {
+    {
         auto guard = context_.flusher.lock();
-        context_.dispatcher.disconnected(client_);
+        long_requests_.clear();
+        if (!context_.is_stopping) context_.dispatcher.disconnected(client_);
         context_.flusher.notify(std::move(guard));
     }
     open_.erase(open_.iterator_to(*this));

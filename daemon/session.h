@@ -1,7 +1,8 @@
 // One connection: reads requests, has them decided, writes their replies.
 //
 // Every whole frame of a read is decided under one lock before anything is written. A session that
-// does not read its replies is not read from: it stops when there is no room for another reply.
+// does not read its replies is not read from: it stops when there is no room for another reply. A
+// request that waits for something to happen holds up nothing: it is looked at again when it has.
 //
 // A session whose client passes descriptors reads in another way (passed_descriptor.h), and none
 // before the frame is decided that the last one came with: it holds one at most.
@@ -22,8 +23,10 @@
 #include "daemon/dispatcher.h"
 #include "daemon/flusher.h"
 #include "daemon/handler_memory.h"
+#include "daemon/long_requests.h"
 #include "daemon/outbox.h"
 #include "daemon/passed_descriptor.h"
+#include "daemon/waker.h"
 #include "proto/frame.h"
 
 namespace inod::daemon {
@@ -35,6 +38,7 @@ struct SessionContext {
     Allocator& allocator;
     Dispatcher& dispatcher;
     Flusher& flusher;
+    Waker& waker;
     std::uint64_t session_count;
     boost::unordered_flat_map<std::uint32_t, std::uint32_t> count_by_uid;  // of sessions
     bool is_stopping;                   // connections close because the daemon ends
@@ -81,6 +85,8 @@ private:
     void on_readable(const boost::system::error_code& error);
     void on_read(const boost::system::error_code& error, std::size_t size);
     bool decide();
+    [[nodiscard]] bool has_undecided() const { return undecided_ || long_requests_.has_due(); }
+    void answer_due();
     void decide_frames(Flusher::Guard& guard);
     bool settle();
     void send();
@@ -97,6 +103,7 @@ private:
     proto::FrameSplitter input_;
     PassedDescriptor passed_;  // with the first frame in input_
     Outbox outbox_;
+    LongRequests long_requests_;
     bool reading_ = false;    // a read, or a wait for something to read, is under way
     bool writing_ = false;    // a wait for room in the socket is under way
     bool read_all_ = false;   // nothing more is to be read

@@ -49,6 +49,8 @@ enum class Operation : std::uint8_t {
     reserve = 15,
     unreserve = 16,
     advance = 17,
+    wait = 18,
+    watch = 19,
 };
 
 // The operation's name as in the enumeration; "unknown" for a value that is none.

@@ -35,6 +35,18 @@ std::string_view name(PoolDurability durability) noexcept {
     return "unknown";
 }
 
+std::string_view name(EventKind kind) noexcept {
+    switch (kind) {
+        case EventKind::allocated: return "allocated";
+        case EventKind::claimed: return "claimed";
+        case EventKind::released: return "released";
+        case EventKind::reserved_ids: return "reserved";
+        case EventKind::unreserved_ids: return "unreserved";
+        case EventKind::holder_ended: return "holder_ended";
+    }
+    return "unknown";
+}
+
 void get_item(ByteReader& in, LeaseRecord& lease) {
     lease.range.first = in.get<Id>();
     lease.range.last = in.get<Id>();
@@ -57,6 +69,19 @@ void get_item(ByteReader& in, HolderRecord& holder) {
     holder.pid = in.get<std::uint32_t>();
     holder.left_ms = in.get<std::uint64_t>();
     get_item(in, holder.name);
+}
+
+void get_item(ByteReader& in, Event& event) {
+    event.lsn = in.get<std::uint64_t>();
+    event.range.first = in.get<Id>();
+    event.range.last = in.get<Id>();
+    event.generation = in.get<std::uint64_t>();
+    event.uid = in.get<std::uint32_t>();
+    in.get<std::uint32_t>();
+    // The kind is the lowest byte.
+    const auto held = in.get<std::uint64_t>();
+    event.kind = static_cast<EventKind>(held & 0xffU);
+    event.holder = held >> 8U;
 }
 
 void get_item(ByteReader& in, PoolEntry& pool) {
@@ -182,6 +207,30 @@ BodyResult get_holders(ByteReader& in) {
     return HoldersReply{.more = table->more, .holders = table->items};
 }
 
+BodyResult get_wait(ByteReader& in) {
+    const WaitReply wait{.is_over = in.get<std::uint32_t>() != 0};
+    in.get<std::uint32_t>();
+    return wait;
+}
+
+// A watcher goes on from `next`, so nothing is behind it, and it does not stand still.
+BodyResult get_watch(ByteReader& in) {
+    WatchReply watch;
+    watch.next = in.get<std::uint64_t>();
+    watch.missed = in.get<std::uint64_t>();
+    const auto table = get_table<Event>(in);
+    if (!table || watch.missed > watch.next) return Errc::protocol_violation;
+    std::uint64_t last = watch.missed;
+    for (auto rest = table->items; const auto event = rest.take();) {
+        const bool ascends = event->lsn > last && event->lsn <= watch.next;
+        if (!ascends || event->range.first > event->range.last) return Errc::protocol_violation;
+        last = event->lsn;
+    }
+    watch.more = table->more;
+    watch.events = table->items;
+    return watch;
+}
+
 BodyResult get_error(ByteReader& in, Errc code) {
     ErrorReply error;
     error.error = Error(code, in.get<std::uint64_t>());
@@ -217,6 +266,8 @@ BodyResult get_success(ByteReader& in, const FrameHeader& header) {
             if (!table) return Errc::protocol_violation;
             return StatsReply{.stats = table->items};
         }
+        case Operation::wait: return get_wait(in);
+        case Operation::watch: return get_watch(in);
         case Operation::none: break;
     }
     return Error(Errc::operation_unknown, static_cast<std::uint64_t>(header.operation));

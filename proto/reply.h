@@ -153,6 +153,49 @@ struct HoldersReply {
     friend bool operator==(const HoldersReply&, const HoldersReply&) = default;
 };
 
+// The answer to wait.
+struct WaitReply {
+    bool is_over = false;  // false: it is live still, and the time that was to be waited has passed
+
+    friend bool operator==(const WaitReply&, const WaitReply&) = default;
+};
+
+// What happened. A client may meet values of later versions.
+enum class EventKind : std::uint8_t {
+    allocated = 1,
+    claimed = 2,
+    released = 3,
+    reserved_ids = 4,
+    unreserved_ids = 5,
+    holder_ended = 6,  // All that the holder had of the pool is free.
+};
+
+struct Event {
+    std::uint64_t lsn = 0;
+    Range range{};                 // 0 to 0 where a holder ended.
+    std::uint64_t generation = 0;  // Of a lease; 0 in a unique pool.
+    std::uint32_t uid = 0;         // The holder's.
+    EventKind kind = EventKind::allocated;
+    std::uint64_t holder = 0;  // Its number, below 2^56; 0: several holders, or none.
+
+    friend bool operator==(const Event&, const Event&) = default;
+};
+
+inline constexpr std::size_t event_size = 48;
+void get_item(ByteReader& in, Event& event);
+void put_item(ByteWriter& out, const Event& event);
+std::string_view name(EventKind kind) noexcept;
+
+// The answer to watch.
+struct WatchReply {
+    std::uint64_t next = 0;    // The LSN to go on from.
+    std::uint64_t missed = 0;  // Events up to this LSN are missing, before those here; 0: none.
+    bool more = false;         // There are further events already.
+    Packed<Event> events;      // by ascending LSN
+
+    friend bool operator==(const WatchReply&, const WatchReply&) = default;
+};
+
 // What the daemon says of itself.
 struct HelloReply {
     std::uint16_t version = proto::version;
@@ -178,9 +221,9 @@ struct ErrorReply {
 inline constexpr std::size_t error_text_size_max = 1024;
 
 struct Reply {
-    using Body =
-        std::variant<DoneReply, LeaseReply, LookupReply, LeaseRecord, ListReply, PoolsReply,
-                     StatsReply, HelloReply, ErrorReply, BindReply, CountReply, HoldersReply>;
+    using Body = std::variant<DoneReply, LeaseReply, LookupReply, LeaseRecord, ListReply,
+                              PoolsReply, StatsReply, HelloReply, ErrorReply, BindReply, CountReply,
+                              HoldersReply, WaitReply, WatchReply>;
 
     Operation operation = Operation::none;  // that of the request
     std::uint16_t tag = 0;                  // likewise
@@ -275,6 +318,14 @@ public:
     explicit HoldersReplyWriter(std::span<std::byte> memory) noexcept;
     bool add(const HolderRecord& holder) noexcept { return TableWriter::add(holder); }
     std::size_t finish(std::uint16_t tag, bool more) noexcept;
+};
+
+// The events in `watch` are not looked at: they are what was added.
+class WatchReplyWriter : public TableWriter {
+public:
+    explicit WatchReplyWriter(std::span<std::byte> memory) noexcept;
+    bool add(const Event& event) noexcept { return TableWriter::add(event); }
+    std::size_t finish(std::uint16_t tag, const WatchReply& watch) noexcept;
 };
 
 // The table in `hello` is not looked at: it is what was added.

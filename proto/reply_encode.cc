@@ -27,6 +27,16 @@ void put_item(ByteWriter& out, const HolderRecord& holder) {
     put_item(out, holder.name);
 }
 
+void put_item(ByteWriter& out, const Event& event) {
+    out.put(event.lsn);
+    out.put(event.range.first);
+    out.put(event.range.last);
+    out.put(event.generation);
+    out.put(event.uid);
+    out.put(std::uint32_t{0});
+    out.put(event.holder << 8U | std::uint64_t{static_cast<std::uint8_t>(event.kind)});
+}
+
 void put_item(ByteWriter& out, const PoolEntry& pool) {
     out.put(pool.index);
     out.put(static_cast<std::uint8_t>(pool.policy));
@@ -42,6 +52,8 @@ namespace {
 constexpr std::size_t list_head_size = frame_header_size + 4 + 4;
 constexpr std::size_t hello_head_size = frame_header_size + 2 + 2 + 4 + 8 + 8 + 16 + 4 + 4 + 4;
 static_assert(hello_head_size == table_head_size_max);
+constexpr std::size_t watch_head_size = frame_header_size + 8 + 8 + 4 + 4;
+static_assert(watch_head_size <= table_head_size_max);
 
 void put_header(ByteWriter& out, std::size_t size, Operation operation, std::uint8_t flags,
                 Errc code, std::uint16_t tag) {
@@ -107,6 +119,21 @@ void put(ByteWriter& out, const HoldersReply& table) {
     put_table(out, table.holders, table.more);
 }
 
+void put(ByteWriter& out, const WaitReply& wait) {
+    out.put(std::uint32_t{wait.is_over});
+    out.put(std::uint32_t{0});
+}
+
+void put_watch(ByteWriter& out, const WatchReply& watch) {
+    out.put(watch.next);
+    out.put(watch.missed);
+}
+
+void put(ByteWriter& out, const WatchReply& watch) {
+    put_watch(out, watch);
+    put_table(out, watch.events, watch.more);
+}
+
 void put(ByteWriter& out, const LookupReply& lookup) {
     out.put(lookup.generation);
     out.put(lookup.uid);
@@ -170,6 +197,12 @@ std::size_t size_of(const CountReply&) {
 std::size_t size_of(const HoldersReply& table) {
     return table_size(table.holders);
 }
+std::size_t size_of(const WaitReply&) {
+    return 8;
+}
+std::size_t size_of(const WatchReply& watch) {
+    return watch_head_size - list_head_size + table_size(watch.events);
+}
 std::size_t size_of(const HelloReply& hello) {
     return hello_head_size - list_head_size + table_size(hello.table.pools);
 }
@@ -215,6 +248,7 @@ std::size_t reply_size_limit(Operation operation) noexcept {
         case Operation::reserve:
         case Operation::unreserve:
         case Operation::advance:
+        case Operation::wait:
         case Operation::allocate_at: return frame_header_size + 24;
         case Operation::lookup:
         case Operation::next: return frame_header_size + lease_record_size;
@@ -253,6 +287,17 @@ HoldersReplyWriter::HoldersReplyWriter(std::span<std::byte> memory) noexcept
 
 std::size_t HoldersReplyWriter::finish(std::uint16_t tag, bool more) noexcept {
     return finish_table(memory_, Operation::holders, tag, size_, count_, more);
+}
+
+WatchReplyWriter::WatchReplyWriter(std::span<std::byte> memory) noexcept
+    : TableWriter(memory, watch_head_size) {}
+
+std::size_t WatchReplyWriter::finish(std::uint16_t tag, const WatchReply& watch) noexcept {
+    ByteWriter out(memory_);
+    put_header(out, size_, Operation::watch, 0, Errc::ok, tag);
+    put_watch(out, watch);
+    put_count(out, count_, watch.more);
+    return size_;
 }
 
 HelloReplyWriter::HelloReplyWriter(std::span<std::byte> memory) noexcept

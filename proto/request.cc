@@ -74,6 +74,19 @@ void put(ByteWriter& out, const BindRequest& bind) {
     put_item(out, bind.name);
 }
 
+void put(ByteWriter& out, const WaitRequest& wait) {
+    out.put(wait.id);
+    out.put(wait.generation);
+    out.put(wait.timeout_ms);
+    out.put(std::uint32_t{0});
+}
+
+void put(ByteWriter& out, const WatchRequest& watch) {
+    out.put(watch.from);
+    out.put(watch.limit);
+    out.put(watch.timeout_ms);
+}
+
 void put(ByteWriter& out, const LookupRequest& lookup) {
     out.put(lookup.id);
 }
@@ -211,6 +224,20 @@ BodyResult get_list(ByteReader& in) {
     return ListRequest{.from = from, .limit = limit};
 }
 
+BodyResult get_wait(ByteReader& in) {
+    const Id id = in.get<Id>();
+    const auto generation = in.get<std::uint64_t>();
+    const auto timeout_ms = in.get<std::uint32_t>();
+    if (in.get<std::uint32_t>() != 0) return Errc::body_malformed;
+    return WaitRequest{.id = id, .generation = generation, .timeout_ms = timeout_ms};
+}
+
+BodyResult get_watch(ByteReader& in) {
+    const auto from = in.get<std::uint64_t>();
+    const auto limit = in.get<std::uint32_t>();
+    return WatchRequest{.from = from, .limit = limit, .timeout_ms = in.get<std::uint32_t>()};
+}
+
 BodyResult get_body(ByteReader& in, Operation operation, std::uint8_t flags) {
     const bool long_form = (flags & flag_long) != 0;
     switch (operation) {
@@ -231,6 +258,8 @@ BodyResult get_body(ByteReader& in, Operation operation, std::uint8_t flags) {
         case Operation::reserve: return ReserveRequest{.range = get_range(in)};
         case Operation::unreserve: return UnreserveRequest{.range = get_range(in)};
         case Operation::advance: return AdvanceRequest{.last = in.get<Id>()};
+        case Operation::wait: return get_wait(in);
+        case Operation::watch: return get_watch(in);
         case Operation::none: break;
     }
     return Error(Errc::operation_unknown, static_cast<std::uint64_t>(operation));
@@ -296,7 +325,7 @@ Operation operation_of(const Request::Body& body) noexcept {
         Operation::release,   Operation::lookup,      Operation::lookup,   Operation::next,
         Operation::list,      Operation::pools,       Operation::stats,    Operation::bind,
         Operation::renew,     Operation::release_all, Operation::holders,  Operation::reserve,
-        Operation::unreserve, Operation::advance};
+        Operation::unreserve, Operation::advance,     Operation::wait,     Operation::watch};
     static_assert(operations.size() == std::variant_size_v<Request::Body>);
     return operations.at(body.index());
 }

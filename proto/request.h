@@ -181,12 +181,37 @@ struct Token {
 
 inline constexpr std::uint16_t extension_token = 0x8001;  // its data: epoch, number
 
+// How long a request may wait, milliseconds, that is answered when something has happened.
+inline constexpr std::uint32_t no_wait = 0;
+inline constexpr std::uint32_t wait_for_ever = 0xffff'ffff;
+
+// Until this ID is not live any more, with this generation. Answered by a WaitReply.
+struct WaitRequest {
+    Id id = 0;
+    std::uint64_t generation = 0;  // 0: whichever it has now.
+    std::uint32_t timeout_ms = wait_for_ever;
+
+    friend bool operator==(const WaitRequest&, const WaitRequest&) = default;
+};
+
+// In WatchRequest::from: after all that there is. The reply says which LSN that is, and comes at once.
+inline constexpr std::uint64_t from_now = ~std::uint64_t{0};
+
+// What happened in the pool after this LSN; if nothing did, once it does. Answered by a WatchReply.
+struct WatchRequest {
+    std::uint64_t from = from_now;
+    std::uint32_t limit = 0;  // 0: as many as fit.
+    std::uint32_t timeout_ms = wait_for_ever;
+
+    friend bool operator==(const WatchRequest&, const WatchRequest&) = default;
+};
+
 struct Request {
     using Body =
         std::variant<HelloRequest, PingRequest, AllocateRequest, AllocateAtRequest, ReleaseRequest,
                      LookupRequest, LookupLeaseRequest, NextRequest, ListRequest, PoolsRequest,
                      StatsRequest, BindRequest, RenewRequest, ReleaseAllRequest, HoldersRequest,
-                     ReserveRequest, UnreserveRequest, AdvanceRequest>;
+                     ReserveRequest, UnreserveRequest, AdvanceRequest, WaitRequest, WatchRequest>;
 
     std::uint16_t pool = 0;  // The index from the pool table; 0 where the operation has none.
     std::uint16_t tag = 0;   // 1 to 65535; none that is under way on this connection.

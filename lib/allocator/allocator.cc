@@ -59,6 +59,7 @@ Allocator::Allocator(Storage& storage, AllocatorOptions options)
       tags_(budget_),
       accounts_(budget_),
       tokens_(options_.tokens, budget_),
+      events_(budget_),
       snapshot_writer_(journal_) {
     INOD_ASSERT(raises_per_group(options_.journal.group_size_max) < generations_per_unclean_stop);
     if (options_.witness) witness_.emplace(*options_.witness);
@@ -190,35 +191,42 @@ Answer<void> Allocator::release(PoolIndex index, Range range, std::uint64_t gene
     const auto released = release_parts(*served_pool, index, range, generation, whose);
     if (!released) return refuse<void>(*served_pool, index, released.error());
     resize_shrunk(*served_pool);
-    const bool recorded = *released;
+    waits_.released(index, range);
+    const bool recorded = released->is_recorded;
     if (!recorded) return {.result = {}};
     const std::uint64_t rest_ms = served_pool->pool.rest_ms();
-    if (rest_ms == 0) return {{}, change(index, range, Released{.pool = index, .range = range})};
-    return {{},
-            change(index, range,
-                   Rested{.pool = index, .range = range, .at = now_, .rest_ms = rest_ms})};
+    const Lsn lsn =
+        rest_ms == 0
+            ? change(index, range, Released{.pool = index, .range = range})
+            : change(index, range,
+                     Rested{.pool = index, .range = range, .at = now_, .rest_ms = rest_ms});
+    tell(EventKind::released, index, {.range = range, .generation = generation}, released->holder,
+         lsn);
+    return {{}, lsn};
 }
 
 // Of one holder at once; of whomever part by part, each off its holder's account. All of it or nothing.
-Result<bool> Allocator::release_parts(ServedPool& served_pool, PoolIndex index, Range range,
-                                      std::uint64_t generation,
-                                      std::optional<HolderIndex> whose) noexcept {
+Result<Allocator::ReleasedParts> Allocator::release_parts(
+    ServedPool& served_pool, PoolIndex index, Range range, std::uint64_t generation,
+    std::optional<HolderIndex> whose) noexcept {
     Pool& pool = served_pool.pool;
     const TagCount before = pool.live_count();
     if (whose) {
         const auto released = pool.release(range, generation, whose);
-        if (released) charge(served_pool, index, *whose, before);
-        return released;
+        if (!released) return released.error();
+        charge(served_pool, index, *whose, before);
+        return ReleasedParts{.is_recorded = *released, .holder = whose};
     }
-    if (auto may = pool.check_release(range, generation, whose); !may) return may;
-    bool any_recorded = false;
+    if (auto may = pool.check_release(range, generation, whose); !may) return may.error();
+    ReleasedParts parts{.is_recorded = false, .holder = pool.lookup(range.first, 0)->holder};
     for (Id id = range.first;;) {
         const TagCount before_part = pool.live_count();
         const LiveRun run = *pool.lookup(id, 0);
         const Range part{id, std::min(run.range.last, range.last)};
-        any_recorded = *pool.release(part, generation, run.holder) || any_recorded;
+        parts.is_recorded = *pool.release(part, generation, run.holder) || parts.is_recorded;
+        if (run.holder != parts.holder) parts.holder.reset();
         charge(served_pool, index, run.holder, before_part);
-        if (part.last == range.last) return any_recorded;
+        if (part.last == range.last) return parts;
         id = part.last + 1;
     }
 }
@@ -360,6 +368,9 @@ Answer<Lease> Allocator::recorded(ServedPool& served_pool, const HandedOut& what
                                   const Ticket& ticket) noexcept {
     const Lease& lease = what.granted.lease;
     const Lsn lsn = change(what.pool, lease.range, record_of(served_pool, what, ticket));
+    const bool has_holder = what.how != HandOut::passed;
+    tell(what.how == HandOut::claimed ? EventKind::claimed : EventKind::allocated, what.pool, lease,
+         has_holder ? std::optional(what.holder) : std::nullopt, lsn);
     const std::uint64_t reached = lease.generation != 0 ? lease.generation : lease.range.last;
     const auto& limit =
         what.how == HandOut::claimed ? served_pool.claim_limit : served_pool.mark_limit;
@@ -407,6 +418,18 @@ Lsn Allocator::last_change(ServedPool& served_pool, PoolIndex index, Id id) cons
 // Likewise of one that is free, perhaps because its holder ended.
 Lsn Allocator::last_change_of_free(ServedPool& served_pool, PoolIndex index, Id id) const noexcept {
     return std::max(last_change(served_pool, index, id), unless_durable(last_end_lsn_));
+}
+
+// Whoever watches the pool hears of it once the record with this LSN is durable.
+void Allocator::tell(EventKind kind, PoolIndex pool, const Lease& lease,
+                     std::optional<HolderIndex> holder, Lsn lsn) noexcept {
+    events_.add({.lsn = lsn,
+                 .range = lease.range,
+                 .generation = lease.generation,
+                 .holder = holder ? holders_.id(*holder) : 0,
+                 .uid = holder ? holders_[*holder].uid : 0,
+                 .pool = pool,
+                 .kind = kind});
 }
 
 Lsn Allocator::append(const Record& record) noexcept {

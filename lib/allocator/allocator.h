@@ -24,11 +24,13 @@
 #include <vector>
 
 #include "lib/allocator/accounts.h"
+#include "lib/allocator/events.h"
 #include "lib/allocator/holders.h"
 #include "lib/allocator/pending_changes.h"
 #include "lib/allocator/snapshot_writer.h"
 #include "lib/allocator/store_witness.h"
 #include "lib/allocator/tokens.h"
+#include "lib/allocator/waits.h"
 #include "lib/base/guard.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
@@ -233,6 +235,13 @@ public:
     Answer<void> unreserve(GuardRef guard, PoolIndex index, Range range);
     Answer<void> advance(PoolIndex index, Id last) noexcept;
 
+    // What happened in the pools since recover(), as far as it is durable and not too long ago. Hand-outs
+    // and releases that are in no record (of `block` pools, claims aside) are not among it.
+    [[nodiscard]] const EventRing& events() const noexcept { return events_; }
+    // Who waits for an ID that lookup() says is live, to look again once it may be so no more: in any
+    // pool, and as soon as it is decided.
+    [[nodiscard]] Waits& waits() noexcept { return waits_; }
+
     // An administrator adopted an old copy of the state, see lib/pool/pool.h: all pools, or one.
     // Requires has_room(). Belongs between recover() and the first request, with a flush behind it.
     void skip_ahead(std::uint64_t count) noexcept;
@@ -355,8 +364,13 @@ private:
     // The change that something made to a pool is one of this holder's account.
     void charge(ServedPool& served, PoolIndex pool, HolderIndex holder,
                 const TagCount& before) noexcept;
-    Result<bool> release_parts(ServedPool& served, PoolIndex pool, Range range,
-                               std::uint64_t generation, std::optional<HolderIndex> whose) noexcept;
+    struct ReleasedParts {
+        bool is_recorded;
+        std::optional<HolderIndex> holder;  // whose all of it was; none: of several
+    };
+    Result<ReleasedParts> release_parts(ServedPool& served, PoolIndex pool, Range range,
+                                        std::uint64_t generation,
+                                        std::optional<HolderIndex> whose) noexcept;
     [[nodiscard]] std::optional<HolderIndex> find_holder(const Asker& asker) const noexcept;
     Result<HolderIndex> make_holder(std::uint32_t holders_max, const Holder& holder);
     void record_holder(HolderIndex index) noexcept;
@@ -398,6 +412,8 @@ private:
     [[nodiscard]] Lsn last_change(ServedPool& served, PoolIndex index, Id id) const noexcept;
     [[nodiscard]] Lsn last_change_of_free(ServedPool& served, PoolIndex index,
                                           Id id) const noexcept;
+    void tell(EventKind kind, PoolIndex pool, const Lease& lease, std::optional<HolderIndex> holder,
+              Lsn lsn) noexcept;
     Lsn append(const Record& record) noexcept;
     Lsn change(PoolIndex pool, Range range, const Record& record) noexcept;
     // Counts a refusal. Returns what it has to wait for.
@@ -427,6 +443,8 @@ private:
     Accounts accounts_;
     Tokens tokens_;
     PendingChanges pending_;
+    EventRing events_;
+    Waits waits_;
     std::vector<std::unique_ptr<ServedPool>> pools_;  // by PoolIndex
     SavedSize saved_size_;                            // of all pools
     // All up to here was durable before the last group was: a damaged end of the journal, which can

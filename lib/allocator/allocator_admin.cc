@@ -13,7 +13,9 @@ Answer<void> Allocator::reserve(GuardRef guard, PoolIndex index, Range range) {
         return refuse<void>(*served_pool, index, done.error());
     }
     resize_grown(*served_pool);
-    return {{}, change(index, range, Reserved{.pool = index, .range = range})};
+    const Lsn lsn = change(index, range, Reserved{.pool = index, .range = range});
+    tell(EventKind::reserved_ids, index, {.range = range, .generation = 0}, std::nullopt, lsn);
+    return {{}, lsn};
 }
 
 Answer<void> Allocator::unreserve(GuardRef guard, PoolIndex index, Range range) {
@@ -25,7 +27,9 @@ Answer<void> Allocator::unreserve(GuardRef guard, PoolIndex index, Range range) 
     }
     // A hole in the middle makes two runs of one.
     resize_grown(*served_pool);
-    return {{}, change(index, range, Unreserved{.pool = index, .range = range})};
+    const Lsn lsn = change(index, range, Unreserved{.pool = index, .range = range});
+    tell(EventKind::unreserved_ids, index, {.range = range, .generation = 0}, std::nullopt, lsn);
+    return {{}, lsn};
 }
 
 Answer<void> Allocator::advance(PoolIndex index, Id last) noexcept {

@@ -175,6 +175,8 @@ void Allocator::end_pending() noexcept {
 
 TagCount Allocator::end_now(HolderIndex index) noexcept {
     TagCount held;
+    // One that nobody heard of holds nothing.
+    if (holders_.is_recorded(index)) last_end_lsn_ = append(HolderEnded{.index = index});
     std::optional<PoolIndex> shrunk;
     const auto resize = [&](std::optional<PoolIndex> next) {
         if (shrunk && shrunk != next) {
@@ -191,9 +193,12 @@ TagCount Allocator::end_now(HolderIndex index) noexcept {
                          {.ids = 0 - tags_.count(value).ids, .runs = 0 - tags_.count(value).runs});
         pools_[pool]->pool.tag_died(value);
         resize(pool);
+        if (!events_.has(pool, last_end_lsn_)) {
+            tell(EventKind::holder_ended, pool, {}, index, last_end_lsn_);
+        }
     });
     resize(std::nullopt);
-    if (holders_.is_recorded(index)) last_end_lsn_ = append(HolderEnded{.index = index});
+    waits_.ended(holders_.id(index));
     holders_.remove(index);
     return held;
 }

@@ -207,6 +207,7 @@ Result<Recovery, Failure> Allocator::recover(const Journal::Accept& accept) {
     journal_.set_state_size(size_told_);
     if (auto begun = begin_witness(*recovery); !begun) return begun.error();
     if (recovery->has_cut_snapshot) cut_snapshot_ = recoverer.cut_snapshot();
+    events_.begin(pools_.size(), journal_.last_lsn());
     return recovery;
 }
 

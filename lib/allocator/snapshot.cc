@@ -68,6 +68,7 @@ bool Allocator::gather_group() noexcept {
 Lsn Allocator::end_flush() noexcept {
     proven_lsn_ = journal_.durable_lsn();
     const Lsn durable = journal_.end_flush();
+    events_.settle(durable);
     prove_marks(durable);
     end_pending();
     return durable;

@@ -16,10 +16,17 @@
 namespace inod {
 namespace {
 
+// "For ever" shall not overflow the clock.
+constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
+
 Deadline after(std::chrono::milliseconds timeout) {
-    // "For ever" shall not overflow the clock.
-    const std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
     return std::chrono::steady_clock::now() + std::min(timeout, longest);
+}
+
+// As the wire has it, which takes what is too long for it as for ever.
+std::uint32_t timeout_of(std::chrono::milliseconds timeout) {
+    return static_cast<std::uint32_t>(
+        std::clamp<std::int64_t>(timeout.count(), proto::no_wait, proto::wait_for_ever));
 }
 
 std::chrono::milliseconds left_until(Deadline deadline) {
@@ -230,10 +237,12 @@ const PoolInfo* Client::find_pool(std::string_view name) const {
     return found == table_.end() ? nullptr : &*found;
 }
 
+// `waits`: as long as the daemon may take for it besides.
 template <class Body>
 Result<Body> Client::ask(PoolRef pool, const proto::Request::Body& body,
-                         std::optional<int> descriptor) {
-    const auto reply = exchange(pool, {.body = body}, after(options_.timeout), descriptor);
+                         std::optional<int> descriptor, std::chrono::milliseconds waits) {
+    const Deadline deadline = after(options_.timeout) + std::min(waits, longest);
+    const auto reply = exchange(pool, {.body = body}, deadline, descriptor);
     if (!reply) return reply.error();
     if (const auto* const answer = std::get_if<Body>(&reply->body)) return *answer;
     // The short form answered by the long one, or the reverse.
@@ -385,6 +394,28 @@ Result<LeasePage> Client::list(PoolRef pool, Id from, std::uint32_t limit) {
     page.leases.reserve(reply->leases.count());
     for (auto rest = reply->leases; const auto lease = rest.take();)
         page.leases.push_back(*lease);
+    return page;
+}
+
+Result<bool> Client::wait(PoolRef pool, Id id, std::uint64_t generation,
+                          std::chrono::milliseconds timeout) {
+    const proto::WaitRequest request{
+        .id = id, .generation = generation, .timeout_ms = timeout_of(timeout)};
+    const auto reply = ask<proto::WaitReply>(pool, request, std::nullopt, timeout);
+    if (!reply) return reply.error();
+    return reply->is_over;
+}
+
+Result<EventPage> Client::watch(PoolRef pool, std::uint64_t from, std::chrono::milliseconds timeout,
+                                std::uint32_t limit) {
+    const proto::WatchRequest request{
+        .from = from, .limit = limit, .timeout_ms = timeout_of(timeout)};
+    const auto reply = ask<proto::WatchReply>(pool, request, std::nullopt, timeout);
+    if (!reply) return reply.error();
+    EventPage page{.events = {}, .next = reply->next, .missed = reply->missed, .more = reply->more};
+    page.events.reserve(reply->events.count());
+    for (auto rest = reply->events; const auto event = rest.take();)
+        page.events.push_back(*event);
     return page;
 }
 

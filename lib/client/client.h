@@ -104,6 +104,17 @@ struct LeasePage {
     bool more = false;  // There are further ones above the last here.
 };
 
+// What happened in a pool, by ascending LSN.
+struct EventPage {
+    std::vector<proto::Event> events;
+    std::uint64_t next = 0;    // the LSN from which the next page goes on
+    std::uint64_t missed = 0;  // Events up to this LSN are missing, before those here; 0: none.
+    bool more = false;         // There are further ones already.
+};
+
+// How long to wait for something to happen: as long as the daemon is there.
+inline constexpr std::chrono::milliseconds for_ever = std::chrono::milliseconds::max();
+
 class Client {
 public:
     // Connects and says hello. Errors: not_connected, timed_out, protocol_violation, or what the
@@ -168,6 +179,18 @@ public:
     Result<proto::LeaseRecord> next(PoolRef pool, Id id);
     // One page: `limit` leases at most, 0 for as many as the daemon puts into one.
     Result<LeasePage> list(PoolRef pool, Id from, std::uint32_t limit = 0);
+
+    // Blocks until the ID is not live any more: released, or its holder has ended. True at once if it is
+    // not; false if it still is when `timeout` has passed. `generation` 0 means the present one. What
+    // never was handed out is never_allocated.
+    Result<bool> wait(PoolRef pool, Id id, std::uint64_t generation = 0,
+                      std::chrono::milliseconds timeout = for_ever);
+    // Blocks until something has happened in the pool after this LSN, or `timeout` has passed; or where
+    // `from` is proto::from_now not at all: the page has no event then, and says where to begin. One
+    // page: `limit` events at most, 0 for as many as the daemon puts into one.
+    Result<EventPage> watch(PoolRef pool, std::uint64_t from = proto::from_now,
+                            std::chrono::milliseconds timeout = for_ever, std::uint32_t limit = 0);
+
     // Asks the daemon for all pools that this client may use; pool_table() stays what it was.
     Result<std::vector<PoolInfo>> pools();
     Result<std::vector<proto::Stat>> stats(PoolRef pool);
@@ -224,7 +247,8 @@ private:
     Result<void, Failure> bind_again(Deadline deadline);
     template <class Body>
     Result<Body> ask(PoolRef pool, const proto::Request::Body& body,
-                     std::optional<int> descriptor = std::nullopt);
+                     std::optional<int> descriptor = std::nullopt,
+                     std::chrono::milliseconds waits = std::chrono::milliseconds(0));
 
     ClientOptions options_;
     std::unique_ptr<Pipeline> pipeline_;

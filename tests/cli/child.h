@@ -37,6 +37,14 @@ public:
         pid_ = 0;
     }
 
+    // Until it has ended by itself. Returns its status, -1 if something killed it.
+    int wait_for_end() {
+        int status = -1;
+        ::waitpid(pid_, &status, 0);
+        pid_ = 0;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+
 private:
     pid_t pid_;
 };

@@ -18,6 +18,8 @@ using proto::Operation;
 
 const proto::LeaseRecord some_lease{{1000, 1999}, 9, 1000, 100, proto::Binding::persistent};
 
+const proto::Event some_event{78, {5, 6}, 3, 1000, proto::EventKind::released, 7};
+
 TEST(Blocking, EachCallAsksAndAnswers) {
     FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
         FakePeer peer(accept());
@@ -33,6 +35,10 @@ TEST(Blocking, EachCallAsksAndAnswers) {
         proto::ListReply list{.more = true, .leases = {}};
         list.leases =
             proto::Packed<proto::LeaseRecord>::pack(std::vector{some_lease}, memory).value();
+        std::array<std::byte, 256> events_memory{};
+        proto::WatchReply events{.next = 80, .missed = 71, .more = true, .events = {}};
+        events.events =
+            proto::Packed<proto::Event>::pack(std::vector{some_event}, events_memory).value();
         std::array<std::byte, 256> stats_memory{};
         const proto::StatsReply numbers{
             proto::Packed<proto::Stat>::pack(stats, stats_memory).value()};
@@ -51,6 +57,11 @@ TEST(Blocking, EachCallAsksAndAnswers) {
             {{7, 0, proto::LookupLeaseRequest{1500, 9}}, Operation::lookup, some_lease},
             {{7, 0, proto::NextRequest{0}}, Operation::next, some_lease},
             {{7, 0, proto::ListRequest{0, 1}}, Operation::list, list},
+            {{7, 0, proto::WaitRequest{5, 3, 1'000}}, Operation::wait, proto::WaitReply{false}},
+            {{0, 0, proto::WaitRequest{5, 0, proto::wait_for_ever}},
+             Operation::wait,
+             proto::WaitReply{true}},
+            {{7, 0, proto::WatchRequest{70, 9, 0}}, Operation::watch, events},
             {{7, 0, proto::StatsRequest{}}, Operation::stats, numbers},
             {{proto::whole_daemon, 0, proto::StatsRequest{}}, Operation::stats, numbers},
         };
@@ -74,6 +85,13 @@ TEST(Blocking, EachCallAsksAndAnswers) {
     const LeasePage page = client.list("pid", 0, 1).value();
     EXPECT_TRUE(page.more);
     EXPECT_EQ(page.leases, std::vector{some_lease});
+    EXPECT_FALSE(client.wait("pid", 5, 3, 1s).value());
+    EXPECT_TRUE(client.wait("inode", 5).value());
+    const EventPage happened = client.watch("pid", 70, 0ms, 9).value();
+    EXPECT_EQ(happened.events, std::vector{some_event});
+    EXPECT_EQ(happened.next, 80U);
+    EXPECT_EQ(happened.missed, 71U);
+    EXPECT_TRUE(happened.more);
     const std::vector<proto::Stat> stats{{proto::StatId::connections, 3}};
     EXPECT_EQ(client.stats("pid").value(), stats);
     EXPECT_EQ(client.daemon_stats().value(), stats);

@@ -92,6 +92,10 @@ std::vector<RequestVector> request_vectors() {
         {"reserve_request", {1, 15, ReserveRequest{{1000, 1999}}}},
         {"unreserve_request", {65534, 16, UnreserveRequest{{0, top}}}},
         {"advance_request", {1, 17, AdvanceRequest{top}}},
+        {"wait_request", {1, 18, WaitRequest{1500}}},
+        {"wait_request_timeout", {1, 18, WaitRequest{1500, 9, 1000}}},
+        {"watch_request", {1, 19, WatchRequest{}}},
+        {"watch_request_limit", {1, 19, WatchRequest{77, 2, 0}}},
     };
 }
 
@@ -122,6 +126,20 @@ std::vector<ReplyVector> holder_reply_vectors() {
         {"reserve_reply", {reserve, 15, DoneReply{}}},
         {"unreserve_reply", {unreserve, 16, DoneReply{}}},
         {"advance_reply", {advance, 17, DoneReply{}}},
+    };
+}
+
+std::vector<ReplyVector> watch_reply_vectors() {
+    const Event lease{78, {1000, 1999}, 9, 1000, EventKind::allocated, 7};
+    const Event end{81, {0, 0}, 0, 1000, EventKind::holder_ended, 7};
+    const Event largest{top, {top - 1, top}, top, top32, EventKind::released, top_holder};
+    using enum Operation;
+    return {
+        {"wait_reply", {wait, 18, WaitReply{true}}},
+        {"wait_reply_live", {wait, 18, WaitReply{false}}},
+        {"watch_reply", {watch, 19, WatchReply{81, 0, true, packed<Event>({lease, end})}}},
+        {"watch_reply_empty", {watch, 19, WatchReply{.next = 77, .events = {}}}},
+        {"watch_reply_top", {watch, 19, WatchReply{top, top - 1, false, packed<Event>({largest})}}},
     };
 }
 
@@ -168,8 +186,8 @@ std::vector<ReplyVector> reply_vectors() {
 
 std::vector<ReplyVector> all_reply_vectors() {
     std::vector<ReplyVector> all = reply_vectors();
-    for (ReplyVector& vector : holder_reply_vectors())
-        all.push_back(std::move(vector));
+    for (auto vectors : {holder_reply_vectors(), watch_reply_vectors()})
+        all.insert(all.end(), vectors.begin(), vectors.end());
     return all;
 }
 
@@ -211,6 +229,8 @@ const std::vector<RefusedVector>& refused_vectors() {
         {"refused_token_cut", Errc::body_malformed},
         {"refused_token_twice", Errc::body_malformed},
         {"refused_token_of_none", Errc::body_malformed},
+        {"refused_wait_zero", Errc::body_malformed},
+        {"refused_watch_body", Errc::body_malformed},
     };
     return vectors;
 }

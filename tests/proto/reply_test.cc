@@ -116,6 +116,7 @@ TEST(Reply, MakesSense) {
         {Operation::list, 1, ListReply{.more = true, .leases = {}}},
         {Operation::pools, 1, PoolsReply{.more = true, .pools = {}}},
         {Operation::holders, 1, HoldersReply{.more = true, .holders = {}}},
+        {Operation::watch, 1, WatchReply{.next = 7, .missed = 8, .events = {}}},
     };
     for (const Reply& reply : replies) {
         SCOPED_TRACE(name(reply.operation));
@@ -142,6 +143,32 @@ TEST(Reply, HoldersAscend) {
     holders.add({.holder = 8, .index = 3});
     const std::size_t size = holders.finish(1, false);
     EXPECT_EQ(decode_reply(std::span(memory).first(size)).error().code, Errc::protocol_violation);
+}
+
+// From what was missed to where the next page begins.
+TEST(Reply, EventsAscend) {
+    struct Case {
+        const char* name;
+        std::vector<std::uint64_t> lsns;
+        bool is_sound;
+    };
+    const Case cases[] = {
+        {"none", {}, true},
+        {"all there can be", {11, 12, 20}, true},
+        {"one twice", {11, 11}, false},
+        {"one that was missed", {10, 11}, false},
+        {"one behind the next page's beginning", {21}, false},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        Bytes memory(reply_size_max);
+        WatchReplyWriter events(memory);
+        for (const std::uint64_t lsn : c.lsns)
+            events.add({.lsn = lsn});
+        const std::size_t size = events.finish(1, {.next = 20, .missed = 10, .events = {}});
+        const auto reply = decode_reply(std::span(memory).first(size));
+        EXPECT_EQ(reply.has_value(), c.is_sound);
+    }
 }
 
 TEST(Reply, OfAnUnknownOperationIsTold) {

@@ -101,11 +101,12 @@ TEST(Totality, RandomBytes) {
 
 // What a client might send to have the daemon count to 2^32 or take memory for it.
 TEST(Totality, CountsFarAboveWhatIsThere) {
-    for (const char* name :
-         {"list_reply", "pools_reply", "stats_reply", "holders_reply", "hello_reply"}) {
+    for (const char* name : {"list_reply", "pools_reply", "stats_reply", "holders_reply",
+                             "hello_reply", "watch_reply"}) {
         SCOPED_TRACE(name);
         Bytes frame = golden(name);
-        const std::size_t at = std::string_view(name) == "hello_reply" ? 52 : 8;
+        const std::string_view of(name);
+        const std::size_t at = of == "hello_reply" ? 52 : of == "watch_reply" ? 24 : 8;
         for (std::size_t i = 0; i < 4; ++i)
             frame.at(at + i) = std::byte{0xff};
         EXPECT_EQ(decode_reply(frame).error().code, Errc::protocol_violation);

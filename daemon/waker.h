@@ -1,0 +1,86 @@
+// Wakes the requests that wait for something to happen: where an ID is released, a holder ends, a group
+// with events of a pool becomes durable, or their time is over.
+//
+// Whoever makes something happen does not wait for that. It is looked to behind it, on the io_context's
+// thread, in slices between which everybody else is served.
+//
+// Thread safety: all calls under the flusher's lock, on the io_context's thread, but where it says
+// otherwise.
+#pragma once
+
+#include <cstddef>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
+
+#include "daemon/flusher.h"
+#include "daemon/handler_memory.h"
+#include "daemon/long_requests.h"
+#include "lib/allocator/allocator.h"
+
+namespace inod::daemon {
+
+class Waker final : public DurabilityWaiter {
+public:
+    // All outlive it.
+    Waker(boost::asio::io_context& io, Allocator& allocator, Flusher& flusher);
+    ~Waker() override;
+
+    // From here on the request is woken, once. Whether it has to wait at all its owner has seen.
+    void park(LongRequest& request) noexcept;
+    // Not any more. Of one that is not parked nothing happens.
+    void forget(LongRequest& request) noexcept;
+
+    // Something may have happened of which no group tells.
+    void notice() noexcept;
+
+    // Without the lock.
+    void on_durable() override;
+
+private:
+    using Watches =
+        boost::intrusive::list<LongRequest,
+                               boost::intrusive::member_hook<LongRequest, LongRequest::ListHook,
+                                                             &LongRequest::of_watches>>;
+    struct SoonerDeadline {
+        bool operator()(const LongRequest& a, const LongRequest& b) const noexcept {
+            return *a.deadline < *b.deadline;
+        }
+    };
+    using Deadlines = boost::intrusive::multiset<
+        LongRequest,
+        boost::intrusive::member_hook<LongRequest, boost::intrusive::set_member_hook<>,
+                                      &LongRequest::by_deadline>,
+        boost::intrusive::compare<SoonerDeadline>>;
+    using Owners = boost::intrusive::list<
+        LongRequests,
+        boost::intrusive::member_hook<LongRequests, decltype(LongRequests::of_waker),
+                                      &LongRequests::of_waker>,
+        boost::intrusive::constant_time_size<false>>;
+
+    // Without the lock.
+    void look();
+    void post_look() noexcept;
+    // True where there is more to be looked at.
+    bool look_at_slice() noexcept;
+    bool look_at_watches(std::size_t& visits_left) noexcept;
+    void wake(LongRequest& request) noexcept;
+    void set_timer() noexcept;
+
+    boost::asio::io_context& io_;
+    Allocator& allocator_;
+    Flusher& flusher_;
+    Watches watches_;  // parked ones, those that were looked at longest ago first
+    Deadlines deadlines_;
+    Owners owners_;            // who is to be told
+    std::size_t unseen_ = 0;   // so many of watches_ were not looked at since the last group
+    bool is_looking_ = false;  // look() is on its way
+    HandlerMemory looking_memory_;
+    boost::asio::steady_timer timer_;
+    bool is_timing_ = false;  // the timer's handler is on its way
+    HandlerMemory timing_memory_;
+};
+
+}  // namespace inod::daemon
