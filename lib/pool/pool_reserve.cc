@@ -26,7 +26,10 @@ Result<> Pool::reserve(GuardRef guard, Range range) {
     return {};
 }
 
+// In recovery some of it may seem to rest: the life that wrote the record knew that its rest was over. And
+// a band of the configuration rests no longer, or it would be in circulation afterwards.
 void Pool::store_reserved(Range range) noexcept {
+    if (quarantine_) quarantine_->take_back(range);
     RangeTree& tree = occupied();
     const std::uint64_t runs_before = tree.entry_count();
     tree.store_merged(range, reserved);

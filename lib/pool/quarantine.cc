@@ -31,7 +31,7 @@ Result<> Quarantine::prepare(GuardRef guard, Range range) {
 }
 
 void Quarantine::store(Range range) noexcept {
-    if (replayed_) take_back(range);
+    take_back(range);
     occupy(range);
     queue_.promise(range.count());
 }

@@ -17,12 +17,12 @@
 //     has of its range, and refuses live IDs.
 //   - store() of what a search found, or of what the pool saw to be free in occupied(), takes IDs
 //     that are not in R, and asserts that by the count of what is occupied.
-//   - In recovery alone the journal may say that IDs of R were handed out again: the daemon that
-//     wrote it had ended their rests, which it does not record. The queue could not let go of them;
-//     in what order it stood is not even known, since a snapshot is in the order of IDs, and to end
-//     the rests of others with them would be to end them early. So recovery keeps R by ID, in a
-//     tree of its own, from which store() erases just these IDs; begin_run() makes the queue of
-//     what is left.
+//   - In recovery alone the journal may say that IDs of R were handed out again, or reserved: the
+//     daemon that wrote it had ended their rests, which it does not record. The queue could not let
+//     go of them; in what order it stood is not even known, since a snapshot is in the order of IDs,
+//     and to end the rests of others with them would be to end them early. So recovery keeps R by
+//     ID, in a tree of its own, from which store() and take_back() erase just these IDs; begin_run()
+//     makes the queue of what is left.
 //   - A rest that ends takes its piece out of the queue with its IDs from the tree, and asserts
 //     that all of them were there.
 //
@@ -53,7 +53,8 @@ public:
                NodeMemory& memory = NodeMemory::system());
 
     // All that is live or rests, with one value; in recovery, what is live. The pool may put
-    // `reserved` IDs there too, where none are live or rest, and takes them away itself.
+    // `reserved` IDs there too, where none are live or rest (in recovery it tells take_back() of them),
+    // and takes them away itself.
     [[nodiscard]] const RangeTree& occupied() const noexcept { return occupied_; }
     [[nodiscard]] RangeTree& occupied() noexcept { return occupied_; }
 
@@ -102,10 +103,12 @@ public:
     // Recovery. Errors of all: out_of_memory.
 
     // A snapshot says that these rest until then, whatever was known of their rests before. Error
-    // too: journal_damaged, with an ID that is live. What is live of a part of the pool is restored
+    // too: journal_damaged, with an ID that is live or reserved. What is live of a part of the pool is restored
     // before or with what rests there, and all records behind that are replayed: one that was left
     // out could have begun a new rest, and only the old one would be known.
     [[nodiscard]] Result<> restore_resting(Range range, std::uint64_t until);
+    // Of these, what rests does so no more: the journal says that they were handed out, or reserved.
+    void take_back(Range range) noexcept;
     // Live IDs were released then.
     [[nodiscard]] Result<> replay_rest(Range range, std::uint64_t until);
     // The journal says that the clock stood at `now` at least: what had rested by then is free, at
@@ -125,7 +128,6 @@ private:
     // quarantine_replay.cc
     RangeTree& replayed();
     [[nodiscard]] Result<> remember(Range range, std::uint64_t until);
-    void take_back(Range range) noexcept;
     void end_replayed() noexcept;
     [[nodiscard]] Result<> fill_queue();
 

@@ -36,11 +36,11 @@ RangeTree& Quarantine::replayed() {
 }
 
 Result<> Quarantine::restore_resting(Range range, std::uint64_t until) {
-    const auto lease = occupied_.next(range.first);
-    if (lease && lease->range.overlaps(range)) {
-        return Error{Errc::journal_damaged, std::max(lease->range.first, range.first)};
+    const auto taken = occupied_.next_occupied(range.first);
+    if (taken && taken->range.overlaps(range)) {
+        return Error{Errc::journal_damaged, std::max(taken->range.first, range.first)};
     }
-    if (replayed_) take_back(range);
+    take_back(range);
     return remember(range, until);
 }
 
@@ -60,8 +60,8 @@ Result<> Quarantine::remember(Range range, std::uint64_t until) {
     return {};
 }
 
-// Of these, what rests does so no more.
 void Quarantine::take_back(Range range) noexcept {
+    if (!replayed_) return;
     const std::uint64_t before = replayed_->id_count();
     replayed_->erase(range);
     resting_count_ -= before - replayed_->id_count();

@@ -32,6 +32,16 @@ bool has_any(const RangeTree& tree, Range range) {
     return entry && entry->range.overlaps(range);
 }
 
+bool has_reserved(const RangeTree& tree, Range range) {
+    for (Id id = range.first;;) {
+        const auto entry = tree.next_occupied(id);
+        if (!entry || !entry->range.overlaps(range)) return false;
+        if (entry->value == reserved) return true;
+        if (entry->range.last >= range.last) return false;
+        id = entry->range.last + 1;
+    }
+}
+
 }  // namespace
 
 std::optional<std::string> Quarantine::verify(const RangeTree& live) const {
@@ -76,6 +86,7 @@ std::optional<std::string> Quarantine::verify_resting(const RangeTree& live) con
         const Range range = resting[i];
         if (i > 0 && resting[i - 1].last >= range.first) return text_of(range) + " rests twice";
         if (has_any(live, range)) return text_of(range) + " rests and is live";
+        if (has_reserved(occupied_, range)) return text_of(range) + " rests and is reserved";
         if (!replayed_ && !has_all(occupied_, range)) {
             return text_of(range) + " rests and is not occupied";
         }

@@ -87,8 +87,8 @@ public:
     }
     // Asks again when it was told to, as a session does.
     template <class Ask>
-    Answer<Lease> insist(Ask ask) {
-        Answer<Lease> answer = ask();
+    auto insist(Ask ask) {
+        auto answer = ask();
         for (int turn = 0; turn < 3 && !answer.result; ++turn) {
             if (answer.result.error().code != Errc::block_pending || !flush()) break;
             answer = ask();

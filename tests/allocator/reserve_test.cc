@@ -120,7 +120,7 @@ TEST(NoTracking, OutlastsRestartsAndSnapshotsWithoutARepeat) {
     }
 }
 
-TEST(Resting, GoesOnOverARestartAndBeginsAnewOverAReboot) {
+TEST(RestingNumbers, GoesOnOverARestartAndBeginsAnewOverAReboot) {
     PoolSpec spec{.name = "pid", .policy = Policy::lowest, .range = {1, 4}};
     spec.quarantine_ms = 1'000;
     for (const bool with_snapshot : {false, true}) {
@@ -153,6 +153,163 @@ TEST(Resting, GoesOnOverARestartAndBeginsAnewOverAReboot) {
         machine.allocator->set_time(1'010);
         EXPECT_EQ(machine.allocate(0).result->range, (Range{2, 2}));
         EXPECT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+    }
+}
+
+// A pool in which numbers rest, and an administrator who reserves some.
+class Resting : public Machine {
+public:
+    Resting() : Machine({spec()}) {
+        boot = {{1, 1}};
+        now = 1'000;
+    }
+    static PoolSpec spec() {
+        PoolSpec made{.name = "pid", .policy = Policy::cyclic, .range = {1, 60}};
+        made.quarantine_ms = 500;
+        made.quarantine_yields = true;
+        return made;
+    }
+    void pass_time(BootTime by) {
+        now += by;
+        allocator->set_time(now);
+        while (allocator->wants_sweep())
+            allocator->sweep();
+    }
+    [[nodiscard]] Result<> reserve(Range range) {
+        NoGuard nobody_else;
+        return insist([&] { return allocator->reserve(nobody_else, 0, range); }).result;
+    }
+    void take_snapshot() {
+        allocator->request_snapshot();
+        while (allocator->has_work())
+            ASSERT_TRUE(flush());
+    }
+    void reboot() {
+        crash();
+        ++boot.words[0];
+        now = 10;
+    }
+    void expect_start() {
+        ASSERT_STARTS(*this);
+        ASSERT_EQ(allocator->verify().value_or("sound"), "sound");
+    }
+    [[nodiscard]] std::string reserved() const { return reserved_ids(allocator->any_pool(0)); }
+};
+
+TEST(RestingAndReserved, ABandOfTheConfigurationRestsNoLonger) {
+    Resting machine;
+    machine.expect_start();
+    ASSERT_TRUE(machine.allocate(0, 9).result);
+    ASSERT_TRUE(machine.release(0, {2, 6}, 1).result);
+    ASSERT_TRUE(machine.flush());
+    machine.crash();
+    machine.specs[0].reserved = {{4, 5}, {9, 12}};
+    for (int life = 0; life < 3; ++life) {
+        machine.expect_start();
+        EXPECT_EQ(machine.reserved(), "4-5 10-12 ") << "9 is live";
+        EXPECT_EQ(machine.allocator->any_pool(0).resting_count(), 3U);
+        machine.crash();
+    }
+}
+
+TEST(RestingAndReserved, WhatWasReservedWhenItHadRestedStaysSo) {
+    for (const bool with_snapshot : {false, true}) {
+        for (const bool reboots : {false, true}) {
+            SCOPED_TRACE(with_snapshot ? "snapshot" : reboots ? "reboot" : "restart");
+            Resting machine;
+            machine.expect_start();
+            ASSERT_TRUE(machine.allocate(0, 9).result);
+            ASSERT_TRUE(machine.release(0, {5, 5}, 1).result);
+            machine.pass_time(300);
+            ASSERT_TRUE(machine.release(0, {8, 8}, 1).result);
+            ASSERT_TRUE(machine.flush());
+            if (with_snapshot) machine.take_snapshot();
+            machine.pass_time(250);
+            ASSERT_EQ(machine.allocate(0).result->range, (Range{10, 10}));
+            ASSERT_TRUE(machine.reserve({5, 5})) << "its time was over";
+            ASSERT_TRUE(machine.flush());
+            reboots ? machine.reboot() : machine.crash();
+            machine.expect_start();
+            EXPECT_EQ(machine.reserved(), "5-5 ");
+            EXPECT_EQ(machine.allocator->any_pool(0).resting_count(), 1U);
+        }
+    }
+}
+
+TEST(RestingAndReserved, WhatWentOutOfItsRestEarlyMayBeReserved) {
+    Resting machine;
+    machine.expect_start();
+    ASSERT_TRUE(machine.allocate(0, 60).result);
+    ASSERT_TRUE(machine.release(0, {7, 9}, 1).result);
+    ASSERT_EQ(machine.allocate(0).result->range, (Range{7, 7}));
+    ASSERT_TRUE(machine.reserve({9, 9})) << "its rest ended with that of 7";
+    ASSERT_TRUE(machine.flush());
+    machine.crash();
+    machine.expect_start();
+    EXPECT_EQ(machine.reserved(), "9-9 ");
+}
+
+// Lives in which everything happens at random: each starts, knows what is reserved, and never hands out
+// what is.
+TEST(RestingAndReserved, WhateverHappensEachLifeStarts) {
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        std::mt19937_64 random(seed);
+        Resting machine;
+        machine.expect_start();
+        std::set<std::pair<Id, std::uint64_t>> seen;
+        std::vector<std::pair<Id, std::uint64_t>> live;
+        for (int step = 0; step < 300; ++step) {
+            const Id id = 1 + random() % 60;
+            NoGuard nobody_else;
+            switch (random() % 12) {
+                case 0: static_cast<void>(machine.reserve({id, std::min<Id>(60, id + random() % 3)})); break;
+                case 1: {
+                    const Range range{id, id};
+                    static_cast<void>(machine.allocator->unreserve(nobody_else, 0, range));
+                    break;
+                }
+                case 2:
+                case 3: machine.pass_time(random() % 200); break;
+                case 4:
+                    if (random() % 4 == 0) machine.take_snapshot();
+                    break;
+                case 5: {
+                    if (random() % 4 != 0) break;
+                    ASSERT_TRUE(machine.flush());
+                    const std::string before = machine.reserved();
+                    random() % 2 == 0 ? machine.reboot() : machine.crash();
+                    const bool has_band = random() % 2 == 0;
+                    machine.specs[0].reserved.clear();
+                    if (has_band) machine.specs[0].reserved = {{id, std::min<Id>(60, id + 3)}};
+                    machine.expect_start();
+                    if (HasFatalFailure()) return;
+                    if (!has_band) {
+                        ASSERT_EQ(machine.reserved(), before);
+                    }
+                    break;
+                }
+                case 6:
+                case 7:
+                case 8: {
+                    if (live.empty()) break;
+                    const auto it = live.begin() + static_cast<std::ptrdiff_t>(random() % live.size());
+                    ASSERT_TRUE(machine.release(0, {it->first, it->first}, it->second).result);
+                    live.erase(it);
+                    break;
+                }
+                default: {
+                    const auto leased = machine.allocate(0);
+                    if (!leased.result) break;
+                    const Lease lease = *leased.result;
+                    ASSERT_TRUE(seen.emplace(lease.range.first, lease.generation).second);
+                    ASSERT_NE(machine.allocator->any_pool(0).next_reserved(lease.range.first)
+                                  .value_or(Range{0, 0}).first, lease.range.first);
+                    live.emplace_back(lease.range.first, lease.generation);
+                }
+            }
+            if (!machine.allocator->has_room()) ASSERT_TRUE(machine.flush());
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 // Promise: a released ID is not handed out before it has rested, unless the pool ends its rest; and
 // that holds over restarts and reboots, of which the journal knows no rest's end. Method: lives of
 // a quarantine beside a list of what each ID does, and beside a second list of what the journal
-// says it does. Memory refuses at random moments; what is no allocation must not notice.
+// says it does. Some IDs are reserved meanwhile, and at a start even where they rest. Memory refuses at random moments; what is no allocation must not notice.
 #include <algorithm>
 #include <memory>
 #include <random>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace {
 constexpr std::uint64_t rest_ms = 60;
 constexpr std::size_t window_size = 1'024;
 
-enum class Does { nothing, live, rest };
+enum class Does { nothing, live, rest, reserved };
 
 struct Cell {
     Does does = Does::nothing;
@@ -39,12 +40,19 @@ struct Rested {
 struct Forgotten {
     Range range;
 };
+struct Kept {
+    Range range;
+};
+struct Unkept {
+    Range range;
+};
 struct Rebooted {
     std::uint64_t now;
 };
-using Logged = std::variant<Stored, Rested, Forgotten, Rebooted>;
+using Logged = std::variant<Stored, Rested, Forgotten, Kept, Unkept, Rebooted>;
 
 struct Snapshot {
+    std::vector<Range> kept;
     std::vector<Range> live;
     std::vector<Range> resting;
     std::uint64_t until = 0;  // of all that rests
@@ -57,7 +65,7 @@ public:
 
     void step() {
         memory_.refuses = random_() % 3 == 0;
-        switch (random_() % 16) {
+        switch (random_() % 18) {
             case 0:
             case 1:
             case 2:
@@ -72,7 +80,8 @@ public:
             case 11: return random_() % 4 == 0 ? forget() : release();
             case 12: return quarantine_->trim();
             case 13: return random_() % 4 == 0 ? take_snapshot() : release();
-            case 14: return random_() % 40 == 0 ? restart() : lease();
+            case 14: return random_() % 2 == 0 ? keep() : unkeep();
+            case 15: return random_() % 20 == 0 ? restart() : lease();
             default: return random_() % 8 == 0 ? check() : release();
         }
     }
@@ -122,7 +131,19 @@ private:
         live_.for_each([&](const Entry& entry) { mark(entry.range, Does::live); });
         for (const Range range : resting())
             mark(range, Does::rest);
+        for (const Range range : kept())
+            mark(range, Does::reserved);
         return all;
+    }
+    [[nodiscard]] std::vector<Range> kept() const {
+        const RangeTree& tree = std::as_const(*quarantine_).occupied();
+        std::vector<Range> ranges;
+        for (auto entry = tree.next_occupied(0); entry;
+             entry = entry->range.last < id_max ? tree.next_occupied(entry->range.last + 1)
+                                                : std::nullopt) {
+            if (entry->value == reserved) ranges.push_back(entry->range);
+        }
+        return ranges;
     }
     [[nodiscard]] std::vector<Range> resting() {
         std::vector<Range> ranges;
@@ -190,6 +211,48 @@ private:
         set(*range, {});
     }
 
+    // Of what is neither live nor rests, or in recovery of what is not live, a few IDs are reserved.
+    void keep() {
+        const auto gap = quarantine_->occupied().next_gap(id_of(random_() % window_size));
+        if (!gap || gap->first < base_ || gap->first > id_of(window_size - 1)) return;
+        const Id last = std::min(gap->last, id_of(window_size - 1));
+        const Range range{gap->first, std::min(last, gap->first + random_() % 20)};
+        if (!make_kept(range)) {
+            ASSERT_TRUE(memory_.refuses);
+            return;
+        }
+        log_.emplace_back(Kept{range});
+        set(range, {Does::reserved});
+    }
+    [[nodiscard]] Result<> make_kept(Range range) {
+        NoGuard nobody_else;
+        RangeTree& tree = quarantine_->occupied();
+        if (auto nodes = tree.preallocate(nobody_else, range, reserved); !nodes) return nodes;
+        quarantine_->take_back(range);
+        tree.store_merged(range, reserved);
+        return {};
+    }
+    void unkeep() {
+        const std::vector<Range> all = kept();
+        if (all.empty()) return;
+        const Range whole = all[random_() % all.size()];
+        const Id first = whole.first + random_() % whole.count();
+        const Range range{first, first + random_() % (whole.last - first + 1)};
+        if (!make_unkept(range)) {
+            ASSERT_TRUE(memory_.refuses);
+            return;
+        }
+        log_.emplace_back(Unkept{range});
+        set(range, {});
+    }
+    [[nodiscard]] Result<> make_unkept(Range range) {
+        NoGuard nobody_else;
+        RangeTree& tree = quarantine_->occupied();
+        if (auto nodes = tree.preallocate(nobody_else, range, reserved); !nodes) return nodes;
+        tree.erase(range);
+        return {};
+    }
+
     void pass_time() {
         now_ += random_() % 12;
         const std::size_t max = random_() % 2 == 0 ? 1 + random_() % 4 : window_size;
@@ -239,6 +302,7 @@ private:
     void take_snapshot() {
         snapshot_ = {};
         snapshot_.now = now_;
+        snapshot_.kept = kept();
         live_.for_each([&](const Entry& entry) { snapshot_.live.push_back(entry.range); });
         snapshot_.resting = resting();
         snapshot_.until = quarantine_->last_end().value_or(0);
@@ -274,10 +338,14 @@ private:
         for (const Logged& logged : log_)
             std::visit([this](const auto& what) { replay(what); }, logged);
         ASSERT_EQ(quarantine_->verify(live_).value_or("sound"), "sound");
+        if (random_() % 2 == 0) keep();
+        ASSERT_EQ(quarantine_->verify(live_).value_or("sound"), "sound");
         ASSERT_TRUE(quarantine_->begin_run(now_));
         ASSERT_EQ(quarantine_->verify(live_).value_or("sound"), "sound");
     }
     void restore() {
+        for (const Range range : snapshot_.kept)
+            replay(Kept{range});
         for (const Range range : snapshot_.live)
             replay(Stored{range});
         std::vector<Range> resting = snapshot_.resting;
@@ -300,6 +368,8 @@ private:
         live_.erase(forgotten.range);
         quarantine_->forget(forgotten.range);
     }
+    void replay(const Kept& kept_then) { ASSERT_TRUE(make_kept(kept_then.range)); }
+    void replay(const Unkept& unkept) { ASSERT_TRUE(make_unkept(unkept.range)); }
     void replay(const Rebooted& rebooted) { ASSERT_TRUE(quarantine_->restart_rests(rebooted.now)); }
 
     std::mt19937_64 random_;
