@@ -54,6 +54,11 @@ void HandOuts::Account::pass_marked() {
     if (mark) pass_up_to(*mark);
 }
 
+// What was reserved in a unique pool that skips may have been claimed in what it skips.
+void HandOuts::Account::burn_reserved() {
+    if (passed) reserved.remove({range.first, *passed});
+}
+
 // The snapshot has told what is reserved up to `last`: what it has not told of is not.
 void HandOuts::Account::know_reserved(Id last) {
     if (!unknown || last < unknown->first) return;
@@ -230,10 +235,13 @@ void HandOuts::apply(const SkippedAhead& record) {
         }
         pool.pass_marked();
         const bool is_used_up = pool.passed && *pool.passed >= pool.range.last;
-        if (record.count == 0 || is_used_up) continue;
-        const Id next = pool.passed ? *pool.passed + 1 : pool.range.first;
-        const Id left = pool.range.last - next;
-        pool.pass_up_to(record.count > left ? pool.range.last : next + (record.count - 1));
+        if (record.count == 0) continue;
+        if (!is_used_up) {
+            const Id next = pool.passed ? *pool.passed + 1 : pool.range.first;
+            const Id left = pool.range.last - next;
+            pool.pass_up_to(record.count > left ? pool.range.last : next + (record.count - 1));
+        }
+        pool.burn_reserved();
     }
 }
 
@@ -248,6 +256,7 @@ void HandOuts::apply(const SkippedAbove& record) {
     pool->pass_marked();
     const Id floor = std::min(record.floor, pool->range.last);
     if (floor >= pool->range.first) pool->pass_up_to(floor);
+    pool->burn_reserved();
 }
 
 void HandOuts::apply(const SequenceSaved& record) {

@@ -8,7 +8,8 @@
 // handed out in its generation, and whatever of it is live.
 //
 // It also keeps what is reserved: none of that may be handed out but by its number. In a `unique` pool
-// an ID that was reserved before the cursor passed it may be claimed later, once.
+// an ID that was reserved before the cursor passed it may be claimed later, once, unless the pool skipped
+// since.
 //
 // Thread safety: none of its own.
 #pragma once
@@ -60,6 +61,7 @@ private:
         void raise(std::uint64_t by);
         void pass_up_to(Id last);
         void pass_marked();
+        void burn_reserved();
         void know_reserved(Id last);
     };
 

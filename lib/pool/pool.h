@@ -177,9 +177,10 @@ public:
 
     // An administrator adopts an old copy: what may have been handed out after it was made is not
     // handed out again. Live leases stay as they are. A unique pool goes on above its mark and
-    // `count` more IDs, all burned, and is exhausted if it has no more than that; of one that wraps
-    // the generation rises by `count`, at least by one. 2^64 - 1 is no generation any more: a pool
-    // that comes to it hands out nothing, ever.
+    // `count` more IDs, all burned, and is exhausted if it has no more than that. What is reserved below
+    // that is burned too, unless `count` is 0: surely nothing was handed out. Of a pool that wraps the
+    // generation rises by `count`, at least by one. 2^64 - 1 is no generation any more: a pool that
+    // comes to it hands out nothing, ever.
     void skip_ahead(std::uint64_t count) noexcept;
     // Likewise above `floor`: an ID of a unique pool, a generation of one that wraps.
     void skip_above(std::uint64_t floor) noexcept;
@@ -306,6 +307,7 @@ private:
     [[nodiscard]] std::optional<Range> known_part(Range range) const;
     [[nodiscard]] Result<> check_all_live(Range range) const;
     [[nodiscard]] Result<ClaimOf> check_replayed_claim(Range range, bool raised_generation) const;
+    void burn_skipped() noexcept;
 
     // pool_verify.cc
     [[nodiscard]] std::optional<std::string> verify_live(const Entry& entry,

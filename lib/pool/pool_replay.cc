@@ -194,10 +194,25 @@ void Pool::replay_unclean_stop() noexcept {
 
 void Pool::skip_ahead(std::uint64_t count) noexcept {
     sequence_->skip_ahead(count);
+    if (count > 0) burn_skipped();
 }
 
 void Pool::skip_above(std::uint64_t floor) noexcept {
     sequence_->skip_above(floor);
+    burn_skipped();
+}
+
+// A reserved number of a unique pool may be claimed once, below where the pool stands too. Whether that
+// happened since the copy was made nobody knows. To cut an end off what is reserved takes no memory.
+void Pool::burn_skipped() noexcept {
+    if (has_generations(spec_.policy)) return;
+    const auto cursor = sequence_->state().cursor;
+    if (cursor == spec_.range.first) return;
+    const Id last = cursor ? *cursor - 1 : spec_.range.last;
+    for (auto run = next_reserved(spec_.range.first); run && run->first <= last;) {
+        drop_reserved({run->first, std::min(run->last, last)});
+        run = run->last < last ? next_reserved(run->last + 1) : std::nullopt;
+    }
 }
 
 }  // namespace inod

@@ -332,5 +332,34 @@ TEST(Adopt, ByANumberThatComesBelowTheWitnessIsRefused) {
     EXPECT_TRUE(story.told.hand_out(story.machine, 40));
 }
 
+// What the copy has as reserved may have been claimed since.
+TEST(Adopt, BurnsWhatIsReservedInWhatItSkips) {
+    for (const std::optional<std::uint64_t> count : {std::optional<std::uint64_t>(150), {}}) {
+        SCOPED_TRACE(count ? "a number" : "auto");
+        WitnessedMachine machine;
+        machine.specs = {unique_pool("inode", {1, 10'000})};
+        machine.specs[0].reserved = {{100, 199}};
+        ASSERT_STARTS(machine);
+        ASSERT_TRUE(machine.allocate(0, 10).result);
+        ASSERT_TRUE(machine.flush());
+        const auto copy = machine.disk.clone();
+        NoGuard nobody_else;
+        const Asker administrator{.takes_reserved = true};
+        const auto claim = [&] {
+            return machine.allocator->allocate_at(nobody_else, 0, {150, 150}, administrator).result;
+        };
+        ASSERT_TRUE(claim());
+        ASSERT_TRUE(machine.flush());
+        ASSERT_STARTS(machine);
+        ASSERT_EQ(said(adopt_copy(machine, *copy, {.count = count})), "adopted");
+        for (int life = 0; life < 2; ++life) {
+            ASSERT_EQ(inod::said(machine.start_on(*copy)), "recovered");
+            EXPECT_EQ(claim().error(), Error(Errc::id_burned, 150));
+            EXPECT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+        }
+        machine.allocator.reset();  // before its disk
+    }
+}
+
 }  // namespace
 }  // namespace inod

@@ -129,6 +129,22 @@ TEST(Import, SkipsAheadOfWhatWasHandedOutSince) {
     EXPECT_EQ(twin.allocator->lookup(0, 3, 0).result->range, (Range{1, 10})) << "leases stay";
 }
 
+// Neither of the stores may hand out what the other did, and the check sees none of it.
+TEST(Import, BurnsWhatIsReservedInWhatItSkips) {
+    Machine machine({unique_pool("inode", {1, 10'000})});
+    machine.specs[0].reserved = {{100, 199}};
+    ASSERT_STARTS(machine);
+    ASSERT_TRUE(machine.allocate(0, 10).result);
+    ASSERT_TRUE(machine.allocator->close());
+    Machine twin(machine.specs);
+    ASSERT_EQ(said(import_lines(twin.disk, lines_of(machine.disk), options_of(150))), "imported");
+    for (int life = 0; life < 2; ++life) {
+        ASSERT_STARTS(twin);
+        EXPECT_EQ(twin.allocator->any_pool(0).next_reserved(0), (Range{161, 199}));
+        twin.crash();
+    }
+}
+
 // --- what is refused -----------------------------------------------------------------------------
 
 const char* const first = R"({"format":"inod-state","version":1,"store":"s","run":1})";

@@ -97,6 +97,29 @@ TEST(Reserve, AUniquePoolKeepsItBelowItsMark) {
     EXPECT_SOUND(test.pool);
 }
 
+// After a skip nobody knows which of the reserved numbers were claimed since the copy was made.
+TEST(Reserve, WhatAUniquePoolSkipsIsBurnedThoughItWasReserved) {
+    for (const bool is_above : {false, true}) {
+        SCOPED_TRACE(is_above);
+        TestPool test(unique_spec({1, 1'000}));
+        ASSERT_TRUE(reserve(test, {100, 200}));
+        ASSERT_TRUE(reserve(test, {2, 5}));
+        ASSERT_TRUE(test.allocate(2));
+        ASSERT_TRUE(test.allocate_at(4, 3, true));
+        is_above ? test.pool.skip_above(150) : test.pool.skip_ahead(150 - 7);
+        EXPECT_SOUND(test.pool);
+        EXPECT_EQ(Outcome(test.allocate_at(150, 0, true)), Outcome(Error{Errc::id_burned, 150}));
+        EXPECT_EQ(Outcome(test.allocate_at(2, 0, true)), Outcome(Error{Errc::id_burned, 2}));
+        EXPECT_EQ(test.pool.next_reserved(0), (Range{151, 200}));
+        EXPECT_EQ(Outcome(test.allocate_at(151, 0, true)), Outcome(151, 0));
+        EXPECT_EQ(test.pool.lookup(4, 0)->holder, 3U) << "leases stay";
+        EXPECT_EQ(Outcome(test.allocate()), Outcome(201, 0));
+        test.pool.skip_ahead(id_max);
+        EXPECT_EQ(test.pool.next_reserved(0), std::nullopt);
+        EXPECT_SOUND(test.pool);
+    }
+}
+
 TEST(Reserve, AClaimOfBothIsRefused) {
     TestPool test(spec_of(Policy::lowest, {1, 10}));
     ASSERT_TRUE(reserve(test, {5, 6}));
