@@ -73,10 +73,11 @@ Result<Sequence::Next> Pool::find_next(const Wish& wish) {
     if (const auto next = sequence_->next(wanted, occupied())) return *next;
     if (has_dead()) return Errc::sweep_pending;
     if (!quarantine_) return Errc::pool_exhausted;
-    if (const auto next = end_rests_for(wanted)) return *next;
+    const bool may_yield = spec_.quarantine_yields && has_place_but_for_rests(wanted);
+    if (const auto next = end_rests_for(wanted, may_yield)) return *next;
     const auto end = quarantine_->next_end();
     if (!end) return Errc::pool_exhausted;
-    if (*end <= now_ || spec_.quarantine_yields) return Errc::sweep_pending;
+    if (*end <= now_ || may_yield) return Errc::sweep_pending;
     return Error{Errc::pool_exhausted, *end - now_};
 }
 

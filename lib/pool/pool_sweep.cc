@@ -92,15 +92,47 @@ bool Pool::has_rested() const noexcept {
     return end && *end <= now_;
 }
 
-// Nothing is free: ends rests that are over, and where the pool yields others too, the oldest first,
+// Nothing is dead. Is there room for what is wanted once nothing rests any more? If not, to end rests for it
+// is to end all of them for nothing.
+bool Pool::has_place_but_for_rests(const Sequence::Wanted& wanted) const noexcept {
+    const auto next = sequence_->next(wanted, tree_);
+    if (!next || reserved_runs_ == 0) return next.has_value();
+    // What is reserved is not in that tree. The lowest place where a search may look, sooner or later:
+    Id from = std::min(next->range.first, spec_.wrap_to.value_or(spec_.range.first));
+    std::size_t visits_left = rests_per_search;
+    for (;;) {
+        const Range window{from, spec_.range.last};
+        const auto gap =
+            tree_.find_gap({.count = wanted.count, .align = wanted.align, .window = window});
+        if (!gap) return false;
+        const auto taken = first_reserved(*gap, visits_left);
+        if (!taken || visits_left == 0) return true;
+        if (taken->last >= spec_.range.last) return false;
+        from = taken->last + 1;
+    }
+}
+
+// Looks at no more entries than `visits_left` says, which counts down.
+std::optional<Range> Pool::first_reserved(Range range, std::size_t& visits_left) const noexcept {
+    for (auto entry = occupied().next_occupied(range.first);
+         entry && entry->range.overlaps(range) && visits_left > 0; --visits_left) {
+        if (entry->value == reserved) return entry->range;
+        if (entry->range.last >= range.last) break;
+        entry = occupied().next_occupied(entry->range.last + 1);
+    }
+    return std::nullopt;
+}
+
+// Nothing is free: ends rests that are over, and where the pool may yield others too, the oldest first,
 // until there is what is wanted.
-std::optional<Sequence::Next> Pool::end_rests_for(const Sequence::Wanted& wanted) noexcept {
+std::optional<Sequence::Next> Pool::end_rests_for(const Sequence::Wanted& wanted,
+                                                  bool may_yield) noexcept {
     if (has_rested()) {
         quarantine_->end_rests(now_, rests_per_search);
         if (const auto next = sequence_->next(wanted, occupied())) return next;
         if (has_rested()) return std::nullopt;
     }
-    for (std::size_t i = 0; spec_.quarantine_yields && i < rests_per_search; ++i) {
+    for (std::size_t i = 0; may_yield && i < rests_per_search; ++i) {
         if (!quarantine_->end_oldest()) return std::nullopt;
         if (const auto next = sequence_->next(wanted, occupied())) return next;
     }

@@ -72,6 +72,31 @@ TEST_F(RestingTest, TheOldestGoFirstWhereThePoolYields) {
     EXPECT_SOUND(*pool);
 }
 
+// Whoever asks for what the pool cannot have ends nobody's rest.
+TEST_F(RestingTest, NoRestEndsEarlyForWhatFindsNoRoomAnyway) {
+    make(spec(Policy::cyclic, {1, 100}, 500, true));
+    NoGuard nobody_else;
+    ASSERT_TRUE(pool->reserve(nobody_else, {71, 72}));
+    ASSERT_TRUE(allocate(70));
+    ASSERT_TRUE(allocate(28));
+    for (Id id = 1; id <= 60; id += 2)
+        ASSERT_TRUE(pool->release({id, id}, 1, 0));
+    ASSERT_TRUE(pool->release({69, 70}, 1, 0));
+    ASSERT_TRUE(pool->release({73, 76}, 1, 0));
+    const std::uint64_t resting = pool->resting_count();
+    const auto asked = [&](const Wish& wish) {
+        return pool->allocate(nobody_else, wish, 0).error();
+    };
+    EXPECT_EQ(asked({.count = 5}), Error(Errc::pool_exhausted, 500)) << "69 to 76, but for 71";
+    EXPECT_EQ(asked({.count = 101}), Error(Errc::pool_exhausted, 500)) << "more than there are";
+    EXPECT_EQ(asked({.count = 1, .align = 64}), Error(Errc::pool_exhausted, 500)) << "64 is live";
+    EXPECT_EQ(asked({.count = 1, .align = 72}), Error(Errc::pool_exhausted, 500)) << "reserved";
+    EXPECT_EQ(pool->resting_count(), resting);
+    EXPECT_EQ(Outcome(allocate(4)), Outcome({73, 76}, 2));
+    EXPECT_LT(pool->resting_count(), resting);
+    EXPECT_SOUND(*pool);
+}
+
 TEST_F(RestingTest, WhatAnEndedHolderHeldRestsToo) {
     make(spec(Policy::lowest, {1, 4}, 500));
     ASSERT_TRUE(allocate(2, 1));
