@@ -297,7 +297,12 @@ private:
     [[nodiscard]] bool has_place_but_for_rests(const Sequence::Wanted& wanted) const noexcept;
     [[nodiscard]] std::optional<Range> first_reserved(Range range,
                                                       std::size_t& visits_left) const noexcept;
-    [[nodiscard]] std::optional<Range> next_dead(Id from, std::size_t& visits_left) const noexcept;
+    // The first that is dead, at or after where it was asked for; up to `looked_to` there is no other.
+    struct NextDead {
+        std::optional<Range> range;
+        Id looked_to;
+    };
+    [[nodiscard]] NextDead next_dead(Id from, std::size_t& visits_left) const noexcept;
 
     // pool_reserve.cc
     [[nodiscard]] bool is_reserved(Range range) const;

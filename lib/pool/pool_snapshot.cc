@@ -89,9 +89,10 @@ Id Pool::save_resting(Id from, RunWriter& out, std::size_t& visits_left) const {
         const auto dead = next_dead(from, dead_visits);
         visits_left = std::min(visits_left, dead_visits - std::min<std::size_t>(dead_visits, 1));
         std::optional<Range> next = resting.range;
-        if (dead && (!next || dead->first < next->first)) next = dead;
-        if (!next && visits_left > 0 && resting.looked_to == id_max) return id_max;
-        if (!next) return std::max(from, resting.looked_to);
+        if (dead.range && (!next || dead.range->first < next->first)) next = dead.range;
+        // Whichever of the two was not looked for so far may have something in front of it.
+        const Id looked_to = std::min(resting.looked_to, dead.looked_to);
+        if (!next || next->first > looked_to) return looked_to;
         if (!out.add({*next, Tag{.holder = 0, .claimed = false, .generation = 0}})) {
             return next->first - 1;
         }

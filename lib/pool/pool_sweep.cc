@@ -77,14 +77,15 @@ bool Pool::sweep(bool is_assigned, Id& from, std::size_t& visits_left) noexcept 
     return !cursor;
 }
 
-std::optional<Range> Pool::next_dead(Id from, std::size_t& visits_left) const noexcept {
-    if (!has_dead()) return std::nullopt;
-    for (auto cursor = tree_.begin_at(from); cursor && visits_left > 0; ++cursor) {
-        --visits_left;
+Pool::NextDead Pool::next_dead(Id from, std::size_t& visits_left) const noexcept {
+    if (!has_dead()) return {std::nullopt, id_max};
+    for (auto cursor = tree_.begin_at(from); cursor; ++cursor) {
         const Range range{std::max((*cursor).range.first, from), (*cursor).range.last};
-        if (tags_.is_dead((*cursor).value)) return range;
+        visits_left -= visits_left > 0 ? 1 : 0;
+        if (tags_.is_dead((*cursor).value)) return {range, range.last};
+        if (visits_left == 0) return {std::nullopt, range.last};
     }
-    return std::nullopt;
+    return {std::nullopt, id_max};
 }
 
 bool Pool::has_rested() const noexcept {

@@ -127,6 +127,43 @@ TEST_F(RestingTest, ReservedIdsAreKeptOutOfIt) {
     EXPECT_SOUND(*pool);
 }
 
+// In pieces of few entries, whatever is live in front of it or in between.
+TEST_F(RestingTest, ASnapshotHasAllThatRestsOrIsToRestStill) {
+    for (const std::size_t visits_per_piece : {1U, 2U, 3U, 7U, 1'000U}) {
+        SCOPED_TRACE(visits_per_piece);
+        std::mt19937_64 random(visits_per_piece);
+        make(spec(Policy::cyclic, {1, 4'000}, 500));
+        for (Id id = 1; id <= 3'000; ++id)
+            ASSERT_TRUE(allocate(1, static_cast<HolderIndex>(random() % 5)));
+        std::set<Id> expected;
+        for (Id id = 1; id <= 3'000; ++id) {
+            const HolderIndex holder = pool->lookup(id, 0)->holder;
+            if (holder == 4) expected.insert(id);
+            if (holder == 4 || random() % 3 > 0) continue;
+            ASSERT_TRUE(pool->release({id, id}, 1, holder));
+            expected.insert(id);
+        }
+        end(4);
+        std::set<Id> saved;
+        for (Id from = 0;;) {
+            std::vector<std::byte> memory(984);
+            RunWriter writer(memory, from, 0);
+            std::size_t visits_left = visits_per_piece;
+            const Id covered = pool->save_resting(from, writer, visits_left);
+            ASSERT_GE(covered, from);
+            RunReader items(writer.finish(), from, 0);
+            while (const auto run = items.next()) {
+                ASSERT_LE(run->range.last, covered);
+                for (Id id = run->range.first; id <= run->range.last; ++id)
+                    ASSERT_TRUE(saved.insert(id).second) << id;
+            }
+            if (covered == id_max) break;
+            from = covered + 1;
+        }
+        EXPECT_EQ(saved, expected);
+    }
+}
+
 // Beside a map of what was released when: no number comes back early, (ID, generation) never.
 TEST_F(RestingTest, AgainstAModel) {
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
