@@ -305,13 +305,19 @@ StateSize Allocator::state_size() const noexcept {
 }
 
 // A pool has more in it: so it takes more in a snapshot. Where it came to join what was apart, not less:
-// what lies apart in a bitmap takes no more than what does not.
+// what lies apart in a bitmap takes no more than what does not. Rests may have ended meanwhile: it may have been
+// of these alone that too much was said.
 void Allocator::resize_grown(ServedPool& served_pool) noexcept {
     const SavedSize said = served_pool.pool.saved_size(holders_.index_end());
+    if (const std::uint64_t before = served_pool.saved_size.rests; said.rests < before) {
+        constexpr std::uint64_t rounding = 2;
+        const std::uint64_t gone = before - said.rests + rounding;
+        served_pool.spared -= std::min(served_pool.spared, gone);
+    }
     const std::uint64_t kept =
         std::max(served_pool.saved_size.kept, said.kept - std::min(said.kept, served_pool.spared));
     served_pool.spared = said.kept - std::min(said.kept, kept);
-    set_saved_size(served_pool, {.kept = kept, .holes = said.holes});
+    set_saved_size(served_pool, {.kept = kept, .holes = said.holes, .rests = said.rests});
 }
 
 // A pool has less in it. It may consist of more pieces now, and a pool says what those take each by
@@ -322,7 +328,7 @@ void Allocator::resize_shrunk(ServedPool& served_pool) noexcept {
     const std::uint64_t holes_made = before.holes - std::min(before.holes, said.holes);
     const std::uint64_t kept = std::min(said.kept, before.kept + holes_made);
     served_pool.spared = said.kept - kept;
-    set_saved_size(served_pool, {.kept = kept, .holes = said.holes});
+    set_saved_size(served_pool, {.kept = kept, .holes = said.holes, .rests = said.rests});
 }
 
 void Allocator::set_saved_size(ServedPool& served_pool, const SavedSize& size) noexcept {

@@ -225,6 +225,7 @@ void Allocator::sweep() noexcept {
     for (const auto& served_pool : pools_) {
         if (!served_pool->wants_sweep()) continue;
         served_pool->pool.sweep(visits_left);
+        resize_shrunk(*served_pool);
         const Pool& pool = served_pool->pool;
         if (!pool.has_dead() && !pool.has_rested()) served_pool->awaits_sweep = false;
         if (visits_left == 0) return;

@@ -53,6 +53,7 @@ struct Granted {
 struct SavedSize {
     std::uint64_t kept = 0;
     std::uint64_t holes = 0;
+    std::uint64_t rests = 0;  // of `kept`, to a byte: what rests, which goes with time alone
 };
 
 // Counters since the pool was made or recovered, for statistics.
@@ -323,6 +324,7 @@ private:
     [[nodiscard]] std::optional<std::string> verify_reserved() const;
 
     // pool_snapshot.cc
+    [[nodiscard]] std::uint64_t rests_size(std::uint64_t extent) const noexcept;
     [[nodiscard]] bool can_be_live(const Run& run, const SequenceState& state) const;
     Result<> restore_run(const Run& run);
 

@@ -127,9 +127,8 @@ SavedSize Pool::saved_size(std::uint64_t holder_count) const noexcept {
     }
     // In a unique pool above the cursor twice.
     items += 2 * reserved_runs_ * reserved_item_size;
-    if (const std::uint64_t count = resting_count(); count > 0) {
-        items += count * item_size + gaps_size(count, extent);
-    }
+    const std::uint64_t rests = rests_size(extent);
+    items += rests;
     // A record of items is as good as full, at about a thousand bytes, with a head of at most 32.
     const std::uint64_t heads = items / 24 + 2 * encoded_record_size_max;
     // An ID costs a bit, and the bitmaps' heads and the records': runs.h.
@@ -137,7 +136,22 @@ SavedSize Pool::saved_size(std::uint64_t holder_count) const noexcept {
     const std::uint64_t ids = live_count_.ids;
     // Where released IDs rest, each is in one bitmap or the other.
     const std::uint64_t bitmaps = quarantine_ ? 2 : 1;
-    return {.kept = items + heads, .holes = bitmaps * (ids / 1024 * per_thousand + per_thousand)};
+    return {.kept = items + heads,
+            .holes = bitmaps * (ids / 1024 * per_thousand + per_thousand),
+            .rests = rests + rests / 24};
+}
+
+// Of what rests, and of what is dead and so to rest still. Runs of the latter may be wide.
+std::uint64_t Pool::rests_size(std::uint64_t extent) const noexcept {
+    if (!quarantine_) return 0;
+    std::uint64_t size = 0;
+    if (const std::uint64_t count = resting_count(); count > 0) {
+        size += count * item_size + gaps_size(count, extent);
+    }
+    if (dead_runs_ > 0) {
+        size += dead_runs_ * (item_size + more_size) + 2 * gaps_size(dead_runs_, extent);
+    }
+    return size;
 }
 
 Result<> Pool::restore_sequence(const SequenceState& state) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "tests/allocator/machine.h"
+#include "tests/pool/pieces.h"
 
 namespace inod {
 namespace {
@@ -120,6 +121,37 @@ TEST(AFullDisk, KeepsNobodyFromItsHolder) {
     ASSERT_FALSE(another.result);
     EXPECT_EQ(another.result.error().code, Errc::no_space);
     EXPECT_TRUE(machine.allocator->release(0, leased.result->range, 0, asker).result);
+}
+
+// What rests takes little, where it lies close; what is handed out while it goes takes its own.
+TEST(AFullDisk, HasSpaceForWhatIsHandedOutWhileRestsEnd) {
+    PoolSpec spec = cyclic_pool("pid", {1, 1'000'000});
+    spec.quarantine_ms = 1'000'000;
+    Machine machine({spec});
+    ASSERT_STARTS(machine);
+    const auto make_room = [&] {
+        return machine.allocator->has_room() || machine.flush();
+    };
+    constexpr std::uint64_t count = 200'000;
+    for (int i = 0; i < 4; ++i)
+        ASSERT_TRUE(machine.allocate(0, count / 4).result);
+    for (Id id = 2; id <= count; id += 2) {
+        machine.allocator->set_time(++machine.now);
+        ASSERT_TRUE(make_room());
+        ASSERT_TRUE(machine.release(0, {id, id}, 1).result);
+    }
+    machine.now += spec.quarantine_ms - count / 2;
+    for (std::uint32_t i = 0; i < count / 4; ++i) {
+        machine.now += 2;
+        machine.allocator->set_time(machine.now);
+        ASSERT_TRUE(make_room());
+        ASSERT_TRUE(machine.allocate(0, 1, i % 2).result);
+    }
+    ASSERT_TRUE(machine.flush());
+    const Pool& pool = machine.allocator->any_pool(0);
+    EXPECT_EQ(pool.resting_count(), 0U);
+    EXPECT_TRUE(machine.allocator->journal().has_space_for(
+        {.kept = snapshot_size_of(pool), .holes = 0}));
 }
 
 }  // namespace

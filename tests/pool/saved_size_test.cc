@@ -127,6 +127,51 @@ TEST(SavedSize, CoversManyWideLeases) {
     }
 }
 
+// Of a pool in which numbers rest, what rests included and what is to rest still.
+std::uint64_t snapshot_size_with_rests(const Pool& pool) {
+    std::uint64_t size = snapshot_size_of(pool);
+    for (Id from = 0;;) {
+        std::vector<std::byte> memory(items_size_max);
+        RunWriter writer(memory, from, 0);
+        std::size_t visits_left = ~std::size_t{0};
+        const Id covered = pool.save_resting(from, writer, visits_left);
+        std::vector<std::byte> encoded(encoded_record_size_max + items_size_max);
+        ByteWriter out(encoded);
+        encode(RestingSaved{.pool = 0,
+                            .covered = {from, covered},
+                            .until = pool.last_end_of_rest(),
+                            .items = {writer.finish()}},
+               out);
+        size += record_head_size + out.size();
+        if (covered == id_max) return size;
+        from = covered + 1;
+    }
+}
+
+// From the moment at which its holder ends, swept or not.
+TEST(SavedSize, CoversWhatIsToRest) {
+    for (const std::uint64_t count : {1U, 20U, 33U, 200U}) {
+        SCOPED_TRACE(std::to_string(count) + " IDs");
+        PoolSpec spec = cyclic_spec({0, id_max});
+        spec.quarantine_ms = 1'000;
+        TestPool test(spec);
+        for (Id i = 0; i < 10'000; ++i)
+            ASSERT_TRUE(test.allocate(count, static_cast<HolderIndex>(i % 2)));
+        const auto expect_enough = [&] {
+            EXPECT_LE(snapshot_size_with_rests(test.pool), test.pool.saved_size(2).kept);
+        };
+        expect_enough();
+        test.tags.end(1, [&](Value value) { test.pool.tag_died(value); });
+        for (int slice = 0; slice < 3; ++slice) {
+            expect_enough();
+            std::size_t visits_left = 7'000;
+            test.pool.sweep(visits_left);
+        }
+        EXPECT_FALSE(test.pool.has_dead());
+        expect_enough();
+    }
+}
+
 // A wide lease of which every pattern is left that costs much.
 TEST(SavedSize, CoversAnyPatternOfHoles) {
     for (std::uint64_t period = 2; period < 70; ++period) {
