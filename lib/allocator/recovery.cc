@@ -307,8 +307,8 @@ Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
     if (spec != nullptr) {
         if (auto unchanged = check_unchanged(record, *spec); !unchanged) return unchanged;
         made = *spec;
+        // What the configuration names of what was added is not looked at before the pool has it.
         made.range = record.range;
-        if (!validate(made)) made.wrap_to.reset();  // it lies in what was added
     }
     auto& pools = allocator_.pools_;
     if (record.pool < pools.size()) return define_again(pools[record.pool]->pool, record);

@@ -73,7 +73,8 @@ struct Wish {
 
 class Pool {
 public:
-    // Requires that validate(spec) succeeds. `tags`, `budget` and `now`, which is always the present
+    // Requires that validate(spec) succeeds, if need be with a higher `max`, which widen() is told before
+    // anything is handed out: `wrap_to` and reserved bands may lie there. `tags`, `budget` and `now`, which is always the present
     // time, outlive the pool; `index` is its own among all that share the tags.
     Pool(PoolSpec spec, PoolIndex index, Tags& tags, MemoryBudget& budget,
          const BootTime& now = no_time);

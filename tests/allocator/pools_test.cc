@@ -70,6 +70,29 @@ TEST(Pools, WidenedGoOnAndStayWideWhenLeftOut) {
     EXPECT_EQ(machine.allocate(0).result->range, (Range{6, 6}));
 }
 
+// From the start that widens it, and from each behind it, whatever of the new configuration lies in what was
+// added.
+TEST(Pools, WidenedBeginAgainWhereTheConfigurationSays) {
+    for (const Id wrap_to : {4U, 13U}) {
+        SCOPED_TRACE("wrap_to " + std::to_string(wrap_to));
+        Machine machine({cyclic_pool("pid", {1, 10})});
+        ASSERT_STARTS(machine);
+        ASSERT_TRUE(machine.allocate(0, 3).result);
+        ASSERT_TRUE(machine.flush());
+        machine.specs[0].range.last = 20;
+        machine.specs[0].wrap_to = wrap_to;
+        machine.specs[0].reserved = {{15, 16}};
+        for (int life = 0; life < 3; ++life) {
+            ASSERT_STARTS(machine);
+            ASSERT_TRUE(machine.allocator->advance(0, 20).result);
+            const auto again = machine.allocate(0);
+            EXPECT_EQ(again.result->range, (Range{wrap_to, wrap_to}));
+            ASSERT_TRUE(machine.release(0, again.result->range, again.result->generation).result);
+            ASSERT_TRUE(machine.flush());
+        }
+    }
+}
+
 TEST(Pools, MayNotBecomeAnother) {
     Machine machine({unique_pool("inode", {1, 100})});
     ASSERT_STARTS(machine);
