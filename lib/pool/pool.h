@@ -314,6 +314,7 @@ private:
 
     // pool_replay.cc
     [[nodiscard]] Result<> check_replay(Range range) const;
+    [[nodiscard]] Result<ClaimOf> check_known_free(Range range) const;
     [[nodiscard]] std::optional<Range> known_part(Range range) const;
     [[nodiscard]] Result<> check_all_live(Range range) const;
     [[nodiscard]] Result<ClaimOf> check_replayed_claim(Range range, bool raised_generation) const;

@@ -10,9 +10,17 @@ namespace inod {
 // Can `range` become live by a record? 2^64 live IDs, which their counts could not tell from none,
 // are more than any pool was ever asked for.
 Result<> Pool::check_replay(Range range) const {
-    if (!check_free(range, true)) return Error{Errc::journal_damaged, range.first};
+    if (!check_known_free(range)) return Error{Errc::journal_damaged, range.first};
     if (live_count_.ids + range.count() == 0) return Error{Errc::journal_damaged, range.first};
     return {};
+}
+
+// Is it free, or reserved, as far as it is known yet what is reserved? While that is not known of all, nothing
+// is known of what is live.
+Result<Pool::ClaimOf> Pool::check_known_free(Range range) const {
+    if (auto inside = check_inside(range); !inside) return inside.error();
+    const auto known = known_reserved_ ? intersection(range, *known_reserved_) : std::nullopt;
+    return known ? check_free(*known, true) : ClaimOf::free_ids;
 }
 
 // What of `range` was restored already, if it is being restored: the rest will come with this in it.
@@ -46,7 +54,7 @@ Result<> Pool::replay_passed(Range range, bool raised_generation) {
 
 // What is claimed. While it is not known yet whether it was reserved, it counts as free.
 Result<Pool::ClaimOf> Pool::check_replayed_claim(Range range, bool raised_generation) const {
-    const auto what = check_free(range, true);
+    const auto what = check_known_free(range);
     if (!what || !spec_.tracking) return Error{Errc::journal_damaged, range.first};
     const bool is_known = known_reserved_ && known_reserved_->contains(range);
     const bool may_be_reserved = *what == ClaimOf::reserved_ids || !is_known;

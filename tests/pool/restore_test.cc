@@ -218,6 +218,50 @@ TEST(Restore, OfEverythingForTheEndOfALife) {
 }
 
 // Pieces that are not one behind the other, or that contradict what is there.
+// A run of reserved IDs that grew behind the piece which has its beginning is claimed across the border.
+TEST(Restore, AClaimMayReachBeyondWhatIsKnownOfReserves) {
+    for (const Policy policy : {Policy::unique, Policy::cyclic, Policy::lowest}) {
+        SCOPED_TRACE(name(policy));
+        const PoolSpec spec{.name = "pool", .policy = policy, .range = {1, 100}};
+        TestPool source(spec);
+        TestPool twin(spec);
+        NoGuard nobody_else;
+        ASSERT_TRUE(source.pool.reserve(nobody_else, {3, 10}));
+        twin.pool.begin_restore();
+        ASSERT_TRUE(twin.pool.restore_sequence(source.pool.sequence()));
+        std::vector<std::byte> memory(items_size_max);
+        std::size_t unlimited = ~std::size_t{0};
+        RunWriter claims(memory, 0, 0);
+        ASSERT_EQ(source.pool.save_claims(0, claims, unlimited), id_max);
+        if (source.pool.claims() != nullptr) {
+            ASSERT_TRUE(twin.pool.restore_claims(whole_space, RunReader(claims.finish(), 0, 0)));
+        }
+        std::size_t one = 1;
+        RunWriter first(memory, 0, 0);
+        ASSERT_EQ(source.pool.save_reserved(0, first, one), 10U);
+        ASSERT_TRUE(twin.pool.restore_reserved({0, 10}, RunReader(first.finish(), 0, 0)));
+
+        ASSERT_TRUE(source.pool.reserve(nobody_else, {11, 12}));
+        ASSERT_TRUE(twin.pool.replay_reserved({11, 12}));
+        const auto claimed = source.allocate_at({9, 12}, 5, true);
+        ASSERT_TRUE(claimed);
+        EXPECT_TRUE(twin.pool.replay_claimed({9, 12}, 5, claimed->raised_generation));
+
+        RunWriter second(memory, 11, 0);
+        ASSERT_EQ(source.pool.save_reserved(11, second, unlimited), id_max);
+        ASSERT_TRUE(twin.pool.restore_reserved({11, id_max}, RunReader(second.finish(), 11, 0)));
+        const std::uint64_t generation = source.pool.sequence().generation;
+        RunWriter live(memory, 0, generation);
+        ASSERT_EQ(source.pool.save_live(0, true, live, unlimited), id_max);
+        ASSERT_TRUE(
+            twin.pool.restore_live(whole_space, RunReader(live.finish(), 0, generation), 6));
+        EXPECT_EQ(runs_of(twin.pool), runs_of(source.pool));
+        EXPECT_EQ(twin.pool.next_reserved(0), source.pool.next_reserved(0));
+        EXPECT_EQ(twin.pool.next_reserved(11), source.pool.next_reserved(11));
+        EXPECT_SOUND(twin.pool);
+    }
+}
+
 TEST(Restore, RefusesPiecesThatDoNotFit) {
     using Step = std::function<Result<>(Pool&)>;
     const auto refused = [](const std::vector<Step>& steps) {
