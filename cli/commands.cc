@@ -22,6 +22,34 @@ ExitStatus show(const Result<proto::LeaseRecord>& lease, const Client& client,
     return ExitStatus::ok;
 }
 
+// A pool that the client may not use is told by its index.
+std::string name_of(const std::vector<PoolInfo>& pools, std::uint16_t index) {
+    for (const PoolInfo& pool : pools) {
+        if (pool.index == index) return pool.name;
+    }
+    return "#" + std::to_string(index);
+}
+
+// A line for each level, the highest first.
+ExitStatus show_levels(Client& client, const Options& options) {
+    const IdsArgument& asked = options.ids.front();
+    const auto levels = client.lookup_levels(options.pool, asked.range.first, asked.generation);
+    if (!levels) return fail(client, levels.error());
+    const auto pools = client.pools();
+    if (!pools) return fail(client, pools.error());
+    Json all = Json::array();
+    for (const proto::LevelRecord& level : *levels) {
+        const std::string pool = name_of(*pools, level.pool);
+        if (options.format == Format::off) {
+            print_line(pool + " " + text_of({level.id, level.id}, level.generation));
+        } else {
+            all.push_back({{"pool", pool}, {"id", level.id}, {"generation", level.generation}});
+        }
+    }
+    if (options.format != Format::off) print(all, options.format);
+    return ExitStatus::ok;
+}
+
 // " holder=7 key=00..ff" of one with a time limit, which cannot be renewed without.
 std::string text_of_holder(const Options& options, const proto::BindReply& bound) {
     if (!options.bind || options.bind->binding != proto::Binding::ttl) return {};
@@ -137,6 +165,7 @@ ExitStatus release(Client& client, const Options& options) {
 
 ExitStatus lookup(Client& client, const Options& options) {
     const IdsArgument& asked = options.ids.front();
+    if (options.levels) return show_levels(client, options);
     return show(client.lookup_lease(options.pool, asked.range.first, asked.generation), client,
                 options);
 }

@@ -54,6 +54,7 @@ struct Options {
 
     bool all = false;          // all that a holder has
     bool others = false;       // whoever holds it
+    bool levels = false;       // the numbers at all levels
     char** command = nullptr;  // to run, its arguments behind it and a null at the end
 };
 

@@ -56,6 +56,7 @@ std::string detail_text(const Error& error) {
         case Errc::released:
         case Errc::never_allocated:
         case Errc::not_holder:
+        case Errc::held_below:
         case Errc::id_reserved:
         case Errc::id_resting:
         case Errc::not_reserved: return "ID " + number;

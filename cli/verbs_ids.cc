@@ -109,6 +109,9 @@ void CommandLine::add_queries() {
     CLI::App* const lookup = add("lookup", "Who holds this number", cli::lookup);
     add_pool(lookup);
     add_id(lookup, true);
+    lookup->add_flag("--levels", options_.levels,
+                     "Which number it is in the pools above, and in those below through which it\n"
+                     "was asked for: a line for each, the highest first");
     CLI::App* const next = add("next", "The first lease at or after an ID", cli::next);
     add_pool(next);
     add_id(next, false);

@@ -183,10 +183,15 @@ Result<Config, Failure> parse_config(std::span<const Source> sources) {
         return Place(file).member("pools").refuse(
             "no pool is described, and a daemon without one has nothing to hand out");
     }
+    std::vector<PoolSpec> specs;
     for (PoolDraft& pool : draft.pools) {
         auto finished = finish_pool(std::move(pool));
         if (!finished) return finished.error();
+        specs.push_back(finished->spec);
         draft.config.pools.push_back(*std::move(finished));
+    }
+    if (const auto misplaced = check_parents(specs)) {
+        return refuse_pool(draft.pools[misplaced->pool], misplaced->message);
     }
     return std::move(draft.config);
 }

@@ -96,11 +96,21 @@ constexpr Key<PoolDraft> pool_keys[] = {
     {"quarantine", decode_quarantine},
     {"quarantine_yields", decode_flag<&PoolSpec::quarantine_yields>},
     {"reserved", decode_reserved},
+    {"parent",
+     [](const JsonValue& value, const Place& place, PoolDraft& pool) -> Done {
+         auto word = string_of(value, place);
+         if (!word) return word.error();
+         if (!is_pool_name(*word)) return place.refuse(quote(*word) + " is no name of a pool");
+         pool.config.spec.parent = *std::move(word);
+         return {};
+     }},
     {"grants", [](const JsonValue& value, const Place& place,
                   PoolDraft& pool) { return decode_grants(value, place, pool.config.grants); }},
     {"limits", [](const JsonValue& value, const Place& place,
                   PoolDraft& pool) { return decode_limits(value, place, pool.config.limits); }},
 };
+
+}  // namespace
 
 // The latest file to describe a pool is the one to look at first; the earlier ones stand behind.
 Failure refuse_pool(const PoolDraft& pool, const std::string& key_and_why) {
@@ -113,8 +123,6 @@ Failure refuse_pool(const PoolDraft& pool, const std::string& key_and_why) {
     if (pool.places.size() > 1) message += ")";
     return {Errc::config_invalid, printable(message)};
 }
-
-}  // namespace
 
 std::optional<std::string> pool_name(const JsonValue& value) {
     for (const JsonMember& member : value.members) {

@@ -29,7 +29,10 @@ std::optional<std::string> pool_name(const JsonValue& value);
 // After a failure, `pool` may hold some of them.
 Done decode_pool(const JsonValue& value, const Place& place, PoolDraft& pool);
 
-// The whole pool. Fails with config_invalid, naming all that describe it, where a key is missing or
+// The failure config_invalid of a pool, which names all that describe it: "key: why".
+Failure refuse_pool(const PoolDraft& pool, const std::string& key_and_why);
+
+// The whole pool; its places stay. Fails with config_invalid, naming all that describe it, where a key is missing or
 // validate() refuses it.
 Result<PoolConfig, Failure> finish_pool(PoolDraft&& pool);
 

@@ -22,6 +22,7 @@ static_assert(static_cast<int>(Durability::lease) ==
               static_cast<int>(proto::PoolDurability::lease));
 static_assert(static_cast<int>(Durability::block) ==
               static_cast<int>(proto::PoolDurability::block));
+static_assert(levels_max == proto::levels_max);
 static_assert(static_cast<int>(Policy::lowest) == static_cast<int>(proto::PoolPolicy::lowest));
 
 proto::PoolEntry entry_of(PoolIndex index, const PoolSpec& spec) {
@@ -68,6 +69,7 @@ bool names_pool(const proto::Request& request) {
                    !std::is_same_v<Body, proto::PoolsRequest> &&
                    !std::is_same_v<Body, proto::BindRequest> &&
                    !std::is_same_v<Body, proto::RenewRequest> &&
+                   !std::is_same_v<Body, proto::TokenEpochRequest> &&
                    !std::is_same_v<Body, proto::ReleaseAllRequest> &&
                    !std::is_same_v<Body, proto::HoldersRequest>;
         },
@@ -87,7 +89,8 @@ std::optional<Right> needed_right(const proto::Request::Body& body) {
                 return Right::allocate;
             } else if constexpr (std::is_same_v<Body, proto::LookupRequest> ||
                                  std::is_same_v<Body, proto::LookupLeaseRequest> ||
-                                 std::is_same_v<Body, proto::WaitRequest>) {
+                                 std::is_same_v<Body, proto::WaitRequest> ||
+                                 std::is_same_v<Body, proto::LookupLevelsRequest>) {
                 return Right::lookup;
             } else if constexpr (std::is_same_v<Body, proto::NextRequest> ||
                                  std::is_same_v<Body, proto::ListRequest> ||
@@ -132,12 +135,13 @@ Dispatcher::Dispatcher(Allocator& allocator, const Config& config, ProcessHolder
 }
 
 Client Dispatcher::welcome(Peer peer, PeerSocket socket) const {
-    Client client{.peer = std::move(peer), .rights = {}, .limits = {}, .socket = socket};
+    Client client{.peer = std::move(peer), .rights = {}, .quotas = {}, .socket = socket};
     client.user_limits = limits_of_user(client.peer.uid);
     for (std::size_t i = 0; i < grants_.size(); ++i) {
         const bool served = allocator_.pool(static_cast<PoolIndex>(i)) != nullptr;
         client.rights.push_back(served ? rights_of(client.peer, grants_[i], own_uid_) : Rights());
-        client.limits.push_back(limits_of(client.peer.uid, own_uid_, limits_[i]));
+        const PoolLimits limits = limits_of(client.peer.uid, own_uid_, limits_[i]);
+        client.quotas.push_back({.ids = limits.ids, .leases = limits.leases});
     }
     return client;
 }
@@ -324,6 +328,11 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::StatsRequest&
     }
     call.outbox.add(writer.finish(call.request.tag), 0);
     return Next::go_on;
+}
+
+Dispatcher::Next Dispatcher::answer(const Call& call, const proto::TokenEpochRequest& /*asked*/) {
+    return answer_with(call, allocator_.token_epoch(),
+                       [](std::uint64_t epoch) { return proto::EpochReply{.epoch = epoch}; });
 }
 
 void Dispatcher::add_pool_stats(proto::StatsReplyWriter& writer, PoolIndex index) const {

@@ -28,8 +28,8 @@ namespace inod::daemon {
 // Who asks, as one connection has it.
 struct Client {
     Peer peer;
-    std::vector<Rights> rights;      // by PoolIndex
-    std::vector<PoolLimits> limits;  // likewise
+    std::vector<Rights> rights;  // by PoolIndex
+    std::vector<Quota> quotas;   // likewise
     UserLimits user_limits{};
     PeerSocket socket{};
     bool greeted = false;  // the hello was answered
@@ -106,6 +106,7 @@ private:
     Next answer(const Call& call, const proto::PingRequest& ping);
     Next answer(const Call& call, const proto::PoolsRequest& pools);
     Next answer(const Call& call, const proto::StatsRequest& stats);
+    Next answer(const Call& call, const proto::TokenEpochRequest& asked);
 
     // dispatcher_ids.cc: what concerns the IDs of a pool
     Next answer(const Call& call, const proto::AllocateRequest& allocate);
@@ -113,6 +114,7 @@ private:
     Next answer(const Call& call, const proto::ReleaseRequest& release);
     Next answer(const Call& call, const proto::LookupRequest& lookup);
     Next answer(const Call& call, const proto::LookupLeaseRequest& lookup);
+    Next answer(const Call& call, const proto::LookupLevelsRequest& lookup);
     Next answer(const Call& call, const proto::NextRequest& next);
     Next answer(const Call& call, const proto::ListRequest& list);
     Next answer(const Call& call, const proto::ReserveRequest& reserve);

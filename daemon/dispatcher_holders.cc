@@ -40,13 +40,12 @@ Asker Dispatcher::asker_of(const Call& call) {
     const PoolIndex pool = call.request.pool;
     std::optional<RequestToken> token;
     if (const auto& sent = call.request.token) token = {sent->epoch, sent->number};
-    const PoolLimits limits =
-        pool < client.limits.size() ? client.limits[pool] : PoolLimits::unlimited();
     return {.uid = client.peer.uid,
             .gid = client.peer.gid,
             .acts_as = client.acts_as,
             .takes_reserved = rights_in(client, pool).has(Right::administer),
-            .quota = {.ids = limits.ids, .leases = limits.leases},
+            .quota = pool < client.quotas.size() ? client.quotas[pool] : Quota(),
+            .quotas_above = client.quotas,
             .holders_max = client.user_limits.holders,
             .tokens_max = client.user_limits.tokens,
             .token = token};

@@ -1,6 +1,9 @@
 // Requests about the IDs of a pool.
 #include <algorithm>
+#include <array>
 #include <limits>
+
+#include <boost/container/static_vector.hpp>
 
 #include "daemon/dispatcher.h"
 
@@ -68,6 +71,18 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::LookupRequest
 Dispatcher::Next Dispatcher::answer(const Call& call, const proto::LookupLeaseRequest& lookup) {
     return answer_with(call, allocator_.lookup(call.request.pool, lookup.id, lookup.generation),
                        lease_record);
+}
+
+Dispatcher::Next Dispatcher::answer(const Call& call, const proto::LookupLevelsRequest& lookup) {
+    std::array<std::byte, levels_max * proto::level_record_size> memory;
+    const auto answer = allocator_.lookup_levels(call.request.pool, lookup.id, lookup.generation);
+    return answer_with(call, answer, [&](const Levels<LevelNumber>& levels) {
+        boost::container::static_vector<proto::LevelRecord, levels_max> records;
+        for (const LevelNumber& level : levels)
+            records.push_back({.pool = level.pool, .id = level.id, .generation = level.generation});
+        return proto::LevelsReply{.levels =
+                                      *proto::Packed<proto::LevelRecord>::pack(records, memory)};
+    });
 }
 
 Dispatcher::Next Dispatcher::answer(const Call& call, const proto::NextRequest& next) {

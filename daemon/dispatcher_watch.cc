@@ -11,6 +11,8 @@ namespace {
 static_assert(static_cast<int>(EventKind::allocated) ==
               static_cast<int>(proto::EventKind::allocated));
 static_assert(static_cast<int>(EventKind::claimed) == static_cast<int>(proto::EventKind::claimed));
+static_assert(static_cast<int>(EventKind::released_some) ==
+              static_cast<int>(proto::EventKind::released_some));
 static_assert(static_cast<int>(EventKind::released) ==
               static_cast<int>(proto::EventKind::released));
 static_assert(static_cast<int>(EventKind::reserved_ids) ==

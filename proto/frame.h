@@ -51,6 +51,8 @@ enum class Operation : std::uint8_t {
     advance = 17,
     wait = 18,
     watch = 19,
+    lookup_levels = 20,
+    token_epoch = 21,
 };
 
 // The operation's name as in the enumeration; "unknown" for a value that is none.

@@ -43,6 +43,7 @@ std::string_view name(EventKind kind) noexcept {
         case EventKind::reserved_ids: return "reserved";
         case EventKind::unreserved_ids: return "unreserved";
         case EventKind::holder_ended: return "holder_ended";
+        case EventKind::released_some: return "released_some";
     }
     return "unknown";
 }
@@ -57,6 +58,14 @@ void get_item(ByteReader& in, LeaseRecord& lease) {
     const auto bound = in.get<std::uint64_t>();
     lease.binding = static_cast<Binding>(bound & 0xffU);
     lease.holder = bound >> 8U;
+}
+
+void get_item(ByteReader& in, LevelRecord& level) {
+    level.pool = in.get<std::uint16_t>();
+    in.get<std::uint16_t>();
+    in.get<std::uint32_t>();
+    level.id = in.get<Id>();
+    level.generation = in.get<std::uint64_t>();
 }
 
 void get_item(ByteReader& in, HolderRecord& holder) {
@@ -231,6 +240,13 @@ BodyResult get_watch(ByteReader& in) {
     return watch;
 }
 
+BodyResult get_levels(ByteReader& in) {
+    const auto table = get_table<LevelRecord>(in);
+    const bool is_sound = table && !table->more && table->items.count() > 0;
+    if (!is_sound) return Errc::protocol_violation;
+    return LevelsReply{.levels = table->items};
+}
+
 BodyResult get_error(ByteReader& in, Errc code) {
     ErrorReply error;
     error.error = Error(code, in.get<std::uint64_t>());
@@ -248,11 +264,13 @@ BodyResult get_success(ByteReader& in, const FrameHeader& header) {
         case Operation::release: return DoneReply{};
         case Operation::bind: return get_bind(in);
         case Operation::release_all: return CountReply{.count = in.get<std::uint64_t>()};
+        case Operation::token_epoch: return EpochReply{.epoch = in.get<std::uint64_t>()};
         case Operation::holders: return get_holders(in);
         case Operation::allocate:
         case Operation::allocate_at: return get_lease(in);
         case Operation::lookup:
             return (header.flags & flag_long) != 0 ? get_record(in) : get_lookup(in);
+        case Operation::lookup_levels: return get_levels(in);
         case Operation::next: return get_record(in);
         case Operation::list: return get_list(in);
         case Operation::hello: return get_hello(in);

@@ -75,6 +75,27 @@ inline constexpr std::size_t lease_record_size = 40;
 void get_item(ByteReader& in, LeaseRecord& lease);
 void put_item(ByteWriter& out, const LeaseRecord& lease);
 
+// The number that something has in one pool of several levels: an item of lookup_levels.
+struct LevelRecord {
+    std::uint16_t pool = 0;  // its index
+    Id id = 0;
+    std::uint64_t generation = 0;
+
+    friend bool operator==(const LevelRecord&, const LevelRecord&) = default;
+};
+
+inline constexpr std::size_t level_record_size = 24;
+inline constexpr std::size_t levels_max = 8;  // of pools, each the parent of the next
+void get_item(ByteReader& in, LevelRecord& level);
+void put_item(ByteWriter& out, const LevelRecord& level);
+
+// The answer to lookup_levels: from the pool that has no parent down to where it was asked for.
+struct LevelsReply {
+    Packed<LevelRecord> levels;
+
+    friend bool operator==(const LevelsReply&, const LevelsReply&) = default;
+};
+
 struct ListReply {
     bool more = false;  // There are further leases above the last one here.
     Packed<LeaseRecord> leases;
@@ -126,6 +147,13 @@ struct CountReply {
     friend bool operator==(const CountReply&, const CountReply&) = default;
 };
 
+// The answer to token_epoch: the one that new tokens are to be of. 0: the daemon keeps no tokens.
+struct EpochReply {
+    std::uint64_t epoch = 0;
+
+    friend bool operator==(const EpochReply&, const EpochReply&) = default;
+};
+
 // A holder, as holders lists it.
 struct HolderRecord {
     std::uint64_t holder = 0;  // its number
@@ -168,6 +196,7 @@ enum class EventKind : std::uint8_t {
     reserved_ids = 4,
     unreserved_ids = 5,
     holder_ended = 6,  // All that the holder had of the pool is free.
+    released_some = 7,  // Some of these IDs, with those of a pool below that they go with.
 };
 
 struct Event {
@@ -223,7 +252,7 @@ inline constexpr std::size_t error_text_size_max = 1024;
 struct Reply {
     using Body = std::variant<DoneReply, LeaseReply, LookupReply, LeaseRecord, ListReply,
                               PoolsReply, StatsReply, HelloReply, ErrorReply, BindReply, CountReply,
-                              HoldersReply, WaitReply, WatchReply>;
+                              HoldersReply, WaitReply, WatchReply, LevelsReply, EpochReply>;
 
     Operation operation = Operation::none;  // that of the request
     std::uint16_t tag = 0;                  // likewise

@@ -15,6 +15,14 @@ void put_item(ByteWriter& out, const LeaseRecord& lease) {
     out.put(lease.holder << 8U | std::uint64_t{static_cast<std::uint8_t>(lease.binding)});
 }
 
+void put_item(ByteWriter& out, const LevelRecord& level) {
+    out.put(level.pool);
+    out.put(std::uint16_t{0});
+    out.put(std::uint32_t{0});
+    out.put(level.id);
+    out.put(level.generation);
+}
+
 void put_item(ByteWriter& out, const HolderRecord& holder) {
     out.put(holder.holder);
     out.put(holder.ids);
@@ -115,6 +123,10 @@ void put(ByteWriter& out, const CountReply& counted) {
     out.put(counted.count);
 }
 
+void put(ByteWriter& out, const EpochReply& told) {
+    out.put(told.epoch);
+}
+
 void put(ByteWriter& out, const HoldersReply& table) {
     put_table(out, table.holders, table.more);
 }
@@ -132,6 +144,10 @@ void put_watch(ByteWriter& out, const WatchReply& watch) {
 void put(ByteWriter& out, const WatchReply& watch) {
     put_watch(out, watch);
     put_table(out, watch.events, watch.more);
+}
+
+void put(ByteWriter& out, const LevelsReply& table) {
+    put_table(out, table.levels, false);
 }
 
 void put(ByteWriter& out, const LookupReply& lookup) {
@@ -194,6 +210,9 @@ std::size_t size_of(const BindReply&) {
 std::size_t size_of(const CountReply&) {
     return 8;
 }
+std::size_t size_of(const EpochReply&) {
+    return 8;
+}
 std::size_t size_of(const HoldersReply& table) {
     return table_size(table.holders);
 }
@@ -202,6 +221,9 @@ std::size_t size_of(const WaitReply&) {
 }
 std::size_t size_of(const WatchReply& watch) {
     return watch_head_size - list_head_size + table_size(watch.events);
+}
+std::size_t size_of(const LevelsReply& table) {
+    return table_size(table.levels);
 }
 std::size_t size_of(const HelloReply& hello) {
     return hello_head_size - list_head_size + table_size(hello.table.pools);
@@ -244,6 +266,7 @@ std::size_t reply_size_limit(Operation operation) noexcept {
         case Operation::allocate:
         case Operation::renew:
         case Operation::release_all:
+        case Operation::token_epoch:
         case Operation::bind:
         case Operation::reserve:
         case Operation::unreserve:
@@ -252,6 +275,7 @@ std::size_t reply_size_limit(Operation operation) noexcept {
         case Operation::allocate_at: return frame_header_size + 24;
         case Operation::lookup:
         case Operation::next: return frame_header_size + lease_record_size;
+        case Operation::lookup_levels: return list_head_size + levels_max * level_record_size;
         default: return reply_size_max;
     }
 }

@@ -37,6 +37,7 @@ void put(ByteWriter&, const PingRequest&) {}
 void put(ByteWriter&, const PoolsRequest&) {}
 void put(ByteWriter&, const StatsRequest&) {}
 void put(ByteWriter&, const RenewRequest&) {}
+void put(ByteWriter&, const TokenEpochRequest&) {}
 void put(ByteWriter& out, const AllocateRequest& allocate) {
     out.put(allocate.count);
     if (allocate.align != 1) out.put(allocate.align);
@@ -114,6 +115,11 @@ void put(ByteWriter& out, const LookupLeaseRequest& lookup) {
     out.put(lookup.generation);
 }
 
+void put(ByteWriter& out, const LookupLevelsRequest& lookup) {
+    out.put(lookup.id);
+    out.put(lookup.generation);
+}
+
 void put(ByteWriter& out, const ListRequest& list) {
     out.put(list.from);
     out.put(list.limit);
@@ -147,6 +153,7 @@ bool has_pool(Operation operation) {
         case Operation::bind:
         case Operation::renew:
         case Operation::release_all:
+        case Operation::token_epoch:
         case Operation::holders: return false;
         default: return true;
     }
@@ -217,6 +224,11 @@ BodyResult get_holders(ByteReader& in) {
     return HoldersRequest{.from = from, .limit = in.get<std::uint32_t>()};
 }
 
+BodyResult get_lookup_levels(ByteReader& in) {
+    const Id id = in.get<Id>();
+    return LookupLevelsRequest{.id = id, .generation = in.get<std::uint64_t>()};
+}
+
 BodyResult get_list(ByteReader& in) {
     const Id from = in.get<Id>();
     const auto limit = in.get<std::uint32_t>();
@@ -247,12 +259,14 @@ BodyResult get_body(ByteReader& in, Operation operation, std::uint8_t flags) {
         case Operation::allocate_at: return AllocateAtRequest{.range = get_range(in)};
         case Operation::release: return get_release(in, flags);
         case Operation::lookup: return get_lookup(in, long_form);
+        case Operation::lookup_levels: return get_lookup_levels(in);
         case Operation::next: return NextRequest{.id = in.get<Id>()};
         case Operation::list: return get_list(in);
         case Operation::pools: return PoolsRequest{};
         case Operation::stats: return StatsRequest{};
         case Operation::bind: return get_bind(in);
         case Operation::renew: return RenewRequest{};
+        case Operation::token_epoch: return TokenEpochRequest{};
         case Operation::release_all: return ReleaseAllRequest{.holder = in.get<std::uint64_t>()};
         case Operation::holders: return get_holders(in);
         case Operation::reserve: return ReserveRequest{.range = get_range(in)};
@@ -321,11 +335,14 @@ Result<> check_values(const Request::Body& body) {
 Operation operation_of(const Request::Body& body) noexcept {
     // In the order of the variant's alternatives.
     static constexpr std::array operations{
-        Operation::hello,     Operation::ping,        Operation::allocate, Operation::allocate_at,
-        Operation::release,   Operation::lookup,      Operation::lookup,   Operation::next,
-        Operation::list,      Operation::pools,       Operation::stats,    Operation::bind,
-        Operation::renew,     Operation::release_all, Operation::holders,  Operation::reserve,
-        Operation::unreserve, Operation::advance,     Operation::wait,     Operation::watch};
+        Operation::hello,        Operation::ping,        Operation::allocate,
+        Operation::allocate_at,  Operation::release,     Operation::lookup,
+        Operation::lookup,       Operation::next,        Operation::list,
+        Operation::pools,        Operation::stats,       Operation::bind,
+        Operation::renew,        Operation::release_all, Operation::holders,
+        Operation::reserve,      Operation::unreserve,   Operation::advance,
+        Operation::wait,         Operation::watch,       Operation::lookup_levels,
+        Operation::token_epoch};
     static_assert(operations.size() == std::variant_size_v<Request::Body>);
     return operations.at(body.index());
 }

@@ -93,6 +93,14 @@ struct LookupLeaseRequest {
     friend bool operator==(const LookupLeaseRequest&, const LookupLeaseRequest&) = default;
 };
 
+// The same, answered by the numbers at all levels of pools: a LevelsReply.
+struct LookupLevelsRequest {
+    Id id = 0;
+    std::uint64_t generation = 0;  // as above
+
+    friend bool operator==(const LookupLevelsRequest&, const LookupLevelsRequest&) = default;
+};
+
 // The lease at `id`, or the first above it.
 struct NextRequest {
     Id id = 0;
@@ -206,12 +214,18 @@ struct WatchRequest {
     friend bool operator==(const WatchRequest&, const WatchRequest&) = default;
 };
 
+// Which epoch are new tokens to be of?
+struct TokenEpochRequest {
+    friend bool operator==(const TokenEpochRequest&, const TokenEpochRequest&) = default;
+};
+
 struct Request {
     using Body =
         std::variant<HelloRequest, PingRequest, AllocateRequest, AllocateAtRequest, ReleaseRequest,
                      LookupRequest, LookupLeaseRequest, NextRequest, ListRequest, PoolsRequest,
                      StatsRequest, BindRequest, RenewRequest, ReleaseAllRequest, HoldersRequest,
-                     ReserveRequest, UnreserveRequest, AdvanceRequest, WaitRequest, WatchRequest>;
+                     ReserveRequest, UnreserveRequest, AdvanceRequest, WaitRequest, WatchRequest,
+                     LookupLevelsRequest, TokenEpochRequest>;
 
     std::uint16_t pool = 0;  // The index from the pool table; 0 where the operation has none.
     std::uint16_t tag = 0;   // 1 to 65535; none that is under way on this connection.

@@ -12,19 +12,8 @@
 namespace inod {
 namespace {
 
-// The most records that one request leaves: its holder, a high-water mark, the change itself.
-constexpr std::size_t records_per_request_max = 3;
-
 // And what a group's end does: prove_marks().
 constexpr std::size_t records_per_group = 1;
-
-// What a lease adds to a snapshot at most, bytes: a claim, an item with a tag, a holder without a name.
-constexpr std::uint64_t lease_size_max = 192;
-
-// What holes in a lease of `count` IDs can add: lib/pool/pool_snapshot.cc.
-constexpr std::uint64_t holes_size(std::uint64_t count) {
-    return count / 1024 * 135 + 135;
-}
 
 // Threads that may stand between has_room() and append() at once, because one of them dropped the
 // lock to get memory: more than a daemon is ever given.
@@ -60,6 +49,7 @@ Allocator::Allocator(Storage& storage, AllocatorOptions options)
       accounts_(budget_),
       tokens_(options_.tokens, budget_),
       events_(budget_),
+      links_(budget_),
       snapshot_writer_(journal_) {
     INOD_ASSERT(raises_per_group(options_.journal.group_size_max) < generations_per_unclean_stop);
     if (options_.witness) witness_.emplace(*options_.witness);
@@ -92,9 +82,13 @@ Answer<Lease> Allocator::allocate(GuardRef guard, PoolIndex index, const Wish& w
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     const Asked asked{allocates, wish.count, wish.align};
     return once(*served_pool, index, asker, asked, [&](const Ticket& ticket) {
-        return served_pool->pool.spec().tracking
-                   ? allocate_tracked(guard, *served_pool, index, wish, asker, ticket)
-                   : allocate_untracked(guard, *served_pool, index, wish, ticket);
+        if (!served_pool->pool.spec().tracking) {
+            return allocate_untracked(guard, *served_pool, index, wish, ticket);
+        }
+        if (served_pool->parent != no_pool) {
+            return allocate_nested(guard, index, {.wish = wish}, asker, ticket);
+        }
+        return allocate_tracked(guard, *served_pool, index, wish, asker, ticket);
     });
 }
 
@@ -156,7 +150,9 @@ Answer<Lease> Allocator::allocate_at(GuardRef guard, PoolIndex index, Range rang
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     const Asked asked{claims, range.first, range.last};
     return once(*served_pool, index, asker, asked, [&](const Ticket& ticket) {
-        return claim(guard, *served_pool, index, range, asker, ticket);
+        return served_pool->parent != no_pool
+                   ? allocate_nested(guard, index, {.claim = range}, asker, ticket)
+                   : claim(guard, *served_pool, index, range, asker, ticket);
     });
 }
 
@@ -188,6 +184,9 @@ Answer<void> Allocator::release(PoolIndex index, Range range, std::uint64_t gene
     // Somebody who never held anything is nobody's holder: an index that no tag has.
     const HolderIndex own = find_holder(asker).value_or(holders_.index_end());
     const auto whose = asker.releases_for_others ? std::nullopt : std::optional(own);
+    if (served_pool->parent != no_pool) {
+        return release_nested(*served_pool, range, generation, whose);
+    }
     const auto released = release_parts(*served_pool, index, range, generation, whose);
     if (!released) return refuse<void>(*served_pool, index, released.error());
     resize_shrunk(*served_pool);
@@ -277,7 +276,7 @@ Result<> Allocator::check_means(std::uint64_t count) noexcept {
     if (journal_.sealed()) return Errc::journal_sealed;
     StateSize wanted = state_size();
     wanted.kept += lease_size_max;
-    wanted.holes += holes_size(count);
+    wanted.holes += holes_size_max(count);
     return set_space_aside_for(wanted);
 }
 
@@ -304,11 +303,20 @@ StateSize Allocator::state_size() const noexcept {
             .holes = saved_size_.holes};
 }
 
+SavedSize Allocator::size_of(const ServedPool& served_pool) const noexcept {
+    SavedSize size = served_pool.pool.saved_size(holders_.index_end());
+    if (served_pool.parent == no_pool) return size;
+    const SavedSize linked = links_.saved_size(served_pool.index);
+    size.kept += linked.kept;
+    size.holes += linked.holes;
+    return size;
+}
+
 // A pool has more in it: so it takes more in a snapshot. Where it came to join what was apart, not less:
 // what lies apart in a bitmap takes no more than what does not. Rests may have ended meanwhile: it may have been
 // of these alone that too much was said.
 void Allocator::resize_grown(ServedPool& served_pool) noexcept {
-    const SavedSize said = served_pool.pool.saved_size(holders_.index_end());
+    const SavedSize said = size_of(served_pool);
     if (const std::uint64_t before = served_pool.saved_size.rests; said.rests < before) {
         constexpr std::uint64_t rounding = 2;
         const std::uint64_t gone = before - said.rests + rounding;
@@ -323,7 +331,7 @@ void Allocator::resize_grown(ServedPool& served_pool) noexcept {
 // A pool has less in it. It may consist of more pieces now, and a pool says what those take each by
 // itself; but what holes can make of it was counted before they were there.
 void Allocator::resize_shrunk(ServedPool& served_pool) noexcept {
-    const SavedSize said = served_pool.pool.saved_size(holders_.index_end());
+    const SavedSize said = size_of(served_pool);
     const SavedSize& before = served_pool.saved_size;
     const std::uint64_t holes_made = before.holes - std::min(before.holes, said.holes);
     const std::uint64_t kept = std::min(said.kept, before.kept + holes_made);
@@ -375,13 +383,19 @@ Answer<Lease> Allocator::recorded(ServedPool& served_pool, const HandedOut& what
     const Lease& lease = what.granted.lease;
     const Lsn lsn = change(what.pool, lease.range, record_of(served_pool, what, ticket));
     const bool has_holder = what.how != HandOut::passed;
-    tell(what.how == HandOut::claimed ? EventKind::claimed : EventKind::allocated, what.pool, lease,
+    const bool is_claim = what.how == HandOut::claimed;
+    tell(is_claim ? EventKind::claimed : EventKind::allocated, what.pool, lease,
          has_holder ? std::optional(what.holder) : std::nullopt, lsn);
-    const std::uint64_t reached = lease.generation != 0 ? lease.generation : lease.range.last;
-    const auto& limit =
-        what.how == HandOut::claimed ? served_pool.claim_limit : served_pool.mark_limit;
-    is_witness_due_ = is_witness_due_ || !limit || reached > *limit;
+    note_reached(served_pool, lease, is_claim);
     return {lease, lsn};
+}
+
+// What is to be told of may be more than the witness knows.
+void Allocator::note_reached(const ServedPool& served_pool, const Lease& lease,
+                             bool is_claim) noexcept {
+    const std::uint64_t reached = lease.generation != 0 ? lease.generation : lease.range.last;
+    const auto& limit = is_claim ? served_pool.claim_limit : served_pool.mark_limit;
+    is_witness_due_ = is_witness_due_ || !limit || reached > *limit;
 }
 
 Record Allocator::record_of(const ServedPool& served_pool, const HandedOut& what,
@@ -469,6 +483,7 @@ Lsn Allocator::count_refusal(ServedPool& served_pool, PoolIndex index,
         case Errc::id_reserved:
         case Errc::id_resting:
         case Errc::not_reserved:
+        case Errc::held_below:
         case Errc::not_holder: return last_change(served_pool, index, error.detail);
         case Errc::stale_generation: return unless_durable(journal_.last_lsn());
         default: return 0;
@@ -521,7 +536,8 @@ std::optional<std::string> Allocator::verify() const {
     for (const auto& served_pool : pools_) {
         if (auto broken = served_pool->pool.verify()) return broken;
     }
-    return tokens_.verify();
+    if (auto broken = tokens_.verify()) return broken;
+    return verify_levels();
 }
 
 }  // namespace inod

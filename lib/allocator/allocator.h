@@ -19,13 +19,17 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <boost/container/static_vector.hpp>
+
 #include "lib/allocator/accounts.h"
 #include "lib/allocator/events.h"
 #include "lib/allocator/holders.h"
+#include "lib/allocator/links.h"
 #include "lib/allocator/pending_changes.h"
 #include "lib/allocator/snapshot_writer.h"
 #include "lib/allocator/store_witness.h"
@@ -78,6 +82,8 @@ struct Asker {
     bool releases_for_others = false;
     bool takes_reserved = false;
     Quota quota{};  // what he may have of the pool
+    // And of those above it, by PoolIndex; of those it does not reach as much as there is.
+    std::span<const Quota> quotas_above{};
     std::uint32_t holders_max = std::numeric_limits<std::uint32_t>::max();  // and how many holders
     std::uint64_t tokens_max = std::numeric_limits<std::uint64_t>::max();   // and how many tokens
     std::optional<RequestToken> token{};  // of a request that hands out; others have none
@@ -117,8 +123,23 @@ struct Held {
     friend bool operator==(const Held&, const Held&) = default;
 };
 
+// The number that a thing has at one level.
+struct LevelNumber {
+    PoolIndex pool;
+    Id id;
+    std::uint64_t generation;
+
+    friend bool operator==(const LevelNumber&, const LevelNumber&) = default;
+};
+
 class Allocator : private SnapshotSource {
 public:
+    // The most records that one request leaves: its holder, a high-water mark, the change itself.
+    static constexpr std::size_t records_per_request_max = 3;
+    // What a lease adds to a snapshot at most, bytes: a claim, an item with a tag, a holder without a
+    // name; or an item of a link.
+    static constexpr std::uint64_t lease_size_max = 192;
+
     // `storage` outlives the allocator.
     Allocator(Storage& storage, AllocatorOptions options);
     Allocator(const Allocator&) = delete;
@@ -176,6 +197,21 @@ public:
     [[nodiscard]] Answer<Held> lookup(PoolIndex index, Id id, std::uint64_t generation) noexcept;
     // Its answer tells of everything from `id` on, so it waits for all that was recorded so far.
     [[nodiscard]] Answer<Held> next(PoolIndex index, Id id) noexcept;
+
+    // A pool can have a parent, and that another (allocator_levels.cc). What is allocated in it gets as
+    // many numbers in a row at every level, each as that pool's policy says and with a generation of its
+    // own; or at none. A claim names those of the pool that it asks; above they come as they do. All
+    // refusals can come from any level, and count there. It is released where it was asked for, at all
+    // levels at once; at the others it is held_below.
+
+    // The numbers at all levels of what has this number in the pool: from the highest one down to where
+    // it was asked for. Errors: as lookup().
+    [[nodiscard]] Answer<Levels<LevelNumber>> lookup_levels(PoolIndex index, Id id,
+                                                            std::uint64_t generation) noexcept;
+    // no_pool: it has none.
+    [[nodiscard]] PoolIndex parent_of(PoolIndex index) const noexcept {
+        return pools_[index]->parent;
+    }
 
     // Requests about holders (allocator_holders.cc).
 
@@ -296,12 +332,18 @@ private:
     class Recoverer;
 
     struct ServedPool {
-        ServedPool(const PoolSpec& spec, PoolIndex index, Allocator& of, bool is_configured)
-            : pool(spec, index, of.tags_, of.budget_, of.now_), configured(is_configured) {}
+        ServedPool(const PoolSpec& spec, PoolIndex own_index, Allocator& of, bool is_configured)
+            : pool(spec, own_index, of.tags_, of.budget_, of.now_),
+              index(own_index),
+              configured(is_configured) {
+            pool.set_links(of.links_);
+        }
 
         [[nodiscard]] bool wants_sweep() const noexcept;
 
         Pool pool;
+        const PoolIndex index;
+        PoolIndex parent = no_pool;
         bool configured;
         // The high-water mark as it was recorded last, and that record.
         std::optional<Id> moved_mark;
@@ -357,6 +399,54 @@ private:
         return pools_[index]->pool;
     }
 
+    [[nodiscard]] const Links& links() const noexcept override { return links_; }
+
+    // What is asked of the lowest of several levels, and what was planned for each: the highest first.
+    struct NestedWish {
+        Wish wish{};
+        std::optional<Range> claim{};
+    };
+    using LevelPlans = std::array<Pool::Plan, levels_max>;
+    using LevelReservations =
+        boost::container::static_vector<Accounts::Reservation, levels_max>;
+    // What a release gave back at one level, which may be in many pieces there.
+    struct GivenBack {
+        bool is_empty = true;
+        bool is_in_a_row = false;  // and of one generation; otherwise `lease` spans it
+        Lease lease{};
+        std::optional<HolderIndex> holder{};  // none: several
+
+        void add(const LiveRun& run, Range range) noexcept;
+    };
+    struct LevelRefusal {
+        PoolIndex pool;
+        Error error;
+    };
+
+    // allocator_levels.cc
+    [[nodiscard]] Levels<PoolIndex> levels_of(PoolIndex index) const noexcept;
+    Answer<Lease> allocate_nested(GuardRef guard, PoolIndex index, const NestedWish& wanted,
+                                  const Asker& asker, const Ticket& ticket);
+    std::optional<LevelRefusal> reserve_above(const Levels<PoolIndex>& levels, std::uint64_t count,
+                                              const Asker& asker,
+                                              LevelReservations& reservations);
+    Result<> set_space_aside_for_levels(std::size_t levels, std::uint64_t count) noexcept;
+    Result<Pool::Plan> plan_level(GuardRef guard, PoolIndex index, const NestedWish& wanted,
+                                  bool is_asked, HolderIndex holder, const Asker& asker);
+    std::optional<LevelRefusal> plan_levels(GuardRef guard, const Levels<PoolIndex>& levels,
+                                            const NestedWish& wanted, HolderIndex holder,
+                                            const Asker& asker, LevelPlans& plans);
+    Answer<Lease> commit_levels(const Levels<PoolIndex>& levels, const LevelPlans& plans,
+                                HolderIndex holder, const Asker& asker,
+                                const Ticket& ticket) noexcept;
+    Answer<void> release_nested(ServedPool& served, Range range, std::uint64_t generation,
+                                std::optional<HolderIndex> whose) noexcept;
+    void release_level(const Levels<PoolIndex>& levels, std::size_t level, Range range, Lsn lsn,
+                       std::array<GivenBack, levels_max>& given_back) noexcept;
+    [[nodiscard]] std::optional<std::string> verify_levels() const;
+    [[nodiscard]] std::optional<std::string> verify_live_links(const ServedPool& served) const;
+    [[nodiscard]] bool is_linked(PoolIndex child, const Link& link) const;
+
     ServedPool* served(PoolIndex index) noexcept;
     [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
     Result<> check_means(std::uint64_t count) noexcept;
@@ -395,6 +485,7 @@ private:
     TagCount end_now(HolderIndex index) noexcept;
     void end_pending() noexcept;
     Result<> set_space_aside_for(const StateSize& wanted) noexcept;
+    [[nodiscard]] SavedSize size_of(const ServedPool& served) const noexcept;
     void resize_grown(ServedPool& served) noexcept;
     void resize_shrunk(ServedPool& served) noexcept;
     void set_saved_size(ServedPool& served, const SavedSize& size) noexcept;
@@ -408,6 +499,7 @@ private:
                            const Ticket& ticket) noexcept;
     static Record record_of(const ServedPool& served, const HandedOut& what,
                             const Ticket& ticket) noexcept;
+    void note_reached(const ServedPool& served, const Lease& lease, bool is_claim) noexcept;
     [[nodiscard]] Lsn mark_lsn(ServedPool& served, Id id) const noexcept;
     [[nodiscard]] Lsn last_change(ServedPool& served, PoolIndex index, Id id) const noexcept;
     [[nodiscard]] Lsn last_change_of_free(ServedPool& served, PoolIndex index,
@@ -445,6 +537,7 @@ private:
     PendingChanges pending_;
     EventRing events_;
     Waits waits_;
+    Links links_;
     std::vector<std::unique_ptr<ServedPool>> pools_;  // by PoolIndex
     SavedSize saved_size_;                            // of all pools
     // All up to here was durable before the last group was: a damaged end of the journal, which can

@@ -32,6 +32,7 @@ enum class EventKind : std::uint8_t {
     reserved_ids = 4,    // taken out of circulation
     unreserved_ids = 5,  // and back
     holder_ended = 6,    // all that the holder had of the pool is free
+    released_some = 7,   // some of these IDs, with those of a pool below that they go with
 };
 
 struct Event {

@@ -7,12 +7,13 @@ namespace inod {
 PendingChanges::PendingChanges() : changes_(std::make_unique<Change[]>(capacity)) {}
 
 void PendingChanges::add(PoolIndex pool, Range range, Lsn lsn, Lsn durable_lsn) noexcept {
-    Change& change = changes_[lsn % capacity];
+    const Number number = ++last_number_;
+    Change& change = changes_[number % capacity];
     if (change.lsn > durable_lsn) displaced_lsn_ = std::max(displaced_lsn_, change.lsn);
     const bool in_one_block = range.first / block_size == range.last / block_size;
     Chain& chain = chains_[in_one_block ? chain_of(pool, range.first) : wide_chain];
-    change = {.lsn = lsn, .range = range, .earlier = chain.newest, .pool = pool};
-    chain.newest = lsn;
+    change = {.number = number, .lsn = lsn, .range = range, .earlier = chain.newest, .pool = pool};
+    chain.newest = number;
 }
 
 Lsn PendingChanges::last_change(PoolIndex pool, Id id, Lsn durable_lsn) const noexcept {
@@ -22,12 +23,14 @@ Lsn PendingChanges::last_change(PoolIndex pool, Id id, Lsn durable_lsn) const no
 
 Lsn PendingChanges::search(std::size_t chain, PoolIndex pool, Id id,
                            Lsn durable_lsn) const noexcept {
-    for (Lsn lsn = chains_[chain].newest; lsn > durable_lsn;) {
-        const Change& change = at(lsn);
-        // It made room before it was durable, and with it we lost sight of those before it.
-        if (change.lsn != lsn) return displaced_lsn_;
-        if (change.pool == pool && change.range.contains(id)) return lsn;
-        lsn = change.earlier;
+    for (Number number = chains_[chain].newest; number > 0;) {
+        const Change& change = at(number);
+        // It made room, and with it we lost sight of those before it. Those that were not durable then
+        // count as if they were of this ID.
+        if (change.number != number) return displaced_lsn_ > durable_lsn ? displaced_lsn_ : 0;
+        if (change.lsn <= durable_lsn) return 0;
+        if (change.pool == pool && change.range.contains(id)) return change.lsn;
+        number = change.earlier;
     }
     return 0;
 }

@@ -17,7 +17,7 @@ public:
     explicit Recoverer(Allocator& allocator) : allocator_(allocator) {}
 
     Result<void, Failure> snapshot_begin() override {
-        restoring_ = Restoring::holders;
+        restoring_ = Restoring::links;
         next_holder_ = 0;
         knows_tokens_ = false;
         return {};
@@ -94,7 +94,17 @@ private:
     Result<void, Failure> apply(const TokenSaved& record);
     Result<void, Failure> apply_lease(const Tokened& record);
     Result<void, Failure> restore_token(const TokenSaved& record);
+    Result<void, Failure> apply(const NestedAllocated& record);
+    Result<void, Failure> apply(const NestedReleased& record);
+    Result<void, Failure> apply(const LinksSaved& record);
 
+    Result<void, Failure> replay_links(const NestedAllocated& record);
+    Result<void, Failure> replay_level(const NestedAllocated& record, std::size_t level);
+    Result<void, Failure> replay_release(const NestedReleased& record, std::size_t level,
+                                         Range range);
+    Result<void, Failure> set_parent(PoolIndex pool, PoolIndex parent);
+    void forget_links(PoolIndex pool, Range range) noexcept;
+    void purge_links(const ServedPool& served) noexcept;
     // Runs `change` on the pool with this index, and puts what it refuses into words.
     template <class Change>
     Result<void, Failure> with_pool(PoolIndex index, const char* what, Change change);
@@ -105,18 +115,21 @@ private:
     }
     // Likewise of holders: one that comes later in the snapshot.
     [[nodiscard]] bool will_be_restored_holder(HolderIndex holder) const {
-        return restoring_ == Restoring::holders && holder >= next_holder_;
+        return restoring_ == Restoring::links ||
+               (restoring_ == Restoring::holders && holder >= next_holder_);
     }
     void end_holder(HolderIndex index) noexcept;
     Result<void, Failure> reboot(const BootId& boot);
     void sweep_much() noexcept;
 
-    static Result<void, Failure> define_again(Pool& pool, const PoolDefined& record);
+    Result<void, Failure> define_again(Pool& pool, const PoolDefined& record);
+    Result<void, Failure> define(PoolIndex index, const PoolSpec& spec);
+    Result<void, Failure> define_new(const PoolSpec& spec);
 
-    // How far a snapshot has come. A log record between its pieces tells of what is restored already,
+    // How far a snapshot has come; in order. A log record between its pieces tells of what is restored already,
     // or of what will be, with the record in it: the latter is left out. Within a pool that is the
     // pool's own business.
-    enum class Restoring { nothing, holders, pools };
+    enum class Restoring { nothing, links, holders, pools };
     [[nodiscard]] bool will_be_restored(PoolIndex pool) const {
         return restoring_ != Restoring::nothing && pool >= allocator_.pools_.size();
     }
@@ -176,6 +189,14 @@ Result<void, Failure> check_unchanged(const PoolDefined& record, const PoolSpec&
                                  text(spec.range) + ", but only max may change, and only rise");
     }
     return {};
+}
+
+Failure parent_changed(const PoolSpec& spec, const std::string& before) {
+    const auto text = [](const std::string& parent) {
+        return parent.empty() ? "none" : "'" + parent + "'";
+    };
+    return changed(spec, "its parent was " + text(before) + " and is now " + text(spec.parent) +
+                             ", but its numbers go with those of the parent that it had");
 }
 
 }  // namespace
@@ -274,6 +295,7 @@ bool Allocator::Recoverer::belongs(const Record& record, Place place) {
                        std::holds_alternative<RestingSaved>(record) ||
                        std::holds_alternative<EpochsSaved>(record) ||
                        std::holds_alternative<TokenSaved>(record) ||
+                       std::holds_alternative<LinksSaved>(record) ||
                        std::holds_alternative<LiveSaved>(record);
     return saved == (place == Place::snapshot);
 }
@@ -303,14 +325,21 @@ Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
                   .durability = record.durability,
                   .tracking = record.tracking};
     if (auto valid = validate(made); !valid) return damaged("a pool is defined that cannot be");
+    auto& pools = allocator_.pools_;
+    if (record.parent) {
+        if (*record.parent >= record.pool || *record.parent >= pools.size()) {
+            return damaged("a pool is defined before its parent");
+        }
+        made.parent = pools[*record.parent]->pool.spec().name;
+    }
     const PoolSpec* const spec = configured(record.name);
     if (spec != nullptr) {
         if (auto unchanged = check_unchanged(record, *spec); !unchanged) return unchanged;
+        if (spec->parent != made.parent) return parent_changed(*spec, made.parent);
         made = *spec;
         // What the configuration names of what was added is not looked at before the pool has it.
         made.range = record.range;
     }
-    auto& pools = allocator_.pools_;
     if (record.pool < pools.size()) return define_again(pools[record.pool]->pool, record);
     if (record.pool != pools.size()) return damaged("pools are not defined in order");
     const bool named_before = std::any_of(pools.begin(), pools.end(), [&](const auto& other) {
@@ -325,7 +354,24 @@ Result<void, Failure> Allocator::Recoverer::apply(const PoolDefined& record) {
         restoring_ = Restoring::pools;
         pools.back()->pool.begin_restore();
     }
-    return {};
+    pools.back()->parent = record.parent.value_or(no_pool);
+    const PoolIndex linked_to = allocator_.links_.parent_of(record.pool);
+    if (linked_to != no_pool && !record.parent) return damaged("a pool without a parent has links");
+    if (!record.parent) return {};
+    if (allocator_.levels_of(*record.parent).size() == levels_max) {
+        return damaged("pools are defined at too many levels");
+    }
+    return set_parent(record.pool, *record.parent);
+}
+
+// The pool has this parent; what a snapshot has of links comes before the pool.
+Result<void, Failure> Allocator::Recoverer::set_parent(PoolIndex pool, PoolIndex parent) {
+    const auto& pools = allocator_.pools_;
+    if (pool < pools.size() && pools[pool]->parent != parent) {
+        return damaged("numbers go together of pools that are not each other's parent");
+    }
+    const auto set = allocator_.links_.set_parent(pool, parent);
+    return set ? Result<void, Failure>() : failure_of(set.error(), "the parent of a pool");
 }
 
 // A pool is defined once more when its range was widened. What comes before it is replayed with the
@@ -334,7 +380,8 @@ Result<void, Failure> Allocator::Recoverer::define_again(Pool& pool, const PoolD
     const PoolSpec& spec = pool.spec();
     if (record.name != spec.name || record.policy != spec.policy ||
         record.durability != spec.durability || record.tracking != spec.tracking ||
-        record.range.first != spec.range.first || record.range.last < spec.range.last) {
+        record.range.first != spec.range.first || record.range.last < spec.range.last ||
+        record.parent.value_or(no_pool) != allocator_.parent_of(record.pool)) {
         return damaged("pool '" + spec.name + "' is defined a second time and otherwise");
     }
     pool.widen(record.range.last);
@@ -349,18 +396,6 @@ const PoolSpec* Allocator::Recoverer::configured(std::string_view name) const {
 }
 
 Result<void, Failure> Allocator::Recoverer::define_pools() {
-    const auto define = [this](PoolIndex index, const PoolSpec& spec) -> Result<void, Failure> {
-        if (!allocator_.has_room()) {
-            if (auto flushed = allocator_.flush_all(); !flushed) return flushed;
-        }
-        allocator_.append(PoolDefined{.pool = index,
-                                      .name = spec.name,
-                                      .policy = spec.policy,
-                                      .durability = spec.durability,
-                                      .range = spec.range,
-                                      .tracking = spec.tracking});
-        return {};
-    };
     auto& pools = allocator_.pools_;
     for (std::size_t i = 0; i < pools.size(); ++i) {
         if (!pools[i]->configured) continue;
@@ -371,19 +406,49 @@ Result<void, Failure> Allocator::Recoverer::define_pools() {
         if (auto done = define(static_cast<PoolIndex>(i), pool.spec()); !done) return done;
     }
     for (const PoolSpec& spec : allocator_.options_.pools) {
-        if (allocator_.find_pool(spec.name) != nullptr) continue;
-        constexpr std::size_t index_end = std::numeric_limits<PoolIndex>::max();
-        if (pools.size() >= index_end) {
-            return Failure{Errc::config_invalid,
-                           "pool '" + spec.name +
-                               "': a store has at most 65,535 pools, those that "
-                               "are no longer configured included"};
-        }
-        if (auto done = define(static_cast<PoolIndex>(pools.size()), spec); !done) return done;
-        pools.push_back(std::make_unique<ServedPool>(spec, static_cast<PoolIndex>(pools.size()),
-                                                     allocator_, true));
+        if (auto done = define_new(spec); !done) return done;
     }
     return {};
+}
+
+// Says in the journal what the pool is.
+Result<void, Failure> Allocator::Recoverer::define(PoolIndex index, const PoolSpec& spec) {
+    if (!allocator_.has_room()) {
+        if (auto flushed = allocator_.flush_all(); !flushed) return flushed;
+    }
+    const Pool* const parent = allocator_.find_pool(spec.parent);
+    allocator_.append(PoolDefined{
+        .pool = index,
+        .name = spec.name,
+        .policy = spec.policy,
+        .durability = spec.durability,
+        .range = spec.range,
+        .tracking = spec.tracking,
+        .parent = parent != nullptr ? std::optional(allocator_.index_of(*parent)) : std::nullopt});
+    return {};
+}
+
+// Makes a configured pool that is not there, behind its parent: whoever reads of a pool then knows those
+// above it.
+Result<void, Failure> Allocator::Recoverer::define_new(const PoolSpec& spec) {
+    if (allocator_.find_pool(spec.name) != nullptr) return {};
+    const PoolSpec* const above = spec.parent.empty() ? nullptr : configured(spec.parent);
+    if (above != nullptr) {
+        if (auto done = define_new(*above); !done) return done;
+    }
+    auto& pools = allocator_.pools_;
+    constexpr std::size_t index_end = std::numeric_limits<PoolIndex>::max();
+    if (pools.size() >= index_end) {
+        return Failure{Errc::config_invalid, "pool '" + spec.name +
+                                                 "': a store has at most 65,535 pools, those that "
+                                                 "are no longer configured included"};
+    }
+    const auto index = static_cast<PoolIndex>(pools.size());
+    if (auto done = define(index, spec); !done) return done;
+    pools.push_back(std::make_unique<ServedPool>(spec, index, allocator_, true));
+    if (above == nullptr) return {};
+    pools.back()->parent = allocator_.index_of(*allocator_.find_pool(above->name));
+    return set_parent(index, pools.back()->parent);
 }
 
 Result<void, Failure> Allocator::Recoverer::begin_runs() {
@@ -421,6 +486,7 @@ Result<void, Failure> Allocator::Recoverer::apply(const HolderDefined& record) {
     if (name(record.holder.binding) == "unknown") return unknown("a holder has a binding");
     if (place_ == Place::log && will_be_restored_holder(record.index)) return {};
     if (place_ == Place::snapshot) {
+        if (restoring_ == Restoring::links) restoring_ = Restoring::holders;
         if (record.index < next_holder_) return damaged("holders are not saved in order");
         next_holder_ = record.index + 1;
     }
@@ -570,7 +636,14 @@ Result<void, Failure> Allocator::Recoverer::reserve_bands() {
     return {};
 }
 
+// While the snapshot is read, nothing says yet of which links the holders have ended: what is handed out
+// now is in none of them.
+void Allocator::Recoverer::forget_links(PoolIndex pool, Range range) noexcept {
+    if (restoring_ != Restoring::nothing) allocator_.links_.forget(pool, range);
+}
+
 Result<void, Failure> Allocator::Recoverer::apply(const Allocated& record) {
+    forget_links(record.pool, record.range);
     if (will_be_restored(record.pool)) return {};
     if (!knows(record.holder)) return damaged("a lease names a holder that is not defined");
     return with_pool(record.pool, "a lease", [&](Pool& pool) {
@@ -579,6 +652,7 @@ Result<void, Failure> Allocator::Recoverer::apply(const Allocated& record) {
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const Claimed& record) {
+    forget_links(record.pool, record.range);
     if (will_be_restored(record.pool)) return {};
     if (!knows(record.holder)) return damaged("a claim names a holder that is not defined");
     return with_pool(record.pool, "a claim", [&](Pool& pool) {
@@ -728,6 +802,129 @@ Result<void, Failure> Allocator::Recoverer::apply(const TokenSaved& record) {
     return restore_token(record);
 }
 
+Result<void, Failure> Allocator::Recoverer::apply(const NestedAllocated& record) {
+    const std::size_t count = record.levels.size();
+    if (count < 2) return damaged("a lease at several levels has one");
+    for (const LevelAllocated& level : record.levels) {
+        if (record.span > id_max - level.first) return damaged("a lease passes the last number");
+    }
+    if (auto linked = replay_links(record); !linked) return linked;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (auto done = replay_level(record, i); !done) return done;
+    }
+    if (!record.token || !knows_tokens_) return {};
+    const LevelAllocated& asked = record.levels.back();
+    return restore_token({.pool = asked.pool,
+                          .range = {asked.first, asked.first + record.span},
+                          .generation = record.token->generation,
+                          .token = record.token->token});
+}
+
+// Each level with the one above it. What is left there of holders that ended goes first, with its links.
+Result<void, Failure> Allocator::Recoverer::replay_links(const NestedAllocated& record) {
+    Links& links = allocator_.links_;
+    NoGuard nobody_else;
+    const auto range_at = [&](std::size_t i) {
+        return Range{record.levels[i].first, record.levels[i].first + record.span};
+    };
+    for (std::size_t i = 0; i < record.levels.size(); ++i) {
+        const PoolIndex index = record.levels[i].pool;
+        const bool is_there = index < allocator_.pools_.size();
+        if (is_there) allocator_.pools_[index]->pool.sweep_out(range_at(i));
+        links.forget(index, range_at(i));
+    }
+    for (std::size_t i = 1; i < record.levels.size(); ++i) {
+        const PoolIndex index = record.levels[i].pool;
+        if (auto set = set_parent(index, record.levels[i - 1].pool); !set) return set;
+        const Link link{.own = range_at(i), .above = range_at(i - 1)};
+        if (!Links::is_possible(link)) return damaged("numbers go together that lie too far apart");
+        if (auto ready = links.prepare(nobody_else, index, link); !ready) {
+            return failure_of(ready.error(), "a link of numbers");
+        }
+        links.store(index, link);
+    }
+    return {};
+}
+
+Result<void, Failure> Allocator::Recoverer::replay_level(const NestedAllocated& record,
+                                                         std::size_t level) {
+    const auto [index, first, raised_generation] = record.levels[level];
+    if (will_be_restored(index)) return {};
+    if (!knows(record.holder)) return damaged("a lease names a holder that is not defined");
+    const bool is_lowest = level + 1 == record.levels.size();
+    const PoolIndex via = is_lowest ? no_pool : record.levels[level + 1].pool;
+    const Range range{first, first + record.span};
+    return with_pool(index, "a lease", [&, raised = raised_generation](Pool& pool) {
+        return is_lowest && record.is_claim
+                   ? pool.replay_claimed(range, record.holder, raised)
+                   : pool.replay_allocated(range, record.holder, raised, via);
+    });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const NestedReleased& record) {
+    if (record.levels.size() < 2) return damaged("a release at several levels has one");
+    return replay_release(record, record.levels.size() - 1, record.range);
+}
+
+// At this level and all above it. As long as the snapshot has not told of all links, what it has not told
+// of is live nowhere yet, and will be nowhere.
+Result<void, Failure> Allocator::Recoverer::replay_release(const NestedReleased& record,
+                                                           std::size_t level, Range range) {
+    const auto [index, rest_ms] = record.levels[level];
+    if (level > 0) {
+        Links& links = allocator_.links_;
+        if (auto set = set_parent(index, record.levels[level - 1].pool); !set) return set;
+        for (Id id = range.first;;) {
+            const auto link = links.next_above(index, {id, range.last});
+            const bool is_next = link && link->own.first == id;
+            if (!is_next && restoring_ != Restoring::links) {
+                return damaged("a release is of numbers that go with none above");
+            }
+            if (!link) break;
+            links.erase(index, link->own);
+            auto done = replay_release(record, level - 1, link->above);
+            if (!done) return done;
+            if (link->own.last == range.last) break;
+            id = link->own.last + 1;
+        }
+    }
+    return with_pool(index, "a release", [&, rests = rest_ms](Pool& pool) {
+        return rests == 0 ? pool.replay_released(range)
+                          : pool.replay_rested(range, record.at, rests);
+    });
+}
+
+Result<void, Failure> Allocator::Recoverer::apply(const LinksSaved& record) {
+    if (restoring_ != Restoring::links) return damaged("links are saved behind what they link");
+    if (auto set = set_parent(record.pool, record.parent); !set) return set;
+    const auto restored = allocator_.links_.restore(
+        record.pool, record.covered,
+        RunReader(record.items.bytes, record.covered.first, Links::saved_generation));
+    if (!restored) return failure_of(restored.error(), "a saved link");
+    return {};
+}
+
+// Of what is not live: its holder ended while the snapshot was written, or before.
+void Allocator::Recoverer::purge_links(const ServedPool& served_pool) noexcept {
+    if (served_pool.parent == no_pool) return;
+    Links& links = allocator_.links_;
+    const PoolIndex index = served_pool.index;
+    for (Id id = 0;;) {
+        const auto link = links.next_above(index, {id, id_max});
+        if (!link) return;
+        Range part = link->own;
+        const auto run = served_pool.pool.next_run(part.first);
+        if (run && run->range.first <= part.first) {
+            part.last = std::min(part.last, run->range.last);
+        } else {
+            if (run) part.last = std::min(part.last, run->range.first - 1);
+            links.erase(index, part);
+        }
+        if (part.last == id_max) return;
+        id = part.last + 1;
+    }
+}
+
 Result<void, Failure> Allocator::Recoverer::snapshot_end() {
     const auto& pools = allocator_.pools_;
     restoring_ = Restoring::nothing;
@@ -739,6 +936,9 @@ Result<void, Failure> Allocator::Recoverer::snapshot_end() {
         if (!allocator_.tags_.has_any(index) || knows(index)) continue;
         return damaged("a snapshot leaves out a holder");
     }
+    for (const auto& served_pool : pools)
+        purge_links(*served_pool);
+    if (auto broken = allocator_.verify_levels()) return damaged("a snapshot: " + *broken);
     return {};
 }
 

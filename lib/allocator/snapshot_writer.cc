@@ -1,5 +1,6 @@
 #include "lib/allocator/snapshot_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <variant>
@@ -35,11 +36,23 @@ void SnapshotPosition::pass(Id covered) noexcept {
     next_id = covered == id_max ? 0 : covered + 1;
     if (covered != id_max) return;
     switch (part) {
+        case Part::links: ++pool; break;
         case Part::claims: part = Part::reserves; break;
         case Part::reserves: part = Part::live; break;
         case Part::live: part = Part::rests; break;
         default: part = Part::definition; ++pool;
     }
+}
+
+void SnapshotPosition::pass_tokens() noexcept {
+    if (part == Part::epochs || part == Part::tokens) part = Part::links;
+}
+
+void SnapshotPosition::pass_links() noexcept {
+    if (part != Part::links) return;
+    part = Part::holders;
+    pool = 0;
+    next_id = 0;
 }
 
 bool SnapshotPosition::follow(const Record& record) noexcept {
@@ -58,15 +71,25 @@ bool SnapshotPosition::follow(const TokenSaved& /*record*/) noexcept {
     return part == Part::tokens;
 }
 
+bool SnapshotPosition::follow(const LinksSaved& record) noexcept {
+    pass_tokens();
+    if (next_id == 0)
+        pool = std::max(pool, record.pool);  // of those before it there was nothing to say
+    return follow(Part::links, record.pool, record.covered);
+}
+
 bool SnapshotPosition::follow(const HolderDefined& record) noexcept {
-    if (part == Part::epochs || part == Part::tokens) part = Part::holders;
+    pass_tokens();
+    pass_links();
     const bool fits = part == Part::holders && record.index >= next_holder;
     next_holder = record.index + 1;
     return fits;
 }
 
 bool SnapshotPosition::follow(const PoolDefined& record) noexcept {
-    if (part >= Part::epochs && part <= Part::holders) part = Part::definition;
+    pass_tokens();
+    pass_links();
+    if (part == Part::holders) part = Part::definition;
     if (part == Part::rests && next_id == 0) pass(id_max);  // of these it had nothing to say
     is_half_defined_ = true;
     return part == Part::definition && record.pool == pool;
@@ -122,12 +145,14 @@ void SnapshotWriter::write(const SnapshotSource& source) noexcept {
             has_room = write_epochs(source.tokens());
         } else if (at_.part == Part::tokens) {
             has_room = write_tokens(source.tokens(), visits_left);
+        } else if (at_.part == Part::links) {
+            has_room = write_links(source.links(), visits_left);
         } else if (at_.part == Part::holders) {
             has_room = write_last_holders(source);
         } else if (at_.pool == source.pool_count()) {
             at_.part = Part::done;
         } else if (at_.part == Part::definition) {
-            has_room = write_definition(source.pool_at(at_.pool));
+            has_room = write_definition(source);
         } else {
             has_room = write_part(source.pool_at(at_.pool), visits_left);
         }
@@ -173,15 +198,36 @@ bool SnapshotWriter::write_tokens(const Tokens& tokens, std::size_t& visits_left
         if (token && !write_record(saved(*token))) return false;
         at_.next_token = behind;
         if (token || visits_left == 0) continue;
-        at_.part = Part::holders;
+        at_.pass_tokens();
         break;
     }
     return true;
 }
 
+// A piece of those of one pool.
+bool SnapshotWriter::write_links(const Links& links, std::size_t& visits_left) noexcept {
+    if (at_.pool >= links.index_end()) {
+        at_.pass_links();
+        return true;
+    }
+    std::array<std::byte, items_size_max> memory;
+    RunWriter items(memory, at_.next_id, Links::saved_generation);
+    const Id covered = links.save(at_.pool, at_.next_id, items, visits_left);
+    const RunItems saved{items.finish()};
+    const bool is_empty = at_.next_id == 0 && covered == id_max && saved.bytes.empty();
+    if (!is_empty && !write_record(LinksSaved{.pool = at_.pool,
+                                              .parent = links.parent_of(at_.pool),
+                                              .covered = {at_.next_id, covered},
+                                              .items = saved})) {
+        return false;
+    }
+    at_.pass(covered);
+    return true;
+}
+
 bool SnapshotWriter::write_last_holders(const SnapshotSource& source) noexcept {
     if (!write_holders(source.holders())) return false;
-    if (source.pool_count() > 0) return write_definition(source.pool_at(0));
+    if (source.pool_count() > 0) return write_definition(source);
     at_.part = Part::done;
     return true;
 }
@@ -197,15 +243,19 @@ bool SnapshotWriter::write_holders(const Holders& holders) noexcept {
 }
 
 // Both records in one group: a pool that is defined is one that is being restored.
-bool SnapshotWriter::write_definition(const Pool& pool) noexcept {
+bool SnapshotWriter::write_definition(const SnapshotSource& source) noexcept {
+    const Pool& pool = source.pool_at(at_.pool);
     if (!journal_.has_snapshot_room(2 * encoded_record_size_max)) return false;
     const PoolSpec& spec = pool.spec();
-    static_cast<void>(write_record(PoolDefined{.pool = at_.pool,
-                                               .name = spec.name,
-                                               .policy = spec.policy,
-                                               .durability = spec.durability,
-                                               .range = spec.range,
-                                               .tracking = spec.tracking}));
+    const PoolIndex parent = source.links().parent_of(at_.pool);
+    static_cast<void>(write_record(
+        PoolDefined{.pool = at_.pool,
+                    .name = spec.name,
+                    .policy = spec.policy,
+                    .durability = spec.durability,
+                    .range = spec.range,
+                    .tracking = spec.tracking,
+                    .parent = parent != no_pool ? std::optional(parent) : std::nullopt}));
     static_cast<void>(write_record(SequenceSaved{.pool = at_.pool, .state = pool.sequence()}));
     at_.part = Part::claims;
     return true;

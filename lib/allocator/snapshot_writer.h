@@ -10,6 +10,7 @@
 #include <span>
 
 #include "lib/allocator/holders.h"
+#include "lib/allocator/links.h"
 #include "lib/allocator/tokens.h"
 #include "lib/base/range.h"
 #include "lib/journal/journal.h"
@@ -30,6 +31,7 @@ public:
     [[nodiscard]] virtual Booted booted() const noexcept = 0;
     [[nodiscard]] virtual const Holders& holders() const noexcept = 0;
     [[nodiscard]] virtual const Tokens& tokens() const noexcept = 0;
+    [[nodiscard]] virtual const Links& links() const noexcept = 0;
     [[nodiscard]] virtual std::size_t pool_count() const noexcept = 0;
     [[nodiscard]] virtual const Pool& pool_at(std::size_t index) const noexcept = 0;
 };
@@ -41,6 +43,7 @@ public:
         booted,
         epochs,
         tokens,
+        links,
         holders,
         definition,
         claims,
@@ -51,7 +54,10 @@ public:
     };
 
     // What comes next: tokens behind `next_token`, which is of this life; where there is none, those that
-    // a life before has not written. Holders from `next_holder` on, or of `pool` this part, of IDs from `next_id` on.
+    // a life before has not written. Holders from `next_holder` on, or of `pool` this part, of IDs from
+    // `next_id` on.
+    // The links of all pools come before all else of any: whoever reads of a release then knows what
+    // goes with what, or has read of none of it yet.
     // The first pool is defined with the last holders: whoever reads it knows then that none is left.
     Part part = Part::booted;
     std::optional<TokenPosition> next_token{};
@@ -61,6 +67,9 @@ public:
 
     // All IDs up to `covered` are in it.
     void pass(Id covered) noexcept;
+    // There are no further tokens; no pool has further links.
+    void pass_tokens() noexcept;
+    void pass_links() noexcept;
 
     // A record of the snapshot was read: moves behind it. False if it is not the one that was to come.
     [[nodiscard]] bool follow(const Record& record) noexcept;
@@ -71,6 +80,7 @@ private:
     [[nodiscard]] bool follow(const Booted& record) noexcept;
     [[nodiscard]] bool follow(const EpochsSaved& record) noexcept;
     [[nodiscard]] bool follow(const TokenSaved& record) noexcept;
+    [[nodiscard]] bool follow(const LinksSaved& record) noexcept;
     [[nodiscard]] bool follow(const HolderDefined& record) noexcept;
     [[nodiscard]] bool follow(const PoolDefined& record) noexcept;
     [[nodiscard]] bool follow(const SequenceSaved& record) noexcept;
@@ -108,8 +118,9 @@ private:
     [[nodiscard]] bool write_head(const SnapshotSource& source) noexcept;
     [[nodiscard]] bool write_epochs(const Tokens& tokens) noexcept;
     [[nodiscard]] bool write_tokens(const Tokens& tokens, std::size_t& visits_left) noexcept;
+    [[nodiscard]] bool write_links(const Links& links, std::size_t& visits_left) noexcept;
     [[nodiscard]] bool write_holders(const Holders& holders) noexcept;
-    [[nodiscard]] bool write_definition(const Pool& pool) noexcept;
+    [[nodiscard]] bool write_definition(const SnapshotSource& source) noexcept;
     [[nodiscard]] bool write_last_holders(const SnapshotSource& source) noexcept;
     [[nodiscard]] bool write_part(const Pool& pool, std::size_t& visits_left) noexcept;
     [[nodiscard]] Id save(const Pool& pool, RunWriter& items,

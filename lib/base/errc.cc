@@ -60,6 +60,7 @@ constexpr std::array entries{
     INOD_ERRC(token_mismatch, "the token came with another request before; take a new one"),
     INOD_ERRC(token_expired,
               "the token is too old to tell whether the request was carried out; it was not now"),
+    INOD_ERRC(held_below, "the number goes with one of a pool below; release that one, there"),
     INOD_ERRC(pool_exhausted, "too few free numbers in a row; an administrator widens the pool"),
     INOD_ERRC(out_of_memory, "the memory budget is used up; try later or raise memory_max"),
     INOD_ERRC(no_space, "the disk has no room for the journal; make room"),

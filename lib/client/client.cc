@@ -55,6 +55,9 @@ proto::BindRequest request_of(const HolderWish& wish) {
 constexpr std::chrono::milliseconds retry_pause_min{5};
 constexpr std::chrono::milliseconds retry_pause_max{250};
 
+// How long an epoch of tokens is taken without asking again: daemons keep tokens for a second at least.
+constexpr std::chrono::milliseconds token_epoch_age_max{500};
+
 }  // namespace
 
 Client::Client(ClientOptions options)
@@ -117,6 +120,7 @@ Result<void, Failure> Client::greet(Deadline deadline) {
     if (auto read = read_table(answer.table, table, deadline); !read) return failure(read.error());
     table_ = std::move(table);
     token_epoch_ = answer.token_epoch;
+    token_epoch_told_ = std::chrono::steady_clock::now();
     return bind_again(deadline);
 }
 
@@ -298,6 +302,14 @@ Result<proto::Token> Client::new_token() {
             return Error(opened.error().code);
         }
     }
+    // A connection may last longer than an epoch is good for.
+    const auto now = std::chrono::steady_clock::now();
+    if (now - token_epoch_told_ > token_epoch_age_max) {
+        const auto told = ask<proto::EpochReply>(std::uint16_t{0}, proto::TokenEpochRequest{});
+        if (!told) return told.error();
+        token_epoch_ = told->epoch;
+        token_epoch_told_ = now;
+    }
     if (token_epoch_ == 0) return failed(Errc::not_offered, "this daemon keeps no tokens");
     return proto::Token{.epoch = token_epoch_, .number = random_word()};
 }
@@ -380,6 +392,17 @@ Result<proto::LookupReply> Client::lookup(PoolRef pool, Id id) {
 Result<proto::LeaseRecord> Client::lookup_lease(PoolRef pool, Id id, std::uint64_t generation) {
     return ask<proto::LeaseRecord>(pool,
                                    proto::LookupLeaseRequest{.id = id, .generation = generation});
+}
+
+Result<std::vector<proto::LevelRecord>> Client::lookup_levels(PoolRef pool, Id id,
+                                                              std::uint64_t generation) {
+    const auto reply = ask<proto::LevelsReply>(
+        pool, proto::LookupLevelsRequest{.id = id, .generation = generation});
+    if (!reply) return reply.error();
+    std::vector<proto::LevelRecord> levels;
+    for (auto rest = reply->levels; const auto level = rest.take();)
+        levels.push_back(*level);
+    return levels;
 }
 
 Result<proto::LeaseRecord> Client::next(PoolRef pool, Id id) {

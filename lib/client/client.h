@@ -176,6 +176,9 @@ public:
     Result<proto::LookupReply> lookup(PoolRef pool, Id id);
     // The whole run of IDs of that holder; `generation` 0 means any.
     Result<proto::LeaseRecord> lookup_lease(PoolRef pool, Id id, std::uint64_t generation = 0);
+    // The numbers at all levels of pools, from the one without a parent down to where it was asked for.
+    Result<std::vector<proto::LevelRecord>> lookup_levels(PoolRef pool, Id id,
+                                                          std::uint64_t generation = 0);
     Result<proto::LeaseRecord> next(PoolRef pool, Id id);
     // One page: `limit` leases at most, 0 for as many as the daemon puts into one.
     Result<LeasePage> list(PoolRef pool, Id from, std::uint32_t limit = 0);
@@ -261,6 +264,7 @@ private:
     std::optional<ActsAs> acts_as_;
     std::uint64_t connections_ = 0;  // so far
     std::uint64_t token_epoch_ = 0;  // the present one; 0: the daemon keeps no tokens
+    std::chrono::steady_clock::time_point token_epoch_told_;
     std::string error_text_;
 };
 

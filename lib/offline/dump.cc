@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "config/json_value.h"
+#include "lib/allocator/links.h"
 #include "lib/base/hex.h"
 #include "lib/journal/segment_reader.h"
 #include "lib/offline/offline_store.h"
@@ -45,6 +46,7 @@ private:
                    std::uint64_t generation = 0);
     void note(Errc code, const std::string& what);
 
+    [[nodiscard]] DumpLine pool_text(PoolIndex index) const;
     void put_pool(DumpLine& line, PoolIndex index) const;
     void put_holder(DumpLine& line, HolderIndex index) const;
     static void put_range(DumpLine& line, Range range);
@@ -74,6 +76,9 @@ private:
     void show(const EpochsSaved& record);
     void show(const TokenSaved& record);
     static void put_token(DumpLine& line, const TokenFields& token);
+    void show(const NestedAllocated& record);
+    void show(const NestedReleased& record);
+    void show(const LinksSaved& record);
     void show_range(const char* type, PoolIndex pool, Range range);
     void show(const SequenceSaved& record);
     void show(const ClaimsSaved& record);
@@ -164,9 +169,13 @@ void Dumper::note(Errc code, const std::string& what) {
                                  std::to_string(lsn_) + ": " + what};
 }
 
-void Dumper::put_pool(DumpLine& line, PoolIndex index) const {
+DumpLine Dumper::pool_text(PoolIndex index) const {
     const auto pool = pools_.find(index);
-    line["pool"] = pool != pools_.end() ? DumpLine(pool->second) : DumpLine(index);
+    return pool != pools_.end() ? DumpLine(pool->second) : DumpLine(index);
+}
+
+void Dumper::put_pool(DumpLine& line, PoolIndex index) const {
+    line["pool"] = pool_text(index);
 }
 
 void Dumper::put_holder(DumpLine& line, HolderIndex index) const {
@@ -216,6 +225,7 @@ void Dumper::show(const PoolDefined& record) {
     line["min"] = record.range.first;
     line["max"] = record.range.last;
     line["tracking"] = record.tracking;
+    if (record.parent) line["parent"] = pool_text(*record.parent);
     sink_(line);
 }
 
@@ -279,6 +289,56 @@ void Dumper::show(const Rested& record) {
     line["at"] = record.at;
     line["rest_ms"] = record.rest_ms;
     sink_(line);
+}
+
+// A line for each level too, the highest first.
+void Dumper::show(const NestedAllocated& record) {
+    DumpLine line = line_at();
+    line["record"] = "NestedAllocated";
+    put_holder(line, record.holder);
+    line["claim"] = record.is_claim;
+    sink_(line);
+    for (const LevelAllocated& level : record.levels) {
+        DumpLine of_level = line_at();
+        of_level["item"] = "level";
+        put_pool(of_level, level.pool);
+        put_range(of_level, {level.first, level.first + record.span});
+        of_level["raised_generation"] = level.raised_generation;
+        sink_(of_level);
+    }
+}
+
+// What goes with these numbers of the lowest level is freed above; which, the links say.
+void Dumper::show(const NestedReleased& record) {
+    DumpLine line = line_at();
+    line["record"] = "NestedReleased";
+    put_range(line, record.range);
+    line["at"] = record.at;
+    sink_(line);
+    for (const LevelReleased& level : record.levels) {
+        DumpLine of_level = line_at();
+        of_level["item"] = "level";
+        put_pool(of_level, level.pool);
+        of_level["rest_ms"] = level.rest_ms;
+        sink_(of_level);
+    }
+}
+
+void Dumper::show(const LinksSaved& record) {
+    DumpLine line = line_at();
+    line["record"] = "LinksSaved";
+    put_pool(line, record.pool);
+    line["parent"] = pool_text(record.parent);
+    put_range(line, record.covered);
+    sink_(line);
+    show_runs(
+        "link", record.pool, record.items, record.covered,
+        [](DumpLine& of_run, const Run& run) {
+            const Link link = Links::saved_link(run);
+            of_run["above_first"] = link.above.first;
+            of_run["above_last"] = link.above.last;
+        },
+        Links::saved_generation);
 }
 
 void Dumper::show(const Booted& record) {

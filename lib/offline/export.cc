@@ -169,6 +169,21 @@ void Exporter::put_live(const Pool& pool) {
     });
 }
 
+// A line has no way yet to say which numbers of several pools go together.
+Result<void, Failure> check_exportable(const Allocator& allocator) {
+    for (std::size_t i = 0; i < allocator.pool_index_end(); ++i) {
+        const auto index = static_cast<PoolIndex>(i);
+        const PoolIndex parent = allocator.parent_of(index);
+        if (parent == no_pool) continue;
+        return Failure{Errc::not_offered,
+                       "pool '" + allocator.any_pool(index).spec().name + "' has a parent, '" +
+                           allocator.any_pool(parent).spec().name +
+                           "', and an export cannot say yet which of their numbers go together. "
+                           "Take a backup instead: 'inoctl backup'"};
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<void, Failure> export_state(Storage& storage, const LineSink& sink) {
@@ -176,6 +191,7 @@ Result<void, Failure> export_state(Storage& storage, const LineSink& sink) {
     const auto loaded = allocator.load();
     if (!loaded) return loaded.error();
     if (loaded->recovery.run == 0) return no_store();
+    if (auto fits = check_exportable(allocator); !fits) return fits;
     if (const auto broken = allocator.verify()) return Failure{Errc::journal_damaged, *broken};
     NoReplay nobody;
     BootWatcher watcher;

@@ -162,6 +162,23 @@ void HandOuts::apply(const Passed& record) {
     hand_out(record.pool, record.range, record.raised_generation);
 }
 
+// At each level one; only the lowest can be a claim.
+void HandOuts::apply(const NestedAllocated& record) {
+    for (const LevelAllocated& level : record.levels) {
+        if (record.span > id_max - level.first) continue;  // the replay's business
+        const Range range{level.first, level.first + record.span};
+        const bool is_claim = record.is_claim && level == record.levels.back();
+        if (is_claim) {
+            apply(Claimed{.pool = level.pool,
+                          .range = range,
+                          .holder = record.holder,
+                          .raised_generation = level.raised_generation});
+        } else {
+            hand_out(level.pool, range, level.raised_generation);
+        }
+    }
+}
+
 // Where numbers return, what is reserved has had its generation or not, as anything else.
 void HandOuts::apply(const Claimed& record) {
     Account* const pool = raised(record.pool, record.raised_generation);

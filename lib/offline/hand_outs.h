@@ -89,6 +89,9 @@ private:
     void apply(const EpochBegun& /*record*/) {}
     void apply(const EpochsSaved& /*record*/) {}
     void apply(const TokenSaved& /*record*/) {}
+    void apply(const NestedReleased& /*record*/) {}
+    void apply(const LinksSaved& /*record*/) {}
+    void apply(const NestedAllocated& record);
     void apply(const SequenceSaved& record);
     void apply(const ClaimsSaved& record);
     void apply(const ReservedSaved& record);

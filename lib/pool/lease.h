@@ -76,6 +76,7 @@ using HolderIndex = std::uint32_t;
 
 // A pool's number in the journal and on the wire, given when the pool is first seen, for good.
 using PoolIndex = std::uint16_t;
+inline constexpr PoolIndex no_pool = 0xFFFF;  // which none ever gets
 
 // What one allocation handed out.
 struct Lease {
@@ -85,11 +86,13 @@ struct Lease {
     friend bool operator==(const Lease&, const Lease&) = default;
 };
 
-// The longest run of live IDs with one holder and one generation around an ID.
+// The longest run of live IDs with one holder and one generation around an ID, that were asked for in
+// one pool.
 struct LiveRun {
     Range range;
     std::uint64_t generation;
     HolderIndex holder;
+    PoolIndex via = no_pool;  // the pool right below through which they were asked for; none: here
 
     friend bool operator==(const LiveRun&, const LiveRun&) = default;
 };

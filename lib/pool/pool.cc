@@ -30,33 +30,55 @@ Pool::Pool(PoolSpec spec, PoolIndex index, Tags& tags, MemoryBudget& budget, con
 }
 
 Result<Granted> Pool::allocate(GuardRef guard, const Wish& wish, HolderIndex holder) {
+    WatchedGuard watched(guard);
+    trim();
+    for (;;) {
+        const auto planned = plan(watched, wish, holder);
+        if (!planned) return planned.error();
+        if (!watched.was_dropped()) return commit(*planned, holder);
+    }
+}
+
+Result<Pool::Plan> Pool::plan(GuardRef guard, const Wish& wish, HolderIndex holder) {
     if (wish.count == 0) return Errc::count_zero;
     if (wish.count > spec_.lease_count_max) {
         return Error{Errc::lease_too_large, spec_.lease_count_max};
     }
-    std::optional<Sequence::Next> next;
-    WatchedGuard watched(guard);
-    trim();
-    do {
-        const auto found = find_next(wish);
-        if (!found) return found.error();
-        next = *found;
-        if (auto allowed = sequence_->check_mark(*next); !allowed) return allowed.error();
-        if (auto prepared = prepare(watched, next->range, holder, false); !prepared) {
-            return prepared.error();
-        }
-    } while (watched.was_dropped());
+    const auto next = find_next(wish);
+    if (!next) return next.error();
+    if (auto allowed = sequence_->check_mark(*next); !allowed) return allowed.error();
+    if (auto prepared = prepare(guard, next->range, holder, false); !prepared) {
+        return prepared.error();
+    }
+    return Plan{.range = next->range,
+                .raises_generation = next->raises_generation,
+                .is_recorded = wish.recorded};
+}
 
-    // Everything that can fail comes before this line, everything that leases comes after it.
-    const auto mark = sequence_->move_mark(*next);
-    sequence_->take(*next);
-    ++counters_.allocations;
+// Everything that can fail comes before this call, everything that leases is in it.
+Granted Pool::commit(const Plan& plan, HolderIndex holder, PoolIndex via,
+                     bool may_move_mark) noexcept {
+    std::optional<Id> mark;
+    std::uint64_t reserved_runs_more = 0;
+    const ClaimOf what = plan.is_of_reserved ? ClaimOf::reserved_ids : ClaimOf::free_ids;
+    if (plan.is_claim) {
+        sequence_->claim(plan.range, plan.raises_generation);
+        const bool replaces = plan.is_of_reserved && !is_assigned(what);
+        if (replaces) reserved_runs_more = runs_left_of_reserved(plan.range) - 1;
+        reserved_runs_ += reserved_runs_more;
+    } else {
+        const Sequence::Next next{plan.range, plan.raises_generation};
+        if (may_move_mark) mark = sequence_->move_mark(next);
+        sequence_->take(next);
+    }
+    if (via == no_pool) ++counters_.allocations;
     const TagCount before = live_count_;
-    const Lease lease = store(next->range, tag_for(holder, wish.recorded), false);
-    return Granted{.lease = lease,
-                   .raised_generation = next->raises_generation,
-                   .mark = mark,
-                   .growth = live_count_ - before};
+    const Tag tag = tag_for(holder, plan.is_claim || plan.is_recorded, via);
+    const Lease lease = store(plan.range, tag, is_assigned(what), reserved_runs_more);
+    return {.lease = lease,
+            .raised_generation = plan.raises_generation,
+            .mark = mark,
+            .growth = live_count_ - before};
 }
 
 Result<Sequence::Next> Pool::find_next(const Wish& wish) {
@@ -83,40 +105,36 @@ Result<Sequence::Next> Pool::find_next(const Wish& wish) {
 
 Result<Granted> Pool::allocate_at(GuardRef guard, Range range, HolderIndex holder,
                                   bool may_take_reserved) {
+    WatchedGuard watched(guard);
+    trim();
+    for (;;) {
+        const auto planned = plan_at(watched, range, holder, may_take_reserved);
+        if (!planned) return planned.error();
+        if (!watched.was_dropped()) return commit(*planned, holder);
+    }
+}
+
+Result<Pool::Plan> Pool::plan_at(GuardRef guard, Range range, HolderIndex holder,
+                                 bool may_take_reserved) {
     if (!spec_.tracking) return Errc::not_tracked;
     if (range.first > range.last) return Error{Errc::range_reversed, range.first};
     if (range.span() >= spec_.lease_count_max) {
         return Error{Errc::lease_too_large, spec_.lease_count_max};
     }
-    ClaimOf what{};
-    bool raises_generation = false;
-    WatchedGuard watched(guard);
-    trim();
-    do {
-        const auto free = check_free(range, may_take_reserved);
-        if (!free) return free.error();
-        what = *free;
-        const auto allowed = what == ClaimOf::reserved_ids ? sequence_->check_reserved_claim(range)
-                                                           : sequence_->check_claim(range);
-        if (!allowed) return allowed.error();
-        raises_generation = *allowed;
-        if (auto claim = sequence_->prepare_claim(watched, range); !claim) return claim.error();
-        if (auto prepared = prepare(watched, range, holder, is_assigned(what)); !prepared) {
-            return prepared.error();
-        }
-    } while (watched.was_dropped());
-
-    sequence_->claim(range, raises_generation);
-    const bool replaces = what == ClaimOf::reserved_ids && !is_assigned(what);
-    const std::uint64_t reserved_runs_more = replaces ? runs_left_of_reserved(range) - 1 : 0;
-    reserved_runs_ += reserved_runs_more;
-    ++counters_.allocations;
-    const TagCount before = live_count_;
-    const Lease lease = store(range, tag_for(holder, true), is_assigned(what), reserved_runs_more);
-    return Granted{.lease = lease,
-                   .raised_generation = raises_generation,
-                   .mark = std::nullopt,
-                   .growth = live_count_ - before};
+    const auto what = check_free(range, may_take_reserved);
+    if (!what) return what.error();
+    const bool is_of_reserved = *what == ClaimOf::reserved_ids;
+    const auto raises =
+        is_of_reserved ? sequence_->check_reserved_claim(range) : sequence_->check_claim(range);
+    if (!raises) return raises.error();
+    if (auto claim = sequence_->prepare_claim(guard, range); !claim) return claim.error();
+    if (auto prepared = prepare(guard, range, holder, is_assigned(*what)); !prepared) {
+        return prepared.error();
+    }
+    return Plan{.range = range,
+                .raises_generation = *raises,
+                .is_claim = true,
+                .is_of_reserved = is_of_reserved};
 }
 
 // Does `range` lie in the pool, with nothing of it live? And is it reserved, all of it?
@@ -185,8 +203,8 @@ Result<> Pool::prepare(GuardRef guard, Range range, HolderIndex holder, bool is_
     return quarantine_ && !is_assigned ? quarantine_->prepare(guard, range) : Result<>();
 }
 
-// Gives back what releases have left behind; all that reads the trees holds their lock. Not between two
-// tries to prepare something: what the first one got would be given back, and so for ever.
+// Not between two tries to prepare something: what the first one got would be given back, and so for
+// ever.
 void Pool::trim() noexcept {
     tree_.trim();
     if (quarantine_) quarantine_->trim();
@@ -194,9 +212,10 @@ void Pool::trim() noexcept {
 }
 
 // Where every lease is recorded it does not matter which were claimed, and one tag serves both.
-Tag Pool::tag_for(HolderIndex holder, bool is_claim) const noexcept {
+Tag Pool::tag_for(HolderIndex holder, bool is_claim, PoolIndex via) const noexcept {
     return {.holder = holder,
             .claimed = is_claim && !records_leases(),
+            .via = via,
             .generation = sequence_->generation()};
 }
 
@@ -222,19 +241,24 @@ Result<bool> Pool::release(Range range, std::uint64_t generation,
                            std::optional<HolderIndex> holder) noexcept {
     const auto any_claimed = check_release(range, generation, holder);
     if (!any_claimed) return any_claimed.error();
+    take_back(range);
+    ++counters_.releases;
+    return *any_claimed;
+}
+
+void Pool::take_back(Range range) noexcept {
     const bool rests = quarantine_.has_value();
     for (Id id = range.first;;) {
         const auto part = first_part({id, range.last});
+        INOD_ASSERT(part);
         forget_part(*part);
         const Range released = part->entry.range;
         if (rests && !part->is_assigned) {
             quarantine_->rest(released, quarantine_->end_of_rest(now_));
         }
-        if (released.last == range.last) break;
+        if (released.last == range.last) return;
         id = released.last + 1;
     }
-    ++counters_.releases;
-    return *any_claimed;
 }
 
 Result<bool> Pool::check_release(Range range, std::uint64_t generation,
@@ -249,6 +273,7 @@ Result<bool> Pool::check_release(Range range, std::uint64_t generation,
         const Tag& tag = tags_[part->entry.value];
         if (tag.generation != generation) return Error{Errc::stale_generation, tag.generation};
         if (holder && tag.holder != *holder) return Error{Errc::not_holder, id};
+        if (tag.via != no_pool) return Error{Errc::held_below, id};
         any_claimed = any_claimed || tag.claimed;
         if (part->entry.range.last == range.last) return records_leases() || any_claimed;
         id = part->entry.range.last + 1;
@@ -295,7 +320,8 @@ Error Pool::not_live(Id id) const {
 
 LiveRun Pool::run_of(const Entry& entry) const {
     const Tag& tag = tags_[entry.value];
-    return {.range = entry.range, .generation = tag.generation, .holder = tag.holder};
+    return {
+        .range = entry.range, .generation = tag.generation, .holder = tag.holder, .via = tag.via};
 }
 
 void Pool::widen(Id max) noexcept {

@@ -16,6 +16,9 @@
 //
 // A pool without tracking keeps nothing but its sequence.
 //
+// Some of its numbers may go with numbers of a pool below, through which they were asked for: those are
+// released there. A hand-out of several pools at once is planned in each, and then committed in each.
+//
 // Thread safety: none of its own. One lock guards a pool with all that its owner keeps beside it;
 // calls that may need memory take that lock's guard, drop it while they allocate, retake it, and
 // decide anew.
@@ -30,6 +33,7 @@
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
 #include "lib/pool/lease.h"
+#include "lib/pool/level_links.h"
 #include "lib/pool/pool_spec.h"
 #include "lib/pool/quarantine.h"
 #include "lib/pool/runs.h"
@@ -79,6 +83,8 @@ public:
     Pool(PoolSpec spec, PoolIndex index, Tags& tags, MemoryBudget& budget,
          const BootTime& now = no_time);
     static constexpr BootTime no_time = 0;
+    // What it tells and asks of the pools above and below; it outlives the pool. Without, there are none.
+    void set_links(LevelLinks& links) noexcept { links_ = &links; }
 
     // Hands out IDs in a row to `holder` and prepays their release. May drop `guard`.
     // Errors: count_zero, lease_too_large, align_invalid, out_of_memory; pool_exhausted, with the
@@ -94,17 +100,42 @@ public:
     Result<Granted> allocate_at(GuardRef guard, Range range, HolderIndex holder,
                                 bool may_take_reserved = false);
 
+    // The two steps of which allocate() and allocate_at() consist, for somebody who has more to prepare
+    // than this pool: what is to be handed out, and everything that can fail done for it. Where the
+    // guard was dropped since, it is planned anew; otherwise the commit comes next, before any other
+    // change of the pool. Give memory back with trim() before all that, and never in between.
+    struct Plan {
+        Range range{};
+        bool raises_generation = false;
+        bool is_claim = false;
+        bool is_of_reserved = false;
+        bool is_recorded = false;  // see Wish::recorded
+    };
+    Result<Plan> plan(GuardRef guard, const Wish& wish, HolderIndex holder);
+    Result<Plan> plan_at(GuardRef guard, Range range, HolderIndex holder, bool may_take_reserved);
+    // `via`: the pool right below through which it is asked for. A mark that is to be moved ahead of
+    // demand can wait if it `may_move_mark` not.
+    Granted commit(const Plan& plan, HolderIndex holder, PoolIndex via = no_pool,
+                   bool may_move_mark = true) noexcept;
+    // Gives back what releases have left behind; all that reads the trees holds their lock.
+    void trim() noexcept;
+
     // Takes back `range`: any IDs that are all live, held by `holder` (none: by whomever) and of
     // `generation`. All of them or, after an error, none. `generation` 0 says that none was named. True
     // if the release is to be recorded: in a pool whose leases are not, only of what was claimed.
     // Allocates nothing. Errors: not_tracked, range_reversed, id_out_of_range, generation_required,
-    //   stale_generation, released, never_allocated, not_holder.
+    //   stale_generation, released, never_allocated, not_holder, held_below.
     Result<bool> release(Range range, std::uint64_t generation,
                          std::optional<HolderIndex> holder) noexcept;
 
     // Would release() do it? As that, and nothing changes.
     [[nodiscard]] Result<bool> check_release(Range range, std::uint64_t generation,
                                              std::optional<HolderIndex> holder) const noexcept;
+
+    // Takes back live IDs, whosever they are and wherever they were asked for.
+    void take_back(Range range) noexcept;
+    // Such was somebody's release of this pool.
+    void count_release() noexcept { ++counters_.releases; }
 
     // Whose `id` is, as the longest run with one holder and generation; where leases are not
     // recorded, claims are runs of their own. `generation` 0 asks for any. Errors: not_tracked,
@@ -141,6 +172,10 @@ public:
     }
     // Entries that are still to be swept out.
     [[nodiscard]] std::uint64_t dead_runs() const noexcept { return dead_runs_; }
+    // What is dead in `range` is swept out.
+    void sweep_out(Range range) noexcept {
+        if (has_dead()) clear_dead(range);
+    }
     // Goes on sweeping, and looks at no more entries than `visits_left` says, which counts down.
     void sweep(std::size_t& visits_left) noexcept;
 
@@ -193,7 +228,8 @@ public:
 
     // Replay. Each fails with journal_damaged where the record contradicts what is there, and with
     // out_of_memory.
-    Result<> replay_allocated(Range range, HolderIndex holder, bool raised_generation);
+    Result<> replay_allocated(Range range, HolderIndex holder, bool raised_generation,
+                              PoolIndex via = no_pool);
     Result<> replay_claimed(Range range, HolderIndex holder, bool raised_generation);
     Result<> replay_passed(Range range, bool raised_generation);
     Result<> replay_released(Range range);
@@ -282,11 +318,11 @@ private:
     [[nodiscard]] const RangeTree& tree_of(bool is_assigned) const noexcept {
         return is_assigned ? assigned_ : tree_;
     }
-    void trim() noexcept;
     Result<> prepare(GuardRef guard, Range range, HolderIndex holder, bool is_assigned);
     Lease store(Range range, const Tag& tag, bool is_assigned,
                 std::uint64_t reserved_runs_more = 0) noexcept;
-    [[nodiscard]] Tag tag_for(HolderIndex holder, bool is_claim) const noexcept;
+    [[nodiscard]] Tag tag_for(HolderIndex holder, bool is_claim,
+                              PoolIndex via = no_pool) const noexcept;
     [[nodiscard]] std::uint64_t runs_left_of_reserved(Range range) const noexcept;
     void forget_part(const Part& part) noexcept;
 
@@ -337,6 +373,7 @@ private:
     RangeTree assigned_;  // where numbers return: what is live of what is reserved
     std::optional<Quarantine> quarantine_;
     const BootTime& now_;
+    LevelLinks* links_ = nullptr;
     std::unique_ptr<Sequence> sequence_;
     PoolCounters counters_;
     TagCount live_count_;

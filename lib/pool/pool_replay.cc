@@ -28,7 +28,8 @@ std::optional<Range> Pool::known_part(Range range) const {
     return known_ ? intersection(range, *known_) : std::nullopt;
 }
 
-Result<> Pool::replay_allocated(Range range, HolderIndex holder, bool raised_generation) {
+Result<> Pool::replay_allocated(Range range, HolderIndex holder, bool raised_generation,
+                                PoolIndex via) {
     if (auto sound = check_replay(range); !sound) return sound;
     const Sequence::Next next{.range = range, .raises_generation = raised_generation};
     if (!records_leases() || !spec_.tracking || !sequence_->allows(next)) {
@@ -40,7 +41,7 @@ Result<> Pool::replay_allocated(Range range, HolderIndex holder, bool raised_gen
         if (auto ready = prepare(nobody_else, *part, holder, false); !ready) return ready;
     }
     sequence_->take(next);
-    if (part) store(*part, tag_for(holder, false), false);
+    if (part) store(*part, tag_for(holder, false, via), false);
     return {};
 }
 

@@ -8,24 +8,12 @@
 namespace inod {
 namespace {
 
-// An item's shape, and what the varint of its gap wastes: lib/pool/runs.h.
-constexpr std::uint64_t item_size = 2;
-
-// What the varint of a wide item's span wastes.
-constexpr std::uint64_t more_size = 1;
 
 // An item of something reserved, which can lie anywhere and be of any size.
 constexpr std::uint64_t reserved_item_size = item_size + 2 * varint_size_max;
 
 std::uint64_t varint_size(std::uint64_t value) {
     return (static_cast<std::uint64_t>(std::bit_width(value | 1U)) + 6) / 7;
-}
-
-// Bytes of `count` gaps, or spans, that are `extent` IDs together, but for what their varints
-// waste: on average each is an equal part of it, and the size is concave, so that no other parts
-// take more.
-std::uint64_t gaps_size(std::uint64_t count, std::uint64_t extent) {
-    return count * static_cast<std::uint64_t>(std::bit_width(extent / count)) / 7 + 1;
 }
 
 }  // namespace
@@ -112,33 +100,23 @@ SavedSize Pool::saved_size(std::uint64_t holder_count) const noexcept {
     const std::uint64_t extent = highest - spec_.range.first;
     const std::uint64_t tag_size =
         varint_size(2 * holder_count) + varint_size(sequence_->generation());
-    std::uint64_t items = 0;
-    if (const std::uint64_t count = live_count_.runs; count > 0) {
-        items += count * (item_size + tag_size) + gaps_size(count, extent);
-        const std::uint64_t ids = live_count_.ids;
-        const std::uint64_t wide_count = std::min(count, ids / (short_span_max + 1));
-        if (wide_count > 0) items += wide_count * more_size + gaps_size(wide_count, ids);
-    }
+    std::uint64_t items = runs_size_max(live_count_.runs, live_count_.ids, extent, tag_size);
     const RangeTree* const claims = sequence_->claims();
     if (claims != nullptr && claims->entry_count() > 0) {
         // Any of them may be wide.
         const std::uint64_t count = claims->entry_count();
-        items += count * (item_size + more_size) + 2 * gaps_size(count, extent);
+        items += count * (item_size + more_size) + 2 * gaps_size_max(count, extent);
     }
     // In a unique pool above the cursor twice.
     items += 2 * reserved_runs_ * reserved_item_size;
     const std::uint64_t rests = rests_size(extent);
     items += rests;
-    // A record of items is as good as full, at about a thousand bytes, with a head of at most 32.
-    const std::uint64_t heads = items / 24 + 2 * encoded_record_size_max;
-    // An ID costs a bit, and the bitmaps' heads and the records': runs.h.
-    constexpr std::uint64_t per_thousand = 135;
-    const std::uint64_t ids = live_count_.ids;
+    const std::uint64_t heads = heads_size_max(items) + 2 * encoded_record_size_max;
     // Where released IDs rest, each is in one bitmap or the other.
     const std::uint64_t bitmaps = quarantine_ ? 2 : 1;
     return {.kept = items + heads,
-            .holes = bitmaps * (ids / 1024 * per_thousand + per_thousand),
-            .rests = rests + rests / 24};
+            .holes = bitmaps * holes_size_max(live_count_.ids),
+            .rests = rests + heads_size_max(rests)};
 }
 
 // Of what rests, and of what is dead and so to rest still. Runs of the latter may be wide.
@@ -146,10 +124,10 @@ std::uint64_t Pool::rests_size(std::uint64_t extent) const noexcept {
     if (!quarantine_) return 0;
     std::uint64_t size = 0;
     if (const std::uint64_t count = resting_count(); count > 0) {
-        size += count * item_size + gaps_size(count, extent);
+        size += count * item_size + gaps_size_max(count, extent);
     }
     if (dead_runs_ > 0) {
-        size += dead_runs_ * (item_size + more_size) + 2 * gaps_size(dead_runs_, extent);
+        size += dead_runs_ * (item_size + more_size) + 2 * gaps_size_max(dead_runs_, extent);
     }
     return size;
 }
@@ -254,10 +232,17 @@ Result<> Pool::restore_run(const Run& run) {
     if (*what == ClaimOf::reserved_ids && !assigned)
         return Error{Errc::journal_damaged, run.range.first};
     NoGuard nobody_else;
-    if (auto ready = prepare(nobody_else, run.range, run.tag.holder, assigned); !ready)
-        return ready;
-    store(run.range, run.tag, assigned);
-    return {};
+    for (Range part = run.range;; part = {part.last + 1, run.range.last}) {
+        Tag tag = run.tag;
+        if (links_ != nullptr) {
+            const LevelLinks::Way way = links_->way_of(index_, part);
+            part.last = way.last;
+            tag.via = way.via;
+        }
+        if (auto ready = prepare(nobody_else, part, tag.holder, assigned); !ready) return ready;
+        store(part, tag, assigned);
+        if (part.last == run.range.last) return {};
+    }
 }
 
 }  // namespace inod

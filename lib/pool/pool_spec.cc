@@ -99,7 +99,59 @@ Result<void, Failure> check_reserved(const PoolSpec& spec) {
     return {};
 }
 
+Result<void, Failure> check_parent(const PoolSpec& spec) {
+    if (spec.parent.empty()) return {};
+    if (spec.parent == spec.name) return invalid("parent: a pool is not its own parent");
+    if (!spec.tracking) {
+        return invalid("parent: without tracking nobody knows which numbers go together");
+    }
+    if (spec.durability == Durability::lease) return {};
+    return invalid("parent: numbers of all levels are recorded together, so durability is 'lease'");
+}
+
+const PoolSpec* find(std::span<const PoolSpec> pools, std::string_view name) {
+    const auto found = std::find_if(pools.begin(), pools.end(),
+                                    [&](const PoolSpec& spec) { return spec.name == name; });
+    return found != pools.end() ? &*found : nullptr;
+}
+
+// Why `above` cannot be the parent of `spec`; empty if it can.
+std::string why_not_parent(const PoolSpec& spec, const PoolSpec* above) {
+    const std::string name = "'" + spec.parent + "'";
+    if (above == nullptr) return "there is no pool " + name;
+    if (!above->tracking) return name + " has no tracking, and a parent knows who holds what";
+    if (above->durability != Durability::lease) {
+        return name + " has durability 'block', and a parent's is 'lease'";
+    }
+    const Id lowest = std::min(spec.range.first, above->range.first);
+    const Id highest = std::max(spec.range.last, above->range.last);
+    if (highest - lowest <= level_distance_max) return {};
+    return "its numbers, " + text(spec.range) + ", and those of " + name + ", " +
+           text(above->range) + ", lie more than 2^62 apart";
+}
+
 }  // namespace
+
+std::optional<PoolFailure> check_parents(std::span<const PoolSpec> pools) {
+    for (std::size_t i = 0; i < pools.size(); ++i) {
+        std::size_t levels = 1;
+        for (const PoolSpec* at = &pools[i]; !at->parent.empty(); ++levels) {
+            const PoolSpec* const above = find(pools, at->parent);
+            if (at == &pools[i]) {
+                const std::string why = why_not_parent(*at, above);
+                if (!why.empty()) return PoolFailure{i, "parent: " + why};
+            }
+            if (above == nullptr) break;  // that one's own failure
+            if (levels == levels_max) {
+                return PoolFailure{i, "parent: above this pool are more than " +
+                                          std::to_string(levels_max - 1) +
+                                          " others, or it is above itself"};
+            }
+            at = above;
+        }
+    }
+    return std::nullopt;
+}
 
 bool is_pool_name(std::string_view name) noexcept {
     return !name.empty() && name.size() <= pool_name_size_max && is_letter_or_digit(name.front()) &&
@@ -118,8 +170,8 @@ Result<void, Failure> validate(const PoolSpec& spec) {
                        std::to_string(spec.range.last));
     }
     if (spec.lease_count_max == 0) return invalid("lease_count_max: a lease has at least one ID");
-    for (const auto check :
-         {check_durability, check_search, check_quarantine, check_tracking, check_reserved}) {
+    for (const auto check : {check_durability, check_search, check_quarantine, check_tracking,
+                             check_reserved, check_parent}) {
         if (auto checked = check(spec); !checked) return checked;
     }
     return {};

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,10 @@ inline constexpr std::size_t pool_name_size_max = 64;
 inline constexpr std::uint64_t align_limit = std::uint64_t{1} << 32U;  // GapRequest::align_max
 inline constexpr std::size_t reserved_bands_max = 64;
 inline constexpr std::uint64_t quarantine_limit_ms = std::uint64_t{31'536'000} * 1000;  // a year
+// Pools from one that has no parent down to one that is nobody's, at most.
+inline constexpr std::size_t levels_max = 8;
+// How far any ID of a pool may be from any of its parent's.
+inline constexpr std::uint64_t level_distance_max = std::uint64_t{1} << 62U;
 
 struct PoolSpec {
     std::string name;  // 1 to 64 of: a-z A-Z 0-9 . _ -, the first a letter or digit.
@@ -54,6 +59,8 @@ struct PoolSpec {
     // Kept out of circulation by the configuration: ascending, apart, within `range`, at most
     // reserved_bands_max.
     std::vector<Range> reserved{};
+    // The pool above: an allocation gets numbers in it too, and in those above it. Empty: none.
+    std::string parent{};
 
     friend bool operator==(const PoolSpec&, const PoolSpec&) = default;
 };
@@ -64,6 +71,15 @@ bool is_pool_name(std::string_view name) noexcept;
 // Can the daemon run this pool? Fails with config_invalid; the message names the key and the reason
 // and is meant to stand behind the pool's place in a configuration.
 Result<void, Failure> validate(const PoolSpec& spec);
+
+// What is wrong with one of several pools: its place among them, and a message as validate() has it.
+struct PoolFailure {
+    std::size_t pool;
+    std::string message;
+};
+// Can these pools have the parents that they name? Each of them passes validate(), and their names are
+// unique. Nothing, or the first that cannot.
+std::optional<PoolFailure> check_parents(std::span<const PoolSpec> pools);
 
 // The words of the configuration, of inoctl and of logs: "unique", "lease".
 std::string_view name(Policy policy) noexcept;

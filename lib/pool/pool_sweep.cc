@@ -37,6 +37,7 @@ void Pool::clear_dead(Range range) noexcept {
 void Pool::erase_dead(const Part& part) noexcept {
     RangeTree& tree = tree_of(part.is_assigned);
     const Range range = part.entry.range;
+    if (links_ != nullptr) links_->swept(index_, tags_[part.entry.value].via, range);
     const std::uint64_t runs_before = tree.entry_count();
     tree.erase(range);
     const std::uint64_t runs_more = tree.entry_count() - runs_before;

@@ -16,7 +16,7 @@ struct Kind {
 template <class R>
 constexpr Kind kind_of{};
 template <>
-constexpr Kind kind_of<PoolDefined>{1, 2};
+constexpr Kind kind_of<PoolDefined>{1, 3};
 template <>
 constexpr Kind kind_of<HolderDefined>{2, 2};
 template <>
@@ -67,6 +67,31 @@ template <>
 constexpr Kind kind_of<EpochsSaved>{25};
 template <>
 constexpr Kind kind_of<TokenSaved>{26};
+template <>
+constexpr Kind kind_of<NestedAllocated>{27};
+template <>
+constexpr Kind kind_of<NestedReleased>{28};
+template <>
+constexpr Kind kind_of<LinksSaved>{29};
+
+template <class Coder, class Token>
+void token_fields(Coder& coder, Token& token) {
+    coder.field(token.uid);
+    coder.field(token.epoch);
+    coder.field(token.number);
+    coder.field(token.digest);
+}
+
+template <class Coder, class Level>
+void level_fields(Coder& coder, Level& level) {
+    coder.field(level.pool);
+    if constexpr (std::is_same_v<std::remove_const_t<Level>, LevelAllocated>) {
+        coder.field(level.first);
+        coder.field(level.raised_generation);
+    } else {
+        coder.field(level.rest_ms);
+    }
+}
 
 // Each record's fields are listed once, below, for both directions: Writer and Reader have the same
 // calls, one takes values from the fields, the other puts them there.
@@ -95,6 +120,17 @@ public:
     void field(const std::optional<T>& value) {
         field(value.has_value());
         if (value) field(*value);
+    }
+    template <class Level>
+    void field(const Levels<Level>& levels) {
+        field(levels.size());
+        for (const Level& level : levels)
+            level_fields(*this, level);
+    }
+    void field(const TokenFields& token) { token_fields(*this, token); }
+    void field(const NestedToken& granted) {
+        field(granted.generation);
+        field(granted.token);
     }
 
 private:
@@ -133,6 +169,22 @@ public:
         field(present);
         if (present) field(value.emplace());
     }
+    template <class Level>
+    void field(Levels<Level>& levels) {
+        std::size_t count = 0;
+        field(count);
+        sound_ = sound_ && count <= levels_max;
+        for (std::size_t i = 0; sound_ && i < count; ++i) {
+            Level level{};
+            level_fields(*this, level);
+            levels.push_back(level);
+        }
+    }
+    void field(TokenFields& token) { token_fields(*this, token); }
+    void field(NestedToken& granted) {
+        field(granted.generation);
+        field(granted.token);
+    }
 
     [[nodiscard]] bool complete() const { return sound_ && in_.complete(); }
 
@@ -146,11 +198,6 @@ void all(Coder& coder, Fields&... values) {
     (coder.field(values), ...);
 }
 
-template <class Coder, class Token>
-void token_fields(Coder& coder, Token& token) {
-    all(coder, token.uid, token.epoch, token.number, token.digest);
-}
-
 // Each has what a record of this version has. What it has not keeps its default.
 template <class Coder, class R>
 void fields(Coder& coder, R& record, std::uint8_t version) {
@@ -158,6 +205,7 @@ void fields(Coder& coder, R& record, std::uint8_t version) {
     if constexpr (std::is_same_v<Plain, PoolDefined>) {
         all(coder, record.pool, record.name, record.policy, record.durability, record.range);
         if (version >= 2) all(coder, record.tracking);
+        if (version >= 3) all(coder, record.parent);
     } else if constexpr (std::is_same_v<Plain, HolderDefined>) {
         auto& holder = record.holder;
         coder.field(record.index);
@@ -200,12 +248,18 @@ void fields(Coder& coder, R& record, std::uint8_t version) {
         all(coder, record.pool, record.range, record.at, record.rest_ms);
     } else if constexpr (std::is_same_v<Plain, RestingSaved>) {
         all(coder, record.pool, record.covered, record.until, record.items);
+    } else if constexpr (std::is_same_v<Plain, NestedAllocated>) {
+        all(coder, record.holder, record.is_claim, record.span, record.levels, record.token);
+    } else if constexpr (std::is_same_v<Plain, NestedReleased>) {
+        all(coder, record.range, record.at, record.levels);
+    } else if constexpr (std::is_same_v<Plain, LinksSaved>) {
+        all(coder, record.pool, record.parent, record.covered, record.items);
     } else if constexpr (std::is_same_v<Plain, Booted>) {
         all(coder, record.boot.words, record.next_holder, record.now);
     } else if constexpr (std::is_same_v<Plain, Tokened>) {
         all(coder, record.how, record.pool, record.range, record.holder, record.raised_generation,
             record.generation);
-        token_fields(coder, record.token);
+        coder.field(record.token);
     } else if constexpr (std::is_same_v<Plain, EpochBegun>) {
         all(coder, record.number, record.at, record.alone);
     } else if constexpr (std::is_same_v<Plain, EpochsSaved>) {
@@ -214,7 +268,7 @@ void fields(Coder& coder, R& record, std::uint8_t version) {
             all(coder, epoch.number, epoch.is_open);
     } else if constexpr (std::is_same_v<Plain, TokenSaved>) {
         all(coder, record.pool, record.range, record.generation);
-        token_fields(coder, record.token);
+        coder.field(record.token);
     }
 }
 

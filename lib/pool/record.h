@@ -34,19 +34,25 @@
 //     24  EpochBegun        tokens have a new epoch
 //     25  EpochsSaved       snapshot: the epochs of tokens, the newest first
 //     26  TokenSaved        snapshot: a token that is kept
+//     27  NestedAllocated   a lease was handed out at several levels: of a pool, and those above it
+//     28  NestedReleased    IDs of such leases were given back at all of them
+//     29  LinksSaved        snapshot: which IDs of a pool go with which of its parent
 //
-// A snapshot has, in this order: Booted; EpochsSaved; the tokens; the holders; then for each pool PoolDefined, SequenceSaved, its
+// A snapshot has, in this order: Booted; EpochsSaved; the tokens; LinksSaved of all pools that have a
+// parent; the holders; then for each pool PoolDefined, SequenceSaved, its
 // ClaimsSaved, ReservedSaved, LiveSaved and RestingSaved, each of these covering what comes next up to an
-// ID, the last up to the last ID of all; of ClaimsSaved and RestingSaved there are none
-// where there is nothing to say. Their items are all the bytes that are left: lib/pool/runs.h.
+// ID, the last up to the last ID of all; of LinksSaved, ClaimsSaved and RestingSaved there
+// are none where there is nothing to say. Their items are all the bytes that are left: lib/pool/runs.h.
 //
-// PoolDefined is at version 2: version 1 had no `tracking`, which was true. HolderDefined is at version
+// PoolDefined is at version 3: version 2 had no `parent`, which was none, and version 1 no `tracking`
+// either, which was true. HolderDefined is at version
 // 2: version 1 had index, binding, UID and GID; the holder's ID was its index plus 1. SequenceSaved is at
 // version 2: version 1 ended with `claims`; `passed` was `highest`.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -68,6 +74,7 @@ struct PoolDefined {
     Durability durability;
     Range range;
     bool tracking = true;
+    std::optional<PoolIndex> parent{};  // always a lower index
 
     friend bool operator==(const PoolDefined&, const PoolDefined&) = default;
 };
@@ -306,11 +313,83 @@ struct TokenSaved {
     friend bool operator==(const TokenSaved&, const TokenSaved&) = default;
 };
 
+// What a record says of each level, the highest pool first: at most levels_max.
+template <class Level>
+class Levels {
+public:
+    void push_back(const Level& level) noexcept { levels_[count_++] = level; }
+    [[nodiscard]] std::size_t size() const noexcept { return count_; }
+    const Level& operator[](std::size_t index) const noexcept { return levels_[index]; }
+    [[nodiscard]] const Level& back() const noexcept { return levels_[count_ - 1]; }
+    [[nodiscard]] const Level* begin() const noexcept { return levels_.data(); }
+    [[nodiscard]] const Level* end() const noexcept { return levels_.data() + count_; }
+
+    friend bool operator==(const Levels& a, const Levels& b) {
+        return std::equal(a.begin(), a.end(), b.begin(), b.end());
+    }
+
+private:
+    std::array<Level, levels_max> levels_{};
+    std::uint8_t count_ = 0;
+};
+
+struct LevelAllocated {
+    PoolIndex pool;
+    Id first;
+    bool raised_generation;
+
+    friend bool operator==(const LevelAllocated&, const LevelAllocated&) = default;
+};
+
+// The token that it was asked for with, and the generation that the reply told.
+struct NestedToken {
+    std::uint64_t generation;
+    TokenFields token;
+
+    friend bool operator==(const NestedToken&, const NestedToken&) = default;
+};
+
+struct NestedAllocated {
+    HolderIndex holder;
+    bool is_claim;                  // at the lowest level; above it never
+    std::uint64_t span;             // at each level: last - first
+    Levels<LevelAllocated> levels;  // as their number and they; each the parent of the next
+    std::optional<NestedToken> token{};
+
+    friend bool operator==(const NestedAllocated&, const NestedAllocated&) = default;
+};
+
+struct LevelReleased {
+    PoolIndex pool;
+    std::uint64_t rest_ms;  // for so long they rest there; 0: not
+
+    friend bool operator==(const LevelReleased&, const LevelReleased&) = default;
+};
+
+struct NestedReleased {
+    Range range;  // at the lowest level: what goes with it above is known by then
+    BootTime at;
+    Levels<LevelReleased> levels;
+
+    friend bool operator==(const NestedReleased&, const NestedReleased&) = default;
+};
+
+struct LinksSaved {
+    PoolIndex pool;
+    PoolIndex parent;
+    Range covered;  // of the pool
+    RunItems
+        items;  // of no holder; the generation says which IDs of the parent: lib/allocator/links.h
+
+    friend bool operator==(const LinksSaved&, const LinksSaved&) = default;
+};
+
 using Record =
     std::variant<PoolDefined, HolderDefined, Allocated, Claimed, Released, MarkMoved, UncleanStop,
                  SkippedAhead, SkippedAbove, Passed, Reserved, Unreserved, Advanced, HolderEnded,
                  HolderRenewed, SequenceSaved, ClaimsSaved, LiveSaved, ReservedSaved, Booted,
-                 Rested, RestingSaved, Tokened, EpochBegun, EpochsSaved, TokenSaved>;
+                 Rested, RestingSaved, Tokened, EpochBegun, EpochsSaved, TokenSaved,
+                 NestedAllocated, NestedReleased, LinksSaved>;
 
 // The longest that encode() makes of a record, bytes, but for its items.
 inline constexpr std::size_t encoded_record_size_max = 192;

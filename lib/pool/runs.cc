@@ -39,6 +39,19 @@ std::size_t bitmap_item_size(Range range) {
 
 }  // namespace
 
+std::uint64_t gaps_size_max(std::uint64_t count, std::uint64_t extent) noexcept {
+    return count * static_cast<std::uint64_t>(std::bit_width(extent / count)) / 7 + 1;
+}
+
+std::uint64_t runs_size_max(std::uint64_t count, std::uint64_t ids, std::uint64_t extent,
+                            std::uint64_t tag_size) noexcept {
+    if (count == 0) return 0;
+    std::uint64_t size = count * (item_size + tag_size) + gaps_size_max(count, extent);
+    const std::uint64_t wide_count = std::min(count, ids / (short_span_max + 1));
+    if (wide_count > 0) size += wide_count * more_size + gaps_size_max(wide_count, ids);
+    return size;
+}
+
 bool RunWriter::extends_group(const Run& run) const noexcept {
     return group_.count > 0 && run.tag == group_.tag &&
            run.range.last - group_.range.first < bitmap_bits_max;

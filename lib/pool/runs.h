@@ -34,6 +34,29 @@ inline constexpr std::uint64_t short_span_max = 31;
 // IDs that one bitmap covers at most, a multiple of 8.
 inline constexpr std::uint64_t bitmap_bits_max = 2048;
 
+// Bytes of `count` gaps, or spans, that are `extent` IDs together, but for what their varints
+// waste: on average each is an equal part of it, and the size is concave, so that no other parts
+// take more. Requires count > 0.
+[[nodiscard]] std::uint64_t gaps_size_max(std::uint64_t count, std::uint64_t extent) noexcept;
+// Bytes that `count` runs take at most, of `ids` IDs that lie within `extent` + 1, each with a tag of
+// `tag_size` bytes.
+[[nodiscard]] std::uint64_t runs_size_max(std::uint64_t count, std::uint64_t ids,
+                                          std::uint64_t extent, std::uint64_t tag_size) noexcept;
+// By how much more holes in `ids` IDs can make it: an ID costs a bit, and the bitmaps' heads and the
+// records'.
+[[nodiscard]] constexpr std::uint64_t holes_size_max(std::uint64_t ids) noexcept {
+    constexpr std::uint64_t per_thousand = 135;
+    return ids / 1024 * per_thousand + per_thousand;
+}
+// Bytes of the heads of the records that `items` bytes of items are in: a record is as good as full, at
+// about a thousand, with a head of at most 32.
+[[nodiscard]] constexpr std::uint64_t heads_size_max(std::uint64_t items) noexcept {
+    return items / 24;
+}
+// An item's shape, and what the varint of its gap wastes; and what the varint of a wide one's span does.
+inline constexpr std::uint64_t item_size = 2;
+inline constexpr std::uint64_t more_size = 1;
+
 struct Run {
     Range range;
     Tag tag;

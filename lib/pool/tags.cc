@@ -13,6 +13,17 @@ Result<> Tags::prepare(HolderIndex holder) {
     return spare_ != none ? Result<>() : prepare_slot();
 }
 
+Result<> Tags::prepare(HolderIndex holder, std::size_t count) {
+    if (auto chain = prepare_chain_of(holder); !chain) return chain;
+    std::size_t spares = 0;
+    for (Index index = spare_; index != none && spares < count; index = slots_[index].next)
+        ++spares;
+    for (; spares < count; ++spares) {
+        if (auto slot = prepare_slot(); !slot) return slot;
+    }
+    return {};
+}
+
 Result<> Tags::prepare_chain_of(HolderIndex holder) {
     while (first_of_holder_.size() <= holder) {
         if (auto room = make_room(first_of_holder_, budget_, budgeted_); !room) return room;
@@ -30,6 +41,7 @@ Result<> Tags::prepare_slot() {
     if (auto room = make_room(chains_, budget_, budgeted_); !room) return room;
     chains_.add_chain(hash(), link());
     slots_.push_back();
+    slots_[count].next = spare_;
     spare_ = static_cast<Index>(count);
     return {};
 }
@@ -106,7 +118,9 @@ Tags::Slot& Tags::slot(Value value) noexcept {
 std::uint64_t Tags::hash_of(PoolIndex pool, const Tag& tag) noexcept {
     const std::uint64_t who =
         std::uint64_t{tag.holder} << 17U | std::uint64_t{pool} << 1U | (tag.claimed ? 1U : 0U);
-    return mixed(tag.generation * 0x9E3779B97F4A7C15 + who);
+    // Where nothing was asked for below it comes out as if there were no such thing.
+    const std::uint64_t via = static_cast<PoolIndex>(~tag.via);
+    return mixed(tag.generation * 0x9E3779B97F4A7C15 + who + via * 0xD1B54A32D192ED03);
 }
 
 }  // namespace inod

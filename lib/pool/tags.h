@@ -1,5 +1,5 @@
-// The values in the pools' trees: each stands for one (pool, holder, generation, claimed), and for how
-// many IDs carry it. Equal tags have equal values, so that touching leases of one holder and one
+// The values in the pools' trees: each stands for one (pool, holder, generation, claimed, via), and for
+// how many IDs carry it. Equal tags have equal values, so that touching leases of one holder and one
 // generation are one entry of the tree.
 //
 // All tags of a holder are chained, so that its end takes all that it held away at once: the tags are
@@ -26,7 +26,8 @@ namespace inod {
 
 struct Tag {
     HolderIndex holder;
-    bool claimed;  // Leased by its number, in a pool that records no other leases.
+    bool claimed;             // Leased by its number, in a pool that records no other leases.
+    PoolIndex via = no_pool;  // The pool right below through which it was asked for; none: here.
     std::uint64_t generation;
 
     friend bool operator==(const Tag&, const Tag&) = default;
@@ -51,12 +52,13 @@ public:
     Tags& operator=(const Tags&) = delete;
     ~Tags();
 
-    // Makes room for one more tag of this holder, so that the next add() cannot fail. Fails with
-    // out_of_memory.
+    // Makes room for one more tag of this holder, or `count` more, so that as many add() cannot fail.
+    // Fails with out_of_memory.
     Result<> prepare(HolderIndex holder);
+    Result<> prepare(HolderIndex holder, std::size_t count);
 
     // Counts `ids` more for `tag` in this pool. Returns its value, which is never 0. Requires that
-    // prepare() succeeded since the last add(), or that IDs with this tag are live.
+    // prepare() succeeded since the last add(), for this one too, or that IDs with this tag are live.
     Value add(PoolIndex pool, const Tag& tag, std::uint64_t ids) noexcept;
     // By so many the runs of a value are more now, modulo 2^64: they may be fewer.
     void change_runs(Value value, std::uint64_t by) noexcept;

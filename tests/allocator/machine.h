@@ -28,6 +28,10 @@ inline PoolSpec cyclic_pool(std::string name, Range range) {
     return {.name = std::move(name), .policy = Policy::cyclic, .range = range};
 }
 
+inline PoolSpec lowest_pool(std::string name, Range range) {
+    return {.name = std::move(name), .policy = Policy::lowest, .range = range};
+}
+
 inline Asker user(std::uint32_t uid) {
     return {.uid = uid, .gid = uid};
 }

@@ -308,7 +308,9 @@ TEST(RestingAndReserved, WhateverHappensEachLifeStarts) {
                     live.emplace_back(lease.range.first, lease.generation);
                 }
             }
-            if (!machine.allocator->has_room()) ASSERT_TRUE(machine.flush());
+            if (!machine.allocator->has_room()) {
+                ASSERT_TRUE(machine.flush());
+            }
         }
     }
 }

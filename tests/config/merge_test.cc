@@ -93,7 +93,8 @@ TEST(Config, EveryKeyOfAPoolReachesItsField) {
          "grants": [{"uid": 1, "rights": ["release_others", "lookup"]},
                     {"gid": 2, "rights": ["administer"]}],
          "limits": [{"everyone": true, "ids": 5}, {"uid": 9, "ids": 6, "leases": 7}]},
-        {"name": "slot", "policy": "lowest", "min": 0, "max": 7, "tracking": true},
+        {"name": "slot", "policy": "lowest", "min": 0, "max": 7, "tracking": true,
+         "parent": "port"},
         {"name": "counter", "policy": "unique", "min": 1, "max": 9, "tracking": false}]})"}});
     ASSERT_EQ(config.pools.size(), 3U);
     const PoolConfig want{.spec = {.name = "port",
@@ -109,6 +110,7 @@ TEST(Config, EveryKeyOfAPoolReachesItsField) {
                           .limits = {{.limits = {.ids = 5}}, {.uid = 9, .limits = {6, 7}}}};
     EXPECT_EQ(config.pools[0], want);
     EXPECT_EQ(config.pools[1].spec.policy, Policy::lowest);
+    EXPECT_EQ(config.pools[1].spec.parent, "port");
     EXPECT_TRUE(config.pools[1].spec.tracking);
     EXPECT_FALSE(config.pools[2].spec.tracking);
 }

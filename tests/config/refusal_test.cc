@@ -168,7 +168,7 @@ TEST(ConfigRefusal, NumbersThatDoNotFit) {
 TEST(ConfigRefusal, UnknownKeysShowTheirValueAndWhatIsKnown) {
     const std::string pool_keys =
         R"("name", "policy", "min", "max", "durability", "lease_count_max", "tracking", "align", )"
-        R"("wrap_to", "quarantine", "quarantine_yields", "reserved", "grants", "limits")";
+        R"("wrap_to", "quarantine", "quarantine_yields", "reserved", "parent", "grants", "limits")";
     const Case cases[] = {
         {R"({"journal": {"segmentsize": 65536}})",
          R"(journal.segmentsize: unknown key, with the value 65536; known are "segment_size", "snapshot_age_max")"},
@@ -292,6 +292,56 @@ TEST(ConfigRefusal, PoolsThatCannotRun) {
          "pools[0].quarantine: no number of a unique pool is handed out a second time"},
     };
     expect_refusals(cases);
+}
+
+// A pool named "a", and another with these keys.
+std::string two_pools(const std::string& of_a, const std::string& of_b) {
+    return R"({"pools": [{"name": "a", "policy": "lowest", )" + of_a +
+           R"(}, {"name": "b", "policy": "lowest", )" + of_b + "}]}";
+}
+
+TEST(ConfigRefusal, ParentsThatCannotBe) {
+    const std::string small = R"("min": 1, "max": 9)";
+    const std::string below_a = small + R"(, "parent": "a")";
+    std::string deep = R"({"pools": [{"name": "p0", "policy": "lowest", "min": 1, "max": 9})";
+    for (int i = 1; i < 9; ++i) {
+        deep += R"(, {"name": "p)" + std::to_string(i) + R"(", "policy": "lowest", )" + small +
+                R"(, "parent": "p)" + std::to_string(i - 1) + "\"}";
+    }
+    const Case cases[] = {
+        {two_pools(small, small + R"(, "parent": 1)"), "pools[1].parent: 1 is not a string"},
+        {two_pools(small, small + R"(, "parent": "")"),
+         R"(pools[1].parent: "" is no name of a pool)"},
+        {two_pools(small, small + R"(, "parent": "c")"), "pools[1].parent: there is no pool 'c'"},
+        {two_pools(small, small + R"(, "parent": "b")"),
+         "pools[1].parent: a pool is not its own parent"},
+        {two_pools(small + R"(, "parent": "b")", below_a),
+         "pools[0].parent: above this pool are more than 7 others, or it is above itself"},
+        {deep + "]}",
+         "pools[8].parent: above this pool are more than 7 others, or it is above itself"},
+        {R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9, "tracking": false},
+             {"name": "b", "policy": "unique", "min": 1, "max": 9, "parent": "a"}]})",
+         "pools[1].parent: 'a' has no tracking, and a parent knows who holds what"},
+        {R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9, "durability": "block"},
+             {"name": "b", "policy": "unique", "min": 1, "max": 9, "parent": "a"}]})",
+         "pools[1].parent: 'a' has durability 'block', and a parent's is 'lease'"},
+        {R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9},
+             {"name": "b", "policy": "unique", "min": 1, "max": 9, "parent": "a",
+              "durability": "block"}]})",
+         "pools[1].parent: numbers of all levels are recorded together, so durability is 'lease'"},
+        {R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9},
+             {"name": "b", "policy": "unique", "min": 1, "max": 9, "parent": "a",
+              "tracking": false}]})",
+         "pools[1].parent: without tracking nobody knows which numbers go together"},
+        {two_pools(R"("min": 1, "max": 4611686018427387906)", below_a),
+         "pools[1].parent: its numbers, 1 to 9, and those of 'a', 1 to 4611686018427387906, lie "
+         "more than 2^62 apart"},
+    };
+    expect_refusals(cases);
+    const auto fits = parse_config(std::vector<Source>{
+        {"inod.json", two_pools(R"("min": 1, "max": 4611686018427387905)", below_a)}});
+    ASSERT_TRUE(fits);
+    EXPECT_EQ(fits->pools[1].spec.parent, "a");
 }
 
 TEST(ConfigRefusal, PathsThatCannotBeMeant) {

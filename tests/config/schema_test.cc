@@ -211,6 +211,7 @@ TEST(Schema, OnlyWhatHasNoDefaultLacksOne) {
         "pools[].min",
         "pools[].max",
         "pools[].wrap_to",
+        "pools[].parent",
         "pools[].reserved[].first",
         "pools[].reserved[].last",
         "pools[].grants[].uid",

@@ -286,8 +286,8 @@ TEST_F(Watching, AWatcherIsToldOfItsPoolAlone) {
     ASSERT_TRUE(client.unreserve("pid", {500, 501}));
     const auto reply = client.receive(soon());
     ASSERT_TRUE(reply);
-    EXPECT_EQ(std::get<proto::WatchReply>(reply->body).events.take()->kind,
-              EventKind::reserved_ids);
+    auto told = std::get<proto::WatchReply>(reply->body).events;
+    EXPECT_EQ(told.take()->kind, EventKind::reserved_ids);
     const auto events = events_from(client, "pid", from);
     ASSERT_EQ(events.size(), 2U);
     EXPECT_EQ(events[1].range, (Range{500, 501}));
@@ -343,7 +343,7 @@ TEST_F(Watching, AWatcherThatDoesNotReadHoldsNobodyUp) {
         ASSERT_EQ(answer->code(), Errc::ok);
         const auto watch = std::get<proto::WatchReply>(answer->reply().body);
         EXPECT_GT(watch.missed, 0U) << "what came before the daemon was started";
-        sent += watch.events.count() > 0 ? 1 : 0;
+        if (watch.events.count() > 0) ++sent;
     }
     EXPECT_EQ(sent, count);
 }

@@ -53,6 +53,26 @@ TEST(Check, WhatWasUsedIsSoundAtEachMoment) {
     }
 }
 
+TEST(Check, PoolsWithAParentAreSoundToo) {
+    Machine machine({cyclic_pool("top", {1, 200}), lowest_pool("low", {1, 50})});
+    machine.specs[1].parent = "top";
+    ASSERT_STARTS(machine);
+    for (int i = 0; i < 300; ++i) {
+        const auto leased = machine.allocate(1, 3, 7);
+        ASSERT_TRUE(leased.result);
+        if (i % 100 != 0) {
+            const Lease lease = *leased.result;
+            ASSERT_TRUE(machine.release(1, lease.range, lease.generation, 7).result);
+        }
+        if (i % 50 == 0) machine.allocator->request_snapshot();
+        if (i % 10 == 0) {
+            ASSERT_TRUE(machine.flush());
+        }
+    }
+    ASSERT_TRUE(machine.flush());
+    ASSERT_NO_FATAL_FAILURE(expect_sound(machine));
+}
+
 TEST(Check, ReportsWhatIsThere) {
     Machine machine(five_pools());
     ASSERT_STARTS(machine);

@@ -70,7 +70,7 @@ TEST(Dump, ShowsEachRecordInWords) {
         EXPECT_EQ(line["lsn"], ++lsn);
     }
     EXPECT_EQ(dumped.of("frame"),
-              (std::vector<std::string>{R"({"frame":"log","count":10,"size":118,"synced":0})",
+              (std::vector<std::string>{R"({"frame":"log","count":10,"size":120,"synced":0})",
                                         R"({"frame":"clean","count":0,"size":0,"synced":10})"}));
     EXPECT_EQ(dumped.lines.front()["segment"], 1);
     EXPECT_EQ(dumped.lines.front()["begins_life"], true);
@@ -188,6 +188,60 @@ TEST(Dump, ShowsTheItemsOfASnapshotOneByOne) {
     EXPECT_EQ(dumped.of("frame")[0],
               R"({"frame":"snapshot_begin","count":0,"size":0,"synced":1,"in_use":true})");
     EXPECT_EQ(dumped.lines.back()["end"], "unclean stop");
+}
+
+TEST(Dump, ShowsWhatGoesTogetherAtSeveralLevels) {
+    sim::MemStorage disk;
+    Forged journal(disk);
+    PoolDefined lower = defined(1, pid);
+    lower.parent = 0;
+    Levels<LevelAllocated> allocated;
+    allocated.push_back({.pool = 0, .first = 100, .raised_generation = false});
+    allocated.push_back({.pool = 1, .first = 5, .raised_generation = true});
+    Levels<LevelReleased> released;
+    released.push_back({.pool = 0, .rest_ms = 0});
+    released.push_back({.pool = 1, .rest_ms = 9});
+    journal.log({defined(0, inode), lower, HolderDefined{0, {.id = 5, .uid = 7, .gid = 8}},
+                 NestedAllocated{0, true, 2, allocated}, NestedReleased{{5, 6}, 300, released}});
+    journal.close();
+    const Dumped dumped = dump_of(disk);
+    ASSERT_TRUE(dumped.done) << dumped.done.error().message;
+    const std::vector<std::string> records = dumped.of("record");
+    ASSERT_EQ(records.size(), 5U);
+    EXPECT_EQ(records[1],
+              R"({"record":"PoolDefined","pool":"pid","index":1,"policy":"cyclic","durability":)"
+              R"("lease","min":1,"max":20,"tracking":true,"parent":"inode"})");
+    EXPECT_EQ(records[3], R"({"record":"NestedAllocated","holder":0,"binding":"persistent","uid":7,)"
+                          R"("gid":8,"claim":true})");
+    EXPECT_EQ(records[4], R"({"record":"NestedReleased","first":5,"last":6,"at":300})");
+    const std::vector<std::string> items{
+        R"({"item":"level","pool":"inode","first":100,"last":102,"raised_generation":false})",
+        R"({"item":"level","pool":"pid","first":5,"last":7,"raised_generation":true})",
+        R"({"item":"level","pool":"inode","rest_ms":0})",
+        R"({"item":"level","pool":"pid","rest_ms":9})"};
+    EXPECT_EQ(dumped.of("item"), items);
+}
+
+TEST(Dump, ShowsTheLinksOfASnapshot) {
+    Machine machine({cyclic_pool("top", {101, 200}), lowest_pool("low", {150, 250})});
+    machine.specs[1].parent = "top";
+    ASSERT_STARTS(machine);
+    ASSERT_TRUE(machine.allocate(1, 3).result);
+    ASSERT_TRUE(machine.allocate(0, 60).result);
+    ASSERT_TRUE(machine.allocate(1, 1).result);
+    machine.allocator->request_snapshot();
+    while (machine.allocator->has_work())
+        ASSERT_TRUE(machine.flush());
+    const Dumped dumped = dump_of(machine.disk);
+    ASSERT_TRUE(dumped.done) << dumped.done.error().message;
+    std::vector<std::string> links;
+    for (const std::string& item : dumped.of("item")) {
+        if (item.find("\"link\"") != std::string::npos) links.push_back(item);
+    }
+    EXPECT_EQ(links,
+              (std::vector<std::string>{
+                  R"({"item":"link","pool":1,"first":150,"last":152,"above_first":101,"above_last":103})",
+                  R"({"item":"link","pool":1,"first":153,"last":153,"above_first":164,"above_last":164})"}));
 }
 
 TEST(Dump, SaysWhichSnapshotIsNotInUse) {

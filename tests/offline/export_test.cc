@@ -7,6 +7,20 @@
 namespace inod {
 namespace {
 
+// A line has no way yet to say which numbers of several pools go together.
+TEST(Export, OfPoolsWithAParentIsRefused) {
+    Machine machine({unique_pool("top", {1, 1000}), unique_pool("low", {1, 1000})});
+    machine.specs[1].parent = "top";
+    ASSERT_STARTS(machine);
+    ASSERT_TRUE(machine.allocator->close());
+    const auto refused = export_state(machine.disk, [](const std::string& /*line*/) {
+        ADD_FAILURE() << "something was printed";
+    });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::not_offered);
+    EXPECT_NE(refused.error().message.find("'low' has a parent, 'top'"), std::string::npos);
+}
+
 TEST(Export, SaysAllThatIsThere) {
     Machine machine({unique_pool("inode", {1, 1000}), cyclic_pool("edge", {id_max - 9, id_max}),
                      unique_pool("blocks", {1, id_max}, Durability::block)});

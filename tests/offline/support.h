@@ -46,10 +46,6 @@ inline std::vector<PoolSpec> five_pools() {
     return specs;
 }
 
-inline PoolSpec lowest_pool(std::string name, Range range) {
-    return {.name = std::move(name), .policy = Policy::lowest, .range = range};
-}
-
 inline PoolSpec untracked(PoolSpec spec) {
     spec.tracking = false;
     return spec;

@@ -216,7 +216,7 @@ private:
         const auto gap = quarantine_->occupied().next_gap(id_of(random_() % window_size));
         if (!gap || gap->first < base_ || gap->first > id_of(window_size - 1)) return;
         const Id last = std::min(gap->last, id_of(window_size - 1));
-        const Range range{gap->first, std::min(last, gap->first + random_() % 20)};
+        const Range range{gap->first, gap->first + std::min(last - gap->first, random_() % 20)};
         if (!make_kept(range)) {
             ASSERT_TRUE(memory_.refuses);
             return;

@@ -22,7 +22,16 @@ bool has_items(const Record& record) {
     return std::holds_alternative<ClaimsSaved>(record) ||
            std::holds_alternative<ReservedSaved>(record) ||
            std::holds_alternative<RestingSaved>(record) ||
-           std::holds_alternative<LiveSaved>(record);
+           std::holds_alternative<LinksSaved>(record) || std::holds_alternative<LiveSaved>(record);
+}
+
+// As many as there can be.
+template <class Level>
+Levels<Level> levels_of(const Level& level, std::size_t count = levels_max) {
+    Levels<Level> levels;
+    for (std::size_t i = 0; i < count; ++i)
+        levels.push_back(level);
+    return levels;
 }
 
 // Every type, with its fields at both ends.
@@ -49,7 +58,7 @@ std::vector<Record> samples() {
     // clang-format off
     return {
         PoolDefined{0, "a", Policy::unique, Durability::lease, {0, 0}},
-        PoolDefined{pool_max, longest, Policy::cyclic, Durability::block, whole, false},
+        PoolDefined{pool_max, longest, Policy::cyclic, Durability::block, whole, false, pool_max},
         HolderDefined{0, root},
         HolderDefined{holder_max, most},
         Allocated{0, {0, 0}, 0, false},
@@ -101,6 +110,14 @@ std::vector<Record> samples() {
         TokenSaved{pool_max, last, id_max, token},
         RestingSaved{0, whole, 0, {}},
         RestingSaved{pool_max, last, id_max, {items}},
+        NestedAllocated{0, false, 0, {}},
+        NestedAllocated{holder_max, true, id_max, levels_of(LevelAllocated{pool_max, id_max, true})},
+        NestedAllocated{holder_max, true, id_max, levels_of(LevelAllocated{pool_max, id_max, true}),
+                        NestedToken{id_max, token}},
+        NestedReleased{{0, 0}, 0, {}},
+        NestedReleased{last, id_max, levels_of(LevelReleased{pool_max, id_max})},
+        LinksSaved{1, 0, whole, {}},
+        LinksSaved{pool_max, pool_max, last, {items}},
     };
     // clang-format on
 }
@@ -144,7 +161,9 @@ TEST(Record, BytesAreAsDocumented) {
     // clang-format off
     const Case cases[] = {
         {PoolDefined{2, "ab", Policy::cyclic, Durability::lease, {2, 300}},
-         bytes_of({1, 2, 2, 2, 'a', 'b', 2, 1, 2, 0xaa, 2, 1})},
+         bytes_of({1, 3, 2, 2, 'a', 'b', 2, 1, 2, 0xaa, 2, 1, 0})},
+        {PoolDefined{2, "ab", Policy::cyclic, Durability::lease, {2, 300}, true, 1},
+         bytes_of({1, 3, 2, 2, 'a', 'b', 2, 1, 2, 0xaa, 2, 1, 1, 1})},
         {HolderDefined{1, {.id = 9, .binding = Binding::process, .uid = 1000, .gid = 5, .name = "n",
                            .key = {{1, 0x0200}}, .process = {7, 300, 4, 5}, .ttl_ms = 6, .deadline = 8}},
          bytes_of({2, 2, 1, 9, 3, 0xe8, 7, 5, 1, 'n', 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0,
@@ -179,6 +198,14 @@ TEST(Record, BytesAreAsDocumented) {
          bytes_of({25, 1, 3, 0xc8, 1, 1, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})},
         {TokenSaved{1, {5, 9}, 3, {4, 5, 6, 200}},
          bytes_of({26, 1, 1, 5, 4, 3, 4, 5, 6, 0xc8, 1})},
+        {NestedAllocated{3, true, 4, levels_of(LevelAllocated{1, 200, true}, 2)},
+         bytes_of({27, 1, 3, 1, 4, 2, 1, 0xc8, 1, 1, 1, 0xc8, 1, 1, 0})},
+        {NestedAllocated{3, false, 4, levels_of(LevelAllocated{1, 2, true}, 2),
+                         NestedToken{9, {4, 5, 6, 7}}},
+         bytes_of({27, 1, 3, 0, 4, 2, 1, 2, 1, 1, 2, 1, 1, 9, 4, 5, 6, 7})},
+        {NestedReleased{{5, 9}, 3, levels_of(LevelReleased{1, 200}, 2)},
+         bytes_of({28, 1, 5, 4, 3, 2, 1, 0xc8, 1, 1, 0xc8, 1})},
+        {LinksSaved{2, 1, {5, 9}, {two}}, bytes_of({29, 1, 2, 1, 5, 4, 0x81, 0x81})},
     };
     // clang-format on
     for (const Case& c : cases)
@@ -193,6 +220,8 @@ TEST(Record, OlderVersionsAreRead) {
     } cases[] = {
         {bytes_of({1, 1, 2, 2, 'a', 'b', 2, 1, 2, 0xaa, 2}),
          PoolDefined{2, "ab", Policy::cyclic, Durability::lease, {2, 300}, true}},
+        {bytes_of({1, 2, 2, 2, 'a', 'b', 2, 1, 2, 0xaa, 2, 0}),
+         PoolDefined{2, "ab", Policy::cyclic, Durability::lease, {2, 300}, false}},
         {bytes_of({2, 1, 1, 1, 0xe8, 7, 5}), HolderDefined{1, {.id = 2, .uid = 1000, .gid = 5}}},
         {bytes_of({16, 1, 1, 1, 4, 1, 3, 0, 2, 1, 1, 1, 6, 2}),
          SequenceSaved{1, {4, 3, {}, 2, 1, Range{6, 8}, 3, {}}}},
@@ -204,7 +233,7 @@ TEST(Record, OlderVersionsAreRead) {
         ASSERT_TRUE(decoded.has_value());
         EXPECT_EQ(*decoded, c.record);
         Bytes newer = c.bytes;
-        newer[1] = std::byte{3};
+        newer[1] = std::byte{9};
         EXPECT_EQ(decode_record(newer).error().code, Errc::record_unknown);
     }
 }
@@ -269,8 +298,10 @@ TEST(Record, WhatIsNotTheOneEncodingIsRefused) {
         {"nothing", {}, damaged},
         {"type alone", bytes_of({7}), damaged},
         {"type 0", bytes_of({0, 1}), {Errc::record_unknown, 256}},
-        {"type 27", bytes_of({27, 1}), {Errc::record_unknown, 27 + 256}},
+        {"type 30", bytes_of({30, 1}), {Errc::record_unknown, 30 + 256}},
         {"type 255", bytes_of({255, 1}), {Errc::record_unknown, 255 + 256}},
+        {"nine levels", bytes_of({28, 1, 1, 0, 0, 9, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0,
+                                  1, 0}), damaged},
         {"version 0", bytes_of({7, 0}), {Errc::record_unknown, 7}},
         {"version 2", bytes_of({7, 2}), {Errc::record_unknown, 7 + 512}},
         {"pool 65536", bytes_of({6, 1, 0x80, 0x80, 4, 1}), damaged},

@@ -96,6 +96,8 @@ std::vector<RequestVector> request_vectors() {
         {"wait_request_timeout", {1, 18, WaitRequest{1500, 9, 1000}}},
         {"watch_request", {1, 19, WatchRequest{}}},
         {"watch_request_limit", {1, 19, WatchRequest{77, 2, 0}}},
+        {"token_epoch_request", {0, 21, TokenEpochRequest{}}},
+        {"lookup_levels_request", {1, 20, LookupLevelsRequest{1500, 9}}},
     };
 }
 
@@ -120,12 +122,15 @@ std::vector<ReplyVector> holder_reply_vectors() {
         {"bind_reply_no_key", {bind, 11, BindReply{top_holder}}},
         {"renew_reply", {renew, 12, DoneReply{}}},
         {"release_all_reply", {release_all, 13, CountReply{1000}}},
+        {"token_epoch_reply", {token_epoch, 21, EpochReply{0x0102'0304'0506'0708}}},
         {"holders_reply", {holders, 14, HoldersReply{true, packed<HolderRecord>({process, ttl})}}},
         {"holders_reply_empty", {holders, 14, HoldersReply{}}},
         {"holders_reply_top", {holders, 14, HoldersReply{false, packed<HolderRecord>({largest})}}},
         {"reserve_reply", {reserve, 15, DoneReply{}}},
         {"unreserve_reply", {unreserve, 16, DoneReply{}}},
         {"advance_reply", {advance, 17, DoneReply{}}},
+        {"lookup_levels_reply",
+         {lookup_levels, 20, LevelsReply{packed<LevelRecord>({{0, 4321, 2}, {1, 1500, 9}})}}},
     };
 }
 

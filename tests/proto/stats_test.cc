@@ -18,7 +18,7 @@ TEST(Stats, TheTableNamesEachIdOnceInOrder) {
         EXPECT_EQ(name(info.id), info.name);
         EXPECT_EQ(info.scope == StatScope::pool, last < 64) << info.name;
     }
-    EXPECT_EQ(names.size(), 20U);
+    EXPECT_EQ(names.size(), 22U);
     EXPECT_EQ(name(StatId{63}), "unknown");
 }
 
