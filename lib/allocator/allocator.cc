@@ -437,7 +437,7 @@ Lsn Allocator::last_change(ServedPool& served_pool, PoolIndex index, Id id) cons
 
 // Likewise of one that is free, perhaps because its holder ended.
 Lsn Allocator::last_change_of_free(ServedPool& served_pool, PoolIndex index, Id id) const noexcept {
-    return std::max(last_change(served_pool, index, id), unless_durable(last_end_lsn_));
+    return std::max(last_change(served_pool, index, id), last_end());
 }
 
 // Whoever watches the pool hears of it once the record with this LSN is durable.
@@ -477,11 +477,12 @@ Lsn Allocator::count_refusal(ServedPool& served_pool, PoolIndex index,
     ++served_pool.refusals;
     switch (error.code) {
         case Errc::released:
-        case Errc::never_allocated: return last_change_of_free(served_pool, index, error.detail);
-        case Errc::id_taken:
+        case Errc::never_allocated:
         case Errc::id_burned:
+        case Errc::id_resting: return last_change_of_free(served_pool, index, error.detail);
+        case Errc::holder_ended: return last_end();
+        case Errc::id_taken:
         case Errc::id_reserved:
-        case Errc::id_resting:
         case Errc::not_reserved:
         case Errc::held_below:
         case Errc::not_holder: return last_change(served_pool, index, error.detail);

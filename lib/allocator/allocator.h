@@ -500,6 +500,8 @@ private:
     static Record record_of(const ServedPool& served, const HandedOut& what,
                             const Ticket& ticket) noexcept;
     void note_reached(const ServedPool& served, const Lease& lease, bool is_claim) noexcept;
+    // What must be durable before anybody may hear that a holder is at its end.
+    [[nodiscard]] Lsn last_end() const noexcept { return unless_durable(last_end_lsn_); }
     [[nodiscard]] Lsn mark_lsn(ServedPool& served, Id id) const noexcept;
     [[nodiscard]] Lsn last_change(ServedPool& served, PoolIndex index, Id id) const noexcept;
     [[nodiscard]] Lsn last_change_of_free(ServedPool& served, PoolIndex index,

@@ -86,7 +86,7 @@ Answer<Bound> Allocator::bind(const Asker& asker, const BindRequest& request) {
     if (!is_possible(request)) return {.result = Errc::holder_invalid};
     if (journal_.sealed()) return {.result = Errc::journal_sealed};
     const auto found = find_or_make_bound(asker, request);
-    if (!found) return {found.error()};
+    if (!found) return {found.error(), found.error().code == Errc::holder_unknown ? last_end() : 0};
     const HolderIndex index = *found;
     holders_.clear_deadline(index);
     const Holder holder = holders_[index];
@@ -139,7 +139,9 @@ Result<HolderIndex> Allocator::find_keyed(const Asker& asker, const BindRequest&
 }
 
 Answer<void> Allocator::renew(const HolderRef& ref) noexcept {
-    if (!holders_.contains(ref) || holders_.is_ending(ref.index)) return {Errc::holder_ended};
+    if (!holders_.contains(ref) || holders_.is_ending(ref.index)) {
+        return {Errc::holder_ended, last_end()};
+    }
     const Holder holder = holders_[ref.index];
     if (holder.binding != Binding::ttl) return {.result = {}};
     if (journal_.sealed()) return {Errc::journal_sealed};
@@ -156,7 +158,9 @@ void Allocator::end(const HolderRef& ref) noexcept {
 }
 
 Answer<std::uint64_t> Allocator::release_all(const HolderRef& ref) noexcept {
-    if (!holders_.contains(ref) || holders_.is_ending(ref.index)) return {Errc::holder_unknown};
+    if (!holders_.contains(ref) || holders_.is_ending(ref.index)) {
+        return {Errc::holder_unknown, last_end()};
+    }
     if (journal_.sealed()) return {Errc::journal_sealed};
     const std::uint64_t held = holdings(ref.index).ids;
     holders_.queue_end(ref.index);

@@ -122,6 +122,42 @@ TEST_F(HoldersTest, TheEndIsOneRecordAndFreesAll) {
     EXPECT_FALSE(machine_.allocator->holders().contains(mine.ref));
 }
 
+// Whatever tells of an end waits until that is durable: a crash could have the holder back.
+TEST_F(HoldersTest, NobodyHearsOfAnEndThatACrashCouldUndo) {
+    machine_.specs[1].quarantine_ms = 500;
+    ASSERT_STARTS(machine_);
+    const BindRequest request{.binding = Binding::connection, .secret = secret(1)};
+    const Bound mine = bound(7, request);
+    const Lease unique = leased(0, 1, as(7, mine.ref));
+    const Lease cyclic = leased(1, 1, as(7, mine.ref));
+    ASSERT_TRUE(machine_.flush());
+    machine_.allocator->end(mine.ref);
+    const auto waits = [&] {
+        Allocator& allocator = *machine_.allocator;
+        NoGuard nobody_else;
+        const BindRequest again{.binding = Binding::connection, .key = mine.key};
+        const auto burned = allocator.allocate_at(nobody_else, 0, unique.range, as(8));
+        const auto resting = allocator.allocate_at(nobody_else, 1, cyclic.range, as(8));
+        const auto ended = allocator.allocate(nobody_else, 0, Wish{}, as(7, mine.ref));
+        const auto renewed = allocator.renew(mine.ref);
+        const auto unknown = allocator.bind(as(7), again);
+        const auto released = allocator.release_all(mine.ref);
+        EXPECT_EQ(burned.result.error().code, Errc::id_burned);
+        EXPECT_EQ(resting.result.error().code, Errc::id_resting);
+        EXPECT_EQ(ended.result.error().code, Errc::holder_ended);
+        EXPECT_EQ(renewed.result.error().code, Errc::holder_ended);
+        EXPECT_EQ(unknown.result.error().code, Errc::holder_unknown);
+        EXPECT_EQ(released.result.error().code, Errc::holder_unknown);
+        return std::vector<Lsn>{burned.wait_for,  resting.wait_for, ended.wait_for,
+                                renewed.wait_for, unknown.wait_for, released.wait_for};
+    };
+    const Lsn end = machine_.allocator->journal().last_lsn();
+    ASSERT_GT(end, machine_.durable());
+    EXPECT_EQ(waits(), std::vector<Lsn>(6, end));
+    ASSERT_TRUE(machine_.flush());
+    EXPECT_EQ(waits(), std::vector<Lsn>(6, 0));
+}
+
 TEST_F(HoldersTest, NoIdOfAHolderIsEverAnothers) {
     ASSERT_STARTS(machine_);
     HolderId highest = 0;
