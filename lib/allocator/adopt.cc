@@ -261,11 +261,16 @@ Result<void, Failure> Adopter::skip() {
     if (skip_.count) {
         allocator_.skip_ahead(*skip_.count);
     } else {
+        bool has_skipped = false;
         for (std::size_t i = 0; i < pool_count; ++i) {
             const auto index = static_cast<PoolIndex>(i);
-            if (const auto floor = floor_of(index)) allocator_.skip_above(index, *floor);
+            const auto floor = floor_of(index);
+            if (floor) allocator_.skip_above(index, *floor);
+            has_skipped = has_skipped || floor;
             if (auto flushed = flush(); !flushed) return flushed;
         }
+        // No pool has begun; there may have been holders all the same.
+        if (!has_skipped) allocator_.skip_ahead(0);
     }
     if (auto flushed = flush(); !flushed) return flushed;
     allocator_.close_token_epochs(fresh_token_epoch_);

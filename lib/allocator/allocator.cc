@@ -492,6 +492,7 @@ Lsn Allocator::count_refusal(ServedPool& served_pool, PoolIndex index,
 }
 
 void Allocator::skip_ahead(std::uint64_t count) noexcept {
+    holders_.skip_lost_ids();
     for (const auto& served_pool : pools_)
         served_pool->pool.skip_ahead(count);
     append(SkippedAhead{.count = count});
@@ -499,6 +500,7 @@ void Allocator::skip_ahead(std::uint64_t count) noexcept {
 
 void Allocator::skip_above(PoolIndex pool, std::uint64_t floor) noexcept {
     INOD_ASSERT(pool < pools_.size());
+    holders_.skip_lost_ids();
     pools_[pool]->pool.skip_above(floor);
     append(SkippedAbove{.pool = pool, .floor = floor});
 }

@@ -278,7 +278,8 @@ public:
     // pool, and as soon as it is decided.
     [[nodiscard]] Waits& waits() noexcept { return waits_; }
 
-    // An administrator adopted an old copy of the state, see lib/pool/pool.h: all pools, or one.
+    // An administrator adopted an old copy of the state, see lib/pool/pool.h: all pools, or one. The IDs of
+    // holders go on above those that may have been told of since, too.
     // Requires has_room(). Belongs between recover() and the first request, with a flush behind it.
     void skip_ahead(std::uint64_t count) noexcept;
     void skip_above(PoolIndex pool, std::uint64_t floor) noexcept;

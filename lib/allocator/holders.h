@@ -119,6 +119,9 @@ public:
 
     [[nodiscard]] HolderId next_id() const noexcept { return next_id_; }
     void skip_ids_below(HolderId id) noexcept { next_id_ = std::max(next_id_, id); }
+    // Holders that nothing is known of may have been told of: those that were lost with the end of the journal,
+    // or came after a copy.
+    void skip_lost_ids() noexcept { next_id_ += lost_ids_max; }
 
     // Bytes that all take in a snapshot at most.
     [[nodiscard]] std::uint64_t saved_size() const noexcept { return saved_size_; }
@@ -126,6 +129,7 @@ public:
 private:
     static constexpr HolderIndex none = no_index;
     static constexpr BootTime none_due = ~BootTime{0};
+    static constexpr HolderId lost_ids_max = HolderId{1} << 20U;
 
     struct Entry {
         HolderId id = 0;  // 0: there is none here

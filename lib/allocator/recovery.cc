@@ -255,8 +255,10 @@ Result<Recovery, Failure> Allocator::create(const Source& source,
                                             std::optional<std::uint64_t> skip_ahead) {
     Recoverer recoverer(*this);
     if (auto told = source(recoverer); !told) return told.error();
-    for (const auto& served_pool : pools_) {
-        if (skip_ahead) served_pool->pool.skip_ahead(*skip_ahead);
+    if (skip_ahead) {
+        holders_.skip_lost_ids();
+        for (const auto& served_pool : pools_)
+            served_pool->pool.skip_ahead(*skip_ahead);
     }
     auto recovery = journal_.recover(recoverer, {});
     if (!recovery) return recovery;
@@ -471,12 +473,8 @@ void Allocator::Recoverer::leave_trace() {
                                 .mark = *(*found)->pool.sequence().mark});
 }
 
-// Holders that were lost with the end of the journal may have been told of.
-constexpr HolderId holder_ids_per_unclean_stop = HolderId{1} << 20U;
-
 void Allocator::Recoverer::apply_unclean_stop() {
-    Holders& holders = allocator_.holders_;
-    holders.skip_ids_below(holders.next_id() + holder_ids_per_unclean_stop);
+    allocator_.holders_.skip_lost_ids();
     for (const auto& served_pool : allocator_.pools_)
         served_pool->pool.replay_unclean_stop();
 }
@@ -484,7 +482,11 @@ void Allocator::Recoverer::apply_unclean_stop() {
 Result<void, Failure> Allocator::Recoverer::apply(const HolderDefined& record) {
     Holders& holders = allocator_.holders_;
     if (name(record.holder.binding) == "unknown") return unknown("a holder has a binding");
-    if (place_ == Place::log && will_be_restored_holder(record.index)) return {};
+    if (place_ == Place::log && will_be_restored_holder(record.index)) {
+        // If it ends before its piece comes, nothing else tells of its ID.
+        holders.skip_ids_below(record.holder.id + 1);
+        return {};
+    }
     if (place_ == Place::snapshot) {
         if (restoring_ == Restoring::links) restoring_ = Restoring::holders;
         if (record.index < next_holder_) return damaged("holders are not saved in order");
@@ -676,12 +678,14 @@ Result<void, Failure> Allocator::Recoverer::apply(const UncleanStop& /*record*/)
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const SkippedAhead& record) {
+    allocator_.holders_.skip_lost_ids();
     for (const auto& served_pool : allocator_.pools_)
         served_pool->pool.skip_ahead(record.count);
     return {};
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(const SkippedAbove& record) {
+    allocator_.holders_.skip_lost_ids();
     return with_pool(record.pool, "a skip", [&](Pool& pool) -> Result<> {
         pool.skip_above(record.floor);
         return {};

@@ -361,5 +361,29 @@ TEST(Adopt, BurnsWhatIsReservedInWhatItSkips) {
     }
 }
 
+// A copy of a clean stop has no end of a journal that could be missing.
+TEST(Adopt, GivesNoHolderAnIdThatOneHadSince) {
+    for (const std::optional<std::uint64_t> count : {std::optional<std::uint64_t>(0), {}}) {
+        SCOPED_TRACE(count ? "a number" : "auto");
+        WitnessedMachine machine;
+        machine.specs = {unique_pool("inode")};
+        const auto bind = [&](std::string_view name) {
+            const auto ask = [&] { return machine.allocator->bind(user(7), {.name = name}); };
+            return machine.insist(ask).result->ref.id;
+        };
+        ASSERT_STARTS(machine);
+        bind("before");
+        ASSERT_TRUE(machine.allocator->close());
+        const auto copy = machine.disk.clone();
+        ASSERT_STARTS(machine);
+        const HolderId since = bind("since");
+        ASSERT_TRUE(machine.allocator->close());
+        ASSERT_EQ(said(adopt_copy(machine, *copy, {.count = count})), "adopted");
+        ASSERT_EQ(inod::said(machine.start_on(*copy)), "recovered");
+        EXPECT_GT(bind("next"), since);
+        machine.allocator.reset();  // before its disk
+    }
+}
+
 }  // namespace
 }  // namespace inod

@@ -172,6 +172,26 @@ TEST_F(HoldersTest, NoIdOfAHolderIsEverAnothers) {
     }
 }
 
+// It came and went while a snapshot was written, in front of the piece that would have had it.
+TEST_F(HoldersTest, NoIdOfOneThatASnapshotNeverSawIsAnothers) {
+    machine_.journal.snapshot_size_per_group = 512;
+    ASSERT_STARTS(machine_);
+    for (std::uint32_t uid = 1; uid <= 200; ++uid)
+        bound(uid, {.name = "somebody"});
+    ASSERT_TRUE(machine_.flush());
+    machine_.allocator->request_snapshot();
+    ASSERT_TRUE(machine_.flush());
+    ASSERT_TRUE(machine_.allocator->journal().snapshot_under_way());
+    const Bound brief = bound(7, {.name = "brief"});
+    ASSERT_TRUE(machine_.flush());
+    ASSERT_TRUE(machine_.allocator->release_all(brief.ref).result);
+    while (machine_.allocator->has_work())
+        ASSERT_TRUE(machine_.flush());
+    ASSERT_TRUE(machine_.allocator->close());
+    ASSERT_STARTS(machine_);
+    EXPECT_GT(bound(7, {.name = "next"}).ref.id, brief.ref.id);
+}
+
 TEST_F(HoldersTest, ARefusedRequestLeavesNoHolderBehind) {
     ASSERT_STARTS(machine_);
     EXPECT_EQ(allocate(1, 2'000, as(9)).result.error().code, Errc::pool_exhausted);
