@@ -72,7 +72,8 @@ Received receive(int socket, proto::FrameSplitter& input, TakesDescriptor takes,
     }
     const Received received = message.read(socket, 0);
     if (OwnedFd descriptor = message.take_descriptor()) passed.descriptor = std::move(descriptor);
-    if (message.dropped()) passed = {.descriptor = OwnedFd(), .unexpected = true};
+    // One that came before, or beside those that were dropped, stays: a close may wait for long.
+    if (message.dropped()) passed.unexpected = true;
     return received;
 }
 

@@ -8,9 +8,10 @@
 // the frame does, the first byte of a frame alone: what comes with that byte came with the frame,
 // what comes with another piece came in the middle of it.
 //
-// No descriptor enters the daemon but the one that a frame's operation takes. All others are read
-// without room for them, and the kernel drops them: close(2) would ask their file system first,
-// which may be one of the client's own (FUSE) that answers when it likes.
+// No descriptor enters the daemon but one at the first byte of a frame whose operation takes one. All
+// others are read without room for them, and the kernel drops them: close(2) would ask their file
+// system first, which may be one of the client's own (FUSE) that answers when it likes. For the same
+// reason nothing here closes the one that entered.
 //
 // Thread safety: none of its own; it belongs to one session.
 #pragma once
@@ -25,7 +26,9 @@ namespace inod::daemon {
 // What came with the frame that is the first in a session's input, whole or not.
 struct PassedDescriptor {
     OwnedFd descriptor;       // with its first byte, for its operation, which may move it away
-    bool unexpected = false;  // Others came, and were dropped: the frame is to be refused.
+    // Others came, and were dropped: the frame is to be refused, and what is in `descriptor`, if
+    // anything is, was not asked for: it is not to be closed here either.
+    bool unexpected = false;
 };
 
 // What one read came to.

@@ -1,4 +1,4 @@
-// A file descriptor that is closed when its owner ends.
+// A file descriptor that is closed when its owner ends, or gets another one.
 #pragma once
 
 #include <utility>
@@ -10,8 +10,9 @@ public:
     OwnedFd() = default;
     explicit OwnedFd(int fd) : fd_(fd) {}  // -1, as a failed call returns it, is none
     OwnedFd(OwnedFd&& other) noexcept : fd_(other.release()) {}
+    // What it had before is closed, here and now.
     OwnedFd& operator=(OwnedFd&& other) noexcept {
-        std::swap(fd_, other.fd_);
+        const OwnedFd before(std::exchange(fd_, other.release()));
         return *this;
     }
     OwnedFd(const OwnedFd&) = delete;

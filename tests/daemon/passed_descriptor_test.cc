@@ -133,9 +133,10 @@ protected:
                     EXPECT_EQ(inode_of(passed_.descriptor.get()), inode_of(file_.get()));
                     EXPECT_EQ(fcntl(passed_.descriptor.get(), F_GETFD), FD_CLOEXEC);
                 }
-                outcomes.push_back({.tag = whole->header.tag,
-                                    .taken = static_cast<bool>(passed_.descriptor),
-                                    .unexpected = passed_.unexpected});
+                outcomes.push_back(
+                    {.tag = whole->header.tag,
+                     .taken = static_cast<bool>(passed_.descriptor) && !passed_.unexpected,
+                     .unexpected = passed_.unexpected});
                 passed_ = {};
             }
             EXPECT_EQ(input_.error(), Errc::ok);
@@ -296,6 +297,28 @@ TEST_F(PassedDescriptors, AreTheSameHoweverTheStreamIsCut) {
     for (std::size_t i = 0; i < frames.size(); ++i)
         ASSERT_EQ(outcomes[i], frames[i].want) << "frame at byte " << frames[i].begin;
     EXPECT_EQ(open_descriptors(), before_);
+}
+
+// Its close may wait for as long as a stranger likes, so it is left to whoever has a thread for that.
+TEST_F(PassedDescriptors, OneThatEnteredIsNotClosedWhereOthersAreRefused) {
+    const Bytes longest = frame(Operation::ping, 4, proto::request_size_max);
+    const std::vector<std::vector<Message>> ways = {
+        {{frame(Operation::ping, 1), 2}},
+        {{part(longest, 0, 9), 1}, {part(longest, 9, 4096), 1}},
+    };
+    for (const std::vector<Message>& sent : ways) {
+        for (const Message& message : sent)
+            send(message);
+        while (!input_.next()) {
+            const Received received = receive(daemon_.get(), input_, ping_takes, passed_);
+            ASSERT_GT(received.size, 0U);
+            input_.received(received.size);
+        }
+        EXPECT_TRUE(passed_.unexpected);
+        ASSERT_TRUE(passed_.descriptor);
+        EXPECT_EQ(inode_of(passed_.descriptor.get()), inode_of(file_.get()));
+        passed_ = {};
+    }
 }
 
 TEST_F(PassedDescriptors, AreRefusedWhereTheDaemonMayOpenNoMore) {
