@@ -93,7 +93,7 @@ TEST_F(BadInput, EachHasItsNameAndTheConnectionGoesOn) {
     // clang-format off
     const Refusal cases[] = {
         {"operation 0",              frame(0, 0, 7),                              Errc::operation_unknown,   0      },
-        {"operation 18",             frame(18, 0, 7),                             Errc::operation_unknown,   18     },
+        {"operation 22",             frame(22, 0, 7),                             Errc::operation_unknown,   22     },
         {"operation 255, any body",  frame(255, 9, 7, words(1, 2, 3)),          Errc::operation_unknown,   255    },
         {"no body",                  frame(3, inode, 7),                          Errc::body_malformed, 0},
         {"body too short",           frame(3, inode, 7, bytes(1, 0, 0)),        Errc::body_malformed, 0},
