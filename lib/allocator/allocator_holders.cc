@@ -11,8 +11,8 @@ namespace {
 // A holder's record in a snapshot, bytes, with the longest name.
 constexpr std::uint64_t holder_size_max = 192;
 
-// Entries of trees that are looked at in one slice of a sweep. Each takes up to 250 ns, an erase included.
-constexpr std::size_t visits_per_sweep = 2048;
+// Entries of trees that are looked at in one slice of a sweep. Each takes up to 500 ns, an erase included.
+constexpr std::size_t visits_per_sweep = 1024;
 
 // What ended holders leave behind is swept when it is this part of what is live, and so many entries:
 // each sweep goes over all that a pool has.
