@@ -117,13 +117,13 @@ TEST_F(Ring, KnowsNothingOfTheLifeBefore) {
 // The same events in a list that is too slow to ship: watchers that ask now and then, for a few or for
 // many, are told each event, or lie behind what they were told to have missed.
 TEST_F(Ring, TellsAllOrSaysWhatIsMissing) {
+    std::size_t heard = 0;
     for (std::uint64_t seed = 0; seed < 50; ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         std::mt19937_64 random(seed);
         begin(64 * (1 + random() % 40) * sizeof(Event));
         std::vector<Lsn> all[2];
         Lsn from[2] = {0, 0};
-        std::size_t heard[2] = {0, 0};
         Lsn lsn = 0;
         for (int step = 0; step < 2'000; ++step) {
             lsn += 1 + random() % 3;
@@ -144,10 +144,10 @@ TEST_F(Ring, TellsAllOrSaysWhatIsMissing) {
             ASSERT_EQ(page.lsns, want);
             ASSERT_GE(page.page.next, from[pool]);
             from[pool] = page.page.next;
-            heard[pool] += want.size();
+            heard += want.size();
         }
-        EXPECT_GT(heard[0] + heard[1], 100U);
     }
+    EXPECT_GT(heard, 10'000U);
 }
 
 // Much of other pools' is gone over in pages, none of which stands still.
