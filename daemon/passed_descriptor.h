@@ -25,7 +25,7 @@ namespace inod::daemon {
 
 // What came with the frame that is the first in a session's input, whole or not.
 struct PassedDescriptor {
-    OwnedFd descriptor;       // with its first byte, for its operation, which may move it away
+    OwnedFd descriptor;  // with its first byte, for its operation, which may move it away
     // Others came, and were dropped: the frame is to be refused, and what is in `descriptor`, if
     // anything is, was not asked for: it is not to be closed here either.
     bool unexpected = false;

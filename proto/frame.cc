@@ -11,10 +11,10 @@ namespace inod::proto {
 
 std::string_view name(Operation operation) noexcept {
     static constexpr std::array<std::string_view, 22> names{
-        "none",    "hello",   "ping",      "allocate", "allocate_at", "release", "lookup",
-        "next",    "list",    "pools",     "stats",    "bind",        "renew",   "release_all",
-        "holders", "reserve", "unreserve", "advance",  "wait",        "watch",   "lookup_levels",
-        "token_epoch"};
+        "none",   "hello",       "ping",          "allocate",   "allocate_at", "release",
+        "lookup", "next",        "list",          "pools",      "stats",       "bind",
+        "renew",  "release_all", "holders",       "reserve",    "unreserve",   "advance",
+        "wait",   "watch",       "lookup_levels", "token_epoch"};
     const auto index = static_cast<std::size_t>(operation);
     return index < names.size() ? names.at(index) : "unknown";
 }

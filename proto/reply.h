@@ -195,7 +195,7 @@ enum class EventKind : std::uint8_t {
     released = 3,
     reserved_ids = 4,
     unreserved_ids = 5,
-    holder_ended = 6,  // All that the holder had of the pool is free.
+    holder_ended = 6,   // All that the holder had of the pool is free.
     released_some = 7,  // Some of these IDs, with those of a pool below that they go with.
 };
 

@@ -335,13 +335,13 @@ Result<> check_values(const Request::Body& body) {
 Operation operation_of(const Request::Body& body) noexcept {
     // In the order of the variant's alternatives.
     static constexpr std::array operations{
-        Operation::hello,        Operation::ping,        Operation::allocate,
-        Operation::allocate_at,  Operation::release,     Operation::lookup,
-        Operation::lookup,       Operation::next,        Operation::list,
-        Operation::pools,        Operation::stats,       Operation::bind,
-        Operation::renew,        Operation::release_all, Operation::holders,
-        Operation::reserve,      Operation::unreserve,   Operation::advance,
-        Operation::wait,         Operation::watch,       Operation::lookup_levels,
+        Operation::hello,       Operation::ping,        Operation::allocate,
+        Operation::allocate_at, Operation::release,     Operation::lookup,
+        Operation::lookup,      Operation::next,        Operation::list,
+        Operation::pools,       Operation::stats,       Operation::bind,
+        Operation::renew,       Operation::release_all, Operation::holders,
+        Operation::reserve,     Operation::unreserve,   Operation::advance,
+        Operation::wait,        Operation::watch,       Operation::lookup_levels,
         Operation::token_epoch};
     static_assert(operations.size() == std::variant_size_v<Request::Body>);
     return operations.at(body.index());

@@ -167,8 +167,7 @@ Answer<Lease> Allocator::claim(GuardRef guard, ServedPool& served_pool, PoolInde
     if (!admitted) return refuse<Lease>(served_pool, index, admitted.error());
     const HolderIndex holder = admitted->holder;
     const Admission admission(*this, holder);
-    const auto granted =
-        served_pool.pool.allocate_at(guard, range, holder, asker.takes_reserved);
+    const auto granted = served_pool.pool.allocate_at(guard, range, holder, asker.takes_reserved);
     if (!granted) return refuse<Lease>(served_pool, index, granted.error());
     resize_grown(served_pool);
     accounts_.change(index, asker.uid, granted->growth);

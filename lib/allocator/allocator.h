@@ -408,8 +408,7 @@ private:
         std::optional<Range> claim{};
     };
     using LevelPlans = std::array<Pool::Plan, levels_max>;
-    using LevelReservations =
-        boost::container::static_vector<Accounts::Reservation, levels_max>;
+    using LevelReservations = boost::container::static_vector<Accounts::Reservation, levels_max>;
     // What a release gave back at one level, which may be in many pieces there.
     struct GivenBack {
         bool is_empty = true;
@@ -429,8 +428,7 @@ private:
     Answer<Lease> allocate_nested(GuardRef guard, PoolIndex index, const NestedWish& wanted,
                                   const Asker& asker, const Ticket& ticket);
     std::optional<LevelRefusal> reserve_above(const Levels<PoolIndex>& levels, std::uint64_t count,
-                                              const Asker& asker,
-                                              LevelReservations& reservations);
+                                              const Asker& asker, LevelReservations& reservations);
     Result<> set_space_aside_for_levels(std::size_t levels, std::uint64_t count) noexcept;
     Result<Pool::Plan> plan_level(GuardRef guard, PoolIndex index, const NestedWish& wanted,
                                   bool is_asked, HolderIndex holder, const Asker& asker);

@@ -195,8 +195,8 @@ Answer<void> Allocator::release_nested(ServedPool& asked, Range range, std::uint
 }
 
 // These numbers, all of one holder and generation, and what goes with them above: that first.
-void Allocator::release_level(const Levels<PoolIndex>& levels, std::size_t level, Range range, Lsn lsn,
-                              std::array<GivenBack, levels_max>& given_back) noexcept {
+void Allocator::release_level(const Levels<PoolIndex>& levels, std::size_t level, Range range,
+                              Lsn lsn, std::array<GivenBack, levels_max>& given_back) noexcept {
     const PoolIndex index = levels[level];
     while (level > 0) {
         const auto link = links_.next_above(index, range);

@@ -291,14 +291,13 @@ bool Allocator::Recoverer::belongs(const Record& record, Place place) {
     if (std::holds_alternative<PoolDefined>(record)) return true;
     if (std::holds_alternative<HolderDefined>(record)) return true;
     if (std::holds_alternative<Booted>(record)) return true;
-    const bool saved = std::holds_alternative<SequenceSaved>(record) ||
-                       std::holds_alternative<ClaimsSaved>(record) ||
-                       std::holds_alternative<ReservedSaved>(record) ||
-                       std::holds_alternative<RestingSaved>(record) ||
-                       std::holds_alternative<EpochsSaved>(record) ||
-                       std::holds_alternative<TokenSaved>(record) ||
-                       std::holds_alternative<LinksSaved>(record) ||
-                       std::holds_alternative<LiveSaved>(record);
+    const bool saved =
+        std::holds_alternative<SequenceSaved>(record) ||
+        std::holds_alternative<ClaimsSaved>(record) ||
+        std::holds_alternative<ReservedSaved>(record) ||
+        std::holds_alternative<RestingSaved>(record) ||
+        std::holds_alternative<EpochsSaved>(record) || std::holds_alternative<TokenSaved>(record) ||
+        std::holds_alternative<LinksSaved>(record) || std::holds_alternative<LiveSaved>(record);
     return saved == (place == Place::snapshot);
 }
 

@@ -49,8 +49,8 @@ enum class Errc : std::uint16_t {
     process_unknown = 40,      // No process can be seen behind the descriptor, or it has ended.
     id_resting = 41,           // It was released not long ago, and rests. The first such ID.
     held_below = 42,      // It was asked for in a pool below, and is released there. The first.
-    token_mismatch = 44,       // The token came with another request before.
-    token_expired = 45,  // The token's epoch takes no new ones: the present one is the detail.
+    token_mismatch = 44,  // The token came with another request before.
+    token_expired = 45,   // The token's epoch takes no new ones: the present one is the detail.
 
     // The daemon's means. The client asks again later, an administrator gives it more.
     pool_exhausted = 48,        // Too few free IDs in a row are left between min and max.

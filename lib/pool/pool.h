@@ -330,8 +330,8 @@ private:
     void clear_dead(Range range) noexcept;
     void erase_dead(const Part& part) noexcept;
     bool sweep(bool is_assigned, Id& from, std::size_t& visits_left) noexcept;
-    [[nodiscard]] std::optional<Sequence::Next> end_rests_for(
-        const Sequence::Wanted& wanted, bool may_yield) noexcept;
+    [[nodiscard]] std::optional<Sequence::Next> end_rests_for(const Sequence::Wanted& wanted,
+                                                              bool may_yield) noexcept;
     [[nodiscard]] bool has_place_but_for_rests(const Sequence::Wanted& wanted) const noexcept;
     [[nodiscard]] std::optional<Range> first_reserved(Range range,
                                                       std::size_t& visits_left) const noexcept;

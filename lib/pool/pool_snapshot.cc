@@ -8,7 +8,6 @@
 namespace inod {
 namespace {
 
-
 // An item of something reserved, which can lie anywhere and be of any size.
 constexpr std::uint64_t reserved_item_size = item_size + 2 * varint_size_max;
 

@@ -129,9 +129,7 @@ TEST(AFullDisk, HasSpaceForWhatIsHandedOutWhileRestsEnd) {
     spec.quarantine_ms = 1'000'000;
     Machine machine({spec});
     ASSERT_STARTS(machine);
-    const auto make_room = [&] {
-        return machine.allocator->has_room() || machine.flush();
-    };
+    const auto make_room = [&] { return machine.allocator->has_room() || machine.flush(); };
     constexpr std::uint64_t count = 200'000;
     for (int i = 0; i < 4; ++i)
         ASSERT_TRUE(machine.allocate(0, count / 4).result);
@@ -150,8 +148,8 @@ TEST(AFullDisk, HasSpaceForWhatIsHandedOutWhileRestsEnd) {
     ASSERT_TRUE(machine.flush());
     const Pool& pool = machine.allocator->any_pool(0);
     EXPECT_EQ(pool.resting_count(), 0U);
-    EXPECT_TRUE(machine.allocator->journal().has_space_for(
-        {.kept = snapshot_size_of(pool), .holes = 0}));
+    EXPECT_TRUE(
+        machine.allocator->journal().has_space_for({.kept = snapshot_size_of(pool), .holes = 0}));
 }
 
 }  // namespace

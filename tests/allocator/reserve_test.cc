@@ -263,7 +263,9 @@ TEST(RestingAndReserved, WhateverHappensEachLifeStarts) {
             const Id id = 1 + random() % 60;
             NoGuard nobody_else;
             switch (random() % 12) {
-                case 0: static_cast<void>(machine.reserve({id, std::min<Id>(60, id + random() % 3)})); break;
+                case 0:
+                    static_cast<void>(machine.reserve({id, std::min<Id>(60, id + random() % 3)}));
+                    break;
                 case 1: {
                     const Range range{id, id};
                     static_cast<void>(machine.allocator->unreserve(nobody_else, 0, range));
@@ -293,7 +295,8 @@ TEST(RestingAndReserved, WhateverHappensEachLifeStarts) {
                 case 7:
                 case 8: {
                     if (live.empty()) break;
-                    const auto it = live.begin() + static_cast<std::ptrdiff_t>(random() % live.size());
+                    const auto it =
+                        live.begin() + static_cast<std::ptrdiff_t>(random() % live.size());
                     ASSERT_TRUE(machine.release(0, {it->first, it->first}, it->second).result);
                     live.erase(it);
                     break;
@@ -303,8 +306,11 @@ TEST(RestingAndReserved, WhateverHappensEachLifeStarts) {
                     if (!leased.result) break;
                     const Lease lease = *leased.result;
                     ASSERT_TRUE(seen.emplace(lease.range.first, lease.generation).second);
-                    ASSERT_NE(machine.allocator->any_pool(0).next_reserved(lease.range.first)
-                                  .value_or(Range{0, 0}).first, lease.range.first);
+                    ASSERT_NE(machine.allocator->any_pool(0)
+                                  .next_reserved(lease.range.first)
+                                  .value_or(Range{0, 0})
+                                  .first,
+                              lease.range.first);
                     live.emplace_back(lease.range.first, lease.generation);
                 }
             }

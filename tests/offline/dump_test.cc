@@ -211,8 +211,9 @@ TEST(Dump, ShowsWhatGoesTogetherAtSeveralLevels) {
     EXPECT_EQ(records[1],
               R"({"record":"PoolDefined","pool":"pid","index":1,"policy":"cyclic","durability":)"
               R"("lease","min":1,"max":20,"tracking":true,"parent":"inode"})");
-    EXPECT_EQ(records[3], R"({"record":"NestedAllocated","holder":0,"binding":"persistent","uid":7,)"
-                          R"("gid":8,"claim":true})");
+    EXPECT_EQ(records[3],
+              R"({"record":"NestedAllocated","holder":0,"binding":"persistent","uid":7,)"
+              R"("gid":8,"claim":true})");
     EXPECT_EQ(records[4], R"({"record":"NestedReleased","first":5,"last":6,"at":300})");
     const std::vector<std::string> items{
         R"({"item":"level","pool":"inode","first":100,"last":102,"raised_generation":false})",
@@ -238,10 +239,11 @@ TEST(Dump, ShowsTheLinksOfASnapshot) {
     for (const std::string& item : dumped.of("item")) {
         if (item.find("\"link\"") != std::string::npos) links.push_back(item);
     }
-    EXPECT_EQ(links,
-              (std::vector<std::string>{
-                  R"({"item":"link","pool":1,"first":150,"last":152,"above_first":101,"above_last":103})",
-                  R"({"item":"link","pool":1,"first":153,"last":153,"above_first":164,"above_last":164})"}));
+    EXPECT_EQ(
+        links,
+        (std::vector<std::string>{
+            R"({"item":"link","pool":1,"first":150,"last":152,"above_first":101,"above_last":103})",
+            R"({"item":"link","pool":1,"first":153,"last":153,"above_first":164,"above_last":164})"}));
 }
 
 TEST(Dump, SaysWhichSnapshotIsNotInUse) {
