@@ -1,30 +1,41 @@
 #include "daemon/closer.h"
 
-#include <exception>
+#include <algorithm>
+#include <new>
 #include <thread>
 #include <utility>
 
+#include "daemon/process_identity.h"
+
 namespace inod::daemon {
 
+Closer::Closer() : shared_(std::make_shared<Shared>()) {
+    std::thread([shared = shared_] { run(shared); }).detach();
+}
+
 Closer::~Closer() {
-    if (!shared_) return;
     const std::lock_guard guard(shared_->mutex);
     shared_->stopping = true;
     shared_->work.notify_one();
 }
 
-void Closer::close(OwnedFd descriptor) noexcept {
+bool Closer::has_room(std::uint32_t uid) const noexcept {
+    const std::lock_guard guard(shared_->mutex);
+    const auto& queue = shared_->queue;
+    const auto own = std::count_if(queue.begin(), queue.end(),
+                                   [uid](const Item& item) { return item.uid == uid; });
+    return queue.size() < count_max && static_cast<std::size_t>(own) < count_of_user_max;
+}
+
+void Closer::close(std::uint32_t uid, OwnedFd descriptor) noexcept {
     if (!descriptor) return;
     try {
-        if (!shared_) {
-            auto shared = std::make_shared<Shared>();
-            std::thread([shared] { run(shared); }).detach();
-            shared_ = std::move(shared);
-        }
+        const auto harmless = is_pidfd(descriptor.get());
+        if (harmless && *harmless) return;
         const std::lock_guard guard(shared_->mutex);
-        shared_->descriptors.push_back(std::move(descriptor));
+        shared_->queue.push_back({.uid = uid, .descriptor = std::move(descriptor)});
         shared_->work.notify_one();
-    } catch (const std::exception&) {
+    } catch (const std::bad_alloc&) {
         // Left where it is, it is closed as it goes.
     }
 }
@@ -32,15 +43,16 @@ void Closer::close(OwnedFd descriptor) noexcept {
 void Closer::run(const std::shared_ptr<Shared>& shared) {
     std::unique_lock guard(shared->mutex);
     while (!shared->stopping) {
-        if (shared->descriptors.empty()) {
+        if (shared->queue.empty()) {
             shared->work.wait(guard);
             continue;
         }
-        OwnedFd descriptor = std::move(shared->descriptors.front());
-        shared->descriptors.pop_front();
+        // It counts for as long as it takes.
+        OwnedFd descriptor = std::move(shared->queue.front().descriptor);
         guard.unlock();
         descriptor = OwnedFd();
         guard.lock();
+        shared->queue.pop_front();
     }
 }
 

@@ -115,7 +115,7 @@ bool names_form(Errc code) {
 
 Dispatcher::Dispatcher(Allocator& allocator, const Config& config, ProcessHolders* processes,
                        Closer& closer, std::function<DaemonNumbers()> numbers,
-                       std::function<void()> end_the_gone)
+                       std::function<std::size_t()> end_the_gone)
     : allocator_(allocator),
       grants_(allocator.pool_index_end()),
       limits_(allocator.pool_index_end()),
@@ -136,13 +136,18 @@ Dispatcher::Dispatcher(Allocator& allocator, const Config& config, ProcessHolder
 
 Client Dispatcher::welcome(Peer peer, PeerSocket socket) const {
     Client client{.peer = std::move(peer), .rights = {}, .quotas = {}, .socket = socket};
+    client.rights.reserve(grants_.size());
+    client.quotas.reserve(grants_.size());
     client.user_limits = limits_of_user(client.peer.uid);
     for (std::size_t i = 0; i < grants_.size(); ++i) {
         const bool served = allocator_.pool(static_cast<PoolIndex>(i)) != nullptr;
         client.rights.push_back(served ? rights_of(client.peer, grants_[i], own_uid_) : Rights());
         const PoolLimits limits = limits_of(client.peer.uid, own_uid_, limits_[i]);
         client.quotas.push_back({.ids = limits.ids, .leases = limits.leases});
+        client.may_allocate = client.may_allocate || client.rights.back().has(Right::allocate);
     }
+    // They have said what they had to, and there can be 65,536 of them.
+    std::vector<std::uint32_t>().swap(client.peer.groups);
     return client;
 }
 
@@ -150,13 +155,14 @@ UserLimits Dispatcher::limits_of_user(std::uint32_t uid) const {
     return limits_of(uid, own_uid_, user_limits_);
 }
 
-void Dispatcher::drop(PassedDescriptor& passed) noexcept {
-    if (passed.descriptor) closer_.close(std::exchange(passed.descriptor, OwnedFd()));
+void Dispatcher::drop(const Client& client, PassedDescriptor& passed) noexcept {
+    closer_.close(client.peer.uid, std::move(passed.descriptor));
     passed.unexpected = false;
 }
 
 Dispatcher::Next Dispatcher::answer(const proto::Frame& frame, Client& client, Outbox& outbox,
                                     GuardRef guard, PassedDescriptor& passed) {
+    ++work_;
     const auto request = proto::decode_request(frame.bytes);
     proto::Request unreadable;
     unreadable.tag = frame.header.tag;

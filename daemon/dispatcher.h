@@ -31,6 +31,7 @@ struct Client {
     std::vector<Rights> rights;  // by PoolIndex
     std::vector<Quota> quotas;   // likewise
     UserLimits user_limits{};
+    bool may_allocate = false;  // in any pool
     PeerSocket socket{};
     bool greeted = false;  // the hello was answered
     // What it acts as since the last bind, and what ends with the connection.
@@ -56,17 +57,30 @@ public:
     enum class Next { go_on, close, ask_again };
 
     // `processes` may be null: then nothing can be bound to a process. It and all else outlive the
-    // dispatcher. `end_the_gone` has holders end whose connections have closed unnoticed so far; it is
-    // called under the lock, when a pool is exhausted.
+    // dispatcher. `end_the_gone` has holders end whose connections have closed unnoticed so far,
+    // and says how many connections it looked at; it is called under the lock, when a pool is
+    // exhausted.
     Dispatcher(Allocator& allocator, const Config& config, ProcessHolders* processes,
                Closer& closer, std::function<DaemonNumbers()> numbers,
-               std::function<void()> end_the_gone);
+               std::function<std::size_t()> end_the_gone);
 
     // The client at the other end of a connection just accepted.
     [[nodiscard]] Client welcome(Peer peer, PeerSocket socket) const;
     [[nodiscard]] UserLimits limits_of_user(std::uint32_t uid) const;
-    // What was passed and nobody took.
-    void drop(PassedDescriptor& passed) noexcept;
+    // May a descriptor that this client passes be taken in?
+    [[nodiscard]] bool takes_descriptors(const Client& client) const noexcept {
+        return closer_.has_room(client.peer.uid);
+    }
+    // What the client passed and nobody took.
+    void drop(const Client& client, PassedDescriptor& passed) noexcept;
+
+    // A session begins to decide what is there. So that no session keeps the lock for long, it is
+    // to stop when that was a millisecond's work, and give others a turn before it goes on.
+    void begin_turn() noexcept {
+        work_ = 0;
+        has_ended_the_gone_ = false;
+    }
+    [[nodiscard]] bool has_done_enough() const noexcept { return work_ >= work_max; }
 
     // Decides one frame and puts its reply into `outbox`. May drop and retake `guard`. Requires
     // outbox.has_room() and allocator.has_room(). An operation that takes the descriptor that was
@@ -89,6 +103,10 @@ public:
     static void refuse_stream(Errc code, Outbox& outbox);
 
 private:
+    static constexpr std::uint64_t work_max = 1000;
+    // So many that are only looked at take as long as a request.
+    static constexpr HolderIndex holders_per_work = 64;
+
     // Where a reply goes, and to what.
     struct Call {
         const proto::Request& request;
@@ -137,7 +155,11 @@ private:
     bool answer_late(LongRequest& request, proto::WaitRequest& wait, Outbox& outbox);
     bool answer_late(const LongRequest& request, const proto::WatchRequest& watch, Outbox& outbox);
 
-    [[nodiscard]] std::optional<HolderRef> meant_by(const Call& call, HolderId holder) const;
+    [[nodiscard]] bool is_there(const Client& client, const proto::BindRequest& bind,
+                                const ProcessIdentity& process) const;
+    [[nodiscard]] bool is_of_all_users(const Error& refusal) const;
+    [[nodiscard]] std::optional<HolderIndex> next_seen(const Client& client, HolderIndex from);
+    [[nodiscard]] std::optional<HolderRef> meant_by(const Call& call, HolderId holder);
     [[nodiscard]] proto::HolderRecord record_of(HolderIndex index) const;
     [[nodiscard]] static Asker asker_of(const Call& call);
     [[nodiscard]] bool is_privileged(const Client& client) const;
@@ -170,7 +192,11 @@ private:
     ProcessHolders* const processes_;
     Closer& closer_;
     std::function<DaemonNumbers()> numbers_;
-    std::function<void()> end_the_gone_;
+    std::function<std::size_t()> end_the_gone_;
+    // Of this turn: requests, what was listed for them, connections that were looked at; each takes
+    // about a microsecond.
+    std::uint64_t work_ = 0;
+    bool has_ended_the_gone_ = false;  // in this turn
     const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

@@ -71,7 +71,8 @@ Dispatcher::Next Dispatcher::bind_process(const Call& call, const proto::BindReq
                "the daemon cannot watch processes; its log says why");
         return Next::go_on;
     }
-    auto process = processes_->find(call.client.socket, call.passed.descriptor);
+    auto process =
+        processes_->find(call.client.socket, call.client.peer.uid, call.passed.descriptor);
     if (!process) {
         refuse(call, Errc::process_unknown, 0, process.error());
         return Next::go_on;
@@ -84,6 +85,10 @@ Dispatcher::Next Dispatcher::bind_process(const Call& call, const proto::BindReq
 
 Dispatcher::Next Dispatcher::bind_as(const Call& call, const proto::BindRequest& bind,
                                      const ProcessIdentity& process, OwnedFd* pidfd) {
+    if (!call.client.may_allocate && !is_there(call.client, bind, process)) {
+        refuse(call, Errc::access_denied, 0, "a new holder is for who may allocate in some pool");
+        return Next::go_on;
+    }
     auto answer = allocator_.bind(asker_of(call), {.binding = static_cast<Binding>(bind.binding),
                                                    .name = bind.name,
                                                    .key = key_of(bind.key),
@@ -93,7 +98,8 @@ Dispatcher::Next Dispatcher::bind_as(const Call& call, const proto::BindRequest&
     if (answer.result && pidfd != nullptr) {
         const auto watched = processes_->watch(answer.result->ref, std::move(*pidfd));
         if (!watched) {
-            allocator_.end(answer.result->ref);
+            // What a living process had already stays its own.
+            if (answer.result->is_new) allocator_.end(answer.result->ref);
             refuse(call, Errc::out_of_memory, answer.wait_for, watched.error().message);
             return Next::go_on;
         }
@@ -104,9 +110,30 @@ Dispatcher::Next Dispatcher::bind_as(const Call& call, const proto::BindRequest&
             call.client.ends_with_it = answer.result->ref;
         }
     }
+    if (!answer.result && is_of_all_users(answer.result.error())) {
+        refuse(call, answer.result.error(), answer.wait_for,
+               "holders_max: all users together have as many holders as the configuration allows");
+        return Next::go_on;
+    }
     return answer_with(call, answer, [](const Bound& bound) {
         return proto::BindReply{.holder = bound.ref.id, .key = bytes_of(bound.key)};
     });
+}
+
+// Is no new one to be made? Whoever has lost his right to allocate still gets at what he has.
+bool Dispatcher::is_there(const Client& client, const proto::BindRequest& bind,
+                          const ProcessIdentity& process) const {
+    return !key_of(bind.key).is_none() ||
+           allocator_.holders().find(Holder{.binding = static_cast<Binding>(bind.binding),
+                                            .uid = client.peer.uid,
+                                            .name = bind.name,
+                                            .process = process});
+}
+
+// Is it refused because there are too many holders of all users, and not of this one?
+bool Dispatcher::is_of_all_users(const Error& refusal) const {
+    return refusal.code == Errc::quota_exceeded && refusal.detail == allocator_.holders_max() &&
+           allocator_.holders().size() >= allocator_.holders_max();
 }
 
 void Dispatcher::disconnected(Client& client) noexcept {
@@ -129,10 +156,11 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::ReleaseAllReq
 }
 
 // The holder with this ID, if the client may end it; for 0 the one that the connection acts as.
-std::optional<HolderRef> Dispatcher::meant_by(const Call& call, HolderId holder) const {
+std::optional<HolderRef> Dispatcher::meant_by(const Call& call, HolderId holder) {
     const Client& client = call.client;
     const Holders& holders = allocator_.holders();
     if (holder == 0 && client.acts_as) return client.acts_as;
+    if (holder != 0) work_ += holders.index_end() / holders_per_work;
     const auto found =
         holder == 0 ? holders.find(Holder{.binding = Binding::persistent, .uid = client.peer.uid})
                     : holders.find_id(holder);
@@ -143,20 +171,31 @@ std::optional<HolderRef> Dispatcher::meant_by(const Call& call, HolderId holder)
 
 // One's own; root and the daemon's user see all.
 Dispatcher::Next Dispatcher::answer(const Call& call, const proto::HoldersRequest& request) {
-    const Holders& holders = allocator_.holders();
     // Holders that are about to be known are on the list too, so it waits for all that was recorded.
     const Lsn wait_for = allocator_.recorded_lsn();
     proto::HoldersReplyWriter writer(call.outbox.space(wait_for));
     bool more = false;
-    for (HolderIndex index = request.from; index < holders.index_end() && !more; ++index) {
-        if (!holders.contains(index) || !holders.is_recorded(index)) continue;
-        const bool may = holders[index].uid == call.client.peer.uid || is_privileged(call.client);
-        if (!may) continue;
+    for (auto index = next_seen(call.client, request.from); index && !more;
+         index = next_seen(call.client, *index + 1)) {
+        if (!allocator_.holders().is_recorded(*index)) continue;
         const bool wanted = request.limit == 0 || writer.count() < request.limit;
-        more = !wanted || !writer.add(record_of(index));
+        more = !wanted || !writer.add(record_of(*index));
     }
+    work_ += writer.count();
     call.outbox.add(writer.finish(call.request.tag, more), wait_for);
     return Next::go_on;
+}
+
+// The first one from this index on that the client may see.
+std::optional<HolderIndex> Dispatcher::next_seen(const Client& client, HolderIndex from) {
+    const Holders& holders = allocator_.holders();
+    const bool sees_all = is_privileged(client);
+    for (HolderIndex index = from; index < holders.index_end(); ++index) {
+        if (index % holders_per_work == 0) ++work_;
+        if (!holders.contains(index)) continue;
+        if (sees_all || holders.uid(index) == client.peer.uid) return index;
+    }
+    return std::nullopt;
 }
 
 proto::HolderRecord Dispatcher::record_of(HolderIndex index) const {

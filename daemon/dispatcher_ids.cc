@@ -36,9 +36,12 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::AllocateReque
         return allocator_.allocate(call.guard, call.request.pool, wish, asker_of(call));
     };
     auto answer = ask();
-    if (!answer.result && answer.result.error().code == Errc::pool_exhausted) {
-        // Not by those who are gone, of whom only nobody has told yet.
-        end_the_gone_();
+    const bool is_exhausted = !answer.result && answer.result.error().code == Errc::pool_exhausted;
+    if (is_exhausted && !has_ended_the_gone_) {
+        // Not by those who are gone, of whom only nobody has told yet. All requests of a turn had
+        // come before the first of them was decided, so one look is enough for all.
+        has_ended_the_gone_ = true;
+        work_ += end_the_gone_();
         answer = ask();
     }
     return answer_with(call, answer, lease_reply);
@@ -109,6 +112,7 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::ListRequest& 
         if (more || answer.result->range.last == id_max) break;
         id = answer.result->range.last + 1;
     }
+    work_ += writer.count();
     call.outbox.add(writer.finish(call.request.tag, more), first.wait_for);
     return Next::go_on;
 }

@@ -29,10 +29,11 @@ std::string text_of(const NoProcess& none) {
 }  // namespace
 
 Result<std::unique_ptr<ProcessHolders>, Failure> ProcessHolders::create(Allocator& allocator,
-                                                                        Closer& closer) {
+                                                                        Closer& closer,
+                                                                        std::uint64_t count_max) {
     const auto space = pid_namespace();
     if (!space) return space.error();
-    auto watch = ProcessWatch::create(allocator.memory());
+    auto watch = ProcessWatch::create(allocator.memory(), count_max);
     if (!watch) return watch.error();
     return std::unique_ptr<ProcessHolders>(
         new ProcessHolders(allocator, closer, *std::move(watch), *space));
@@ -64,6 +65,7 @@ bool ProcessHolders::reopen(HolderIndex index) {
 }
 
 Result<ProcessHolders::Process, std::string> ProcessHolders::find(const PeerSocket& peer,
+                                                                  std::uint32_t uid,
                                                                   OwnedFd& passed) {
     OwnedFd pidfd = std::exchange(passed, OwnedFd());
     if (!pidfd) {
@@ -73,7 +75,7 @@ Result<ProcessHolders::Process, std::string> ProcessHolders::find(const PeerSock
     }
     auto identity = identity_of(pidfd.get());
     if (!identity) {
-        closer_.close(std::move(pidfd));
+        closer_.close(uid, std::move(pidfd));
         return text_of(identity.error());
     }
     identity->pid_namespace = pid_namespace_;

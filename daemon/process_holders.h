@@ -25,17 +25,18 @@ struct PeerSocket {
 
 class ProcessHolders {
 public:
-    // Both arguments outlive it. Errors: those of ProcessWatch::create(), and of pid_namespace(): then no
-    // holder can be bound to a process.
+    // For `count_max` processes at most. Allocator and closer outlive it. Errors: those of
+    // ProcessWatch::create(), and of pid_namespace(): then no holder can be bound to a process.
     static Result<std::unique_ptr<ProcessHolders>, Failure> create(Allocator& allocator,
-                                                                   Closer& closer);
+                                                                   Closer& closer,
+                                                                   std::uint64_t count_max);
 
     ProcessHolders(const ProcessHolders&) = delete;
     ProcessHolders& operator=(const ProcessHolders&) = delete;
 
     // After a start, before anything is asked: finds the processes of all holders again. Those that
-    // have ended end with them. One of which nothing can be proven is left as it is: its number of
-    // holders comes back.
+    // have ended end with them. One of which nothing can be proven, or whose process is one more
+    // than can be watched, is left as it is: its number of holders comes back.
     std::size_t reopen_all();
 
     // A process, and what tells when it ends.
@@ -43,12 +44,12 @@ public:
         ProcessIdentity identity;
         OwnedFd pidfd;
     };
-    // The one that `passed` is a pidfd of, or if that is none the peer's. What was passed and is no
-    // pidfd is closed, elsewhere. Errors: for whoever asked, in words.
-    Result<Process, std::string> find(const PeerSocket& peer, OwnedFd& passed);
+    // The one that `passed` is a pidfd of, or if that is none the peer's. What was passed, by this
+    // user, and is no pidfd is closed, elsewhere. Errors: for whoever asked, in words.
+    Result<Process, std::string> find(const PeerSocket& peer, std::uint32_t uid, OwnedFd& passed);
 
     // The holder is to end with its process. Does nothing for one that is watched already. Under the
-    // lock. Error: the watch's. Then the holder is to be ended.
+    // lock. Error: the watch's. Then a holder that was made for it is to be ended.
     Result<void, Failure> watch(const HolderRef& ref, OwnedFd pidfd);
 
     // The holder has come to its end by itself.

@@ -159,9 +159,12 @@ Result<bool, NoProcess> has_uid(int pidfd, std::uint32_t pid, std::uint32_t uid)
     return false;
 }
 
-// The PID of a descriptor that may be anything. Only a pidfd has such a line, and the file system
-// of any other, which somebody may serve who never answers, is not asked.
+// The PID of a descriptor that may be anything. Of a pidfd alone the line is read: of an epoll
+// instance, say, the kernel would list all that it watches.
 Result<std::uint32_t, NoProcess> pid_of(int descriptor) {
+    const auto may_be = is_pidfd(descriptor);
+    if (!may_be) return may_be.error();
+    if (!*may_be) return NoProcess{Why::not_a_pidfd, {}};
     const ProcPath path("self/fdinfo/", static_cast<std::uint32_t>(descriptor), "");
     Text text;
     if (!read_text(path.text.data(), text)) return failed("open", path.text.data());
@@ -188,14 +191,17 @@ Result<std::uint64_t, NoProcess> inode_of(int pidfd) {
 
 }  // namespace
 
-Result<Id128, Failure> boot_id(const char* path) {
+Result<std::optional<Id128>, Failure> boot_id(const char* path) {
     Text text;
-    if (!read_text(path, text)) return system_failure("open", path);
+    if (!read_text(path, text)) {
+        if (errno == ENOENT) return std::optional<Id128>{};
+        return system_failure("open", path);
+    }
     std::string_view line = text.view();
     if (line.ends_with('\n')) line.remove_suffix(1);
     const auto id = parse_uuid(line);
     if (!id) return Failure{Errc::io_error, std::string(path) + ": no boot ID; is /proc a procfs?"};
-    return *id;
+    return id;
 }
 
 Result<std::uint64_t, Failure> pid_namespace() {
@@ -220,6 +226,17 @@ std::uint64_t ticks_since_boot() noexcept {
     ::clock_gettime(CLOCK_BOOTTIME, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * ticks_per_second +
            static_cast<std::uint64_t>(now.tv_nsec) * ticks_per_second / 1'000'000'000;
+}
+
+// What is on a file system has a path there, and of anything else the kernel says the kind: pidfs
+// "pidfd:" and a number, or for all of them the same, as before Linux 6.9.
+Result<bool, NoProcess> is_pidfd(int descriptor) {
+    const ProcPath path("self/fd/", static_cast<std::uint32_t>(descriptor), "");
+    std::array<char, 32> target{};
+    const auto size = ::readlink(path.text.data(), target.data(), target.size());
+    if (size < 0) return failed("readlink", path.text.data());
+    const std::string_view kind(target.data(), static_cast<std::size_t>(size));
+    return kind == "anon_inode:[pidfd]" || kind.starts_with("pidfd:");
 }
 
 bool has_ended(int pidfd) {

@@ -27,8 +27,10 @@
 namespace inod::daemon {
 
 // The boot that runs now. PIDs, inode numbers and times of start say nothing in another one, where
-// all processes of this one have ended. Fails with io_error. Other paths are for tests.
-Result<Id128, Failure> boot_id(const char* path = "/proc/sys/kernel/random/boot_id");
+// all processes of this one have ended. None where the kernel has no such file. Fails with
+// io_error: the file is there, and it could not be read, or is none of the kernel. Other paths are
+// for tests.
+Result<std::optional<Id128>, Failure> boot_id(const char* path = "/proc/sys/kernel/random/boot_id");
 
 // The daemon's PID namespace. PIDs say nothing in another one, though it be of the same boot:
 // whoever finds an identity of another namespace cannot tell whether the process has ended. The
@@ -54,6 +56,10 @@ struct NoProcess {
     Why why;
     std::string message;  // for people; empty where `why` says all
 };
+
+// Is this descriptor, that may be anything, a pidfd? O(1), and no file system is asked. (One with
+// O_PATH that leads to a pidfd counts, though nothing can be done with it.) Error: failed.
+Result<bool, NoProcess> is_pidfd(int descriptor);
 
 // Whether the process of the pidfd has ended. Requires a pidfd, of a process.
 bool has_ended(int pidfd);

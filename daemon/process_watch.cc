@@ -33,12 +33,19 @@ Failure no_memory() {
     return {Errc::out_of_memory, "out of memory"};
 }
 
+Failure no_descriptor(std::uint64_t count_max) {
+    return {Errc::out_of_memory,
+            "as many processes are watched as there are file descriptors for (" +
+                std::to_string(count_max) + "): raise LimitNOFILE of the daemon's service"};
+}
+
 }  // namespace
 
-Result<std::unique_ptr<ProcessWatch>, Failure> ProcessWatch::create(MemoryBudget& budget) {
+Result<std::unique_ptr<ProcessWatch>, Failure> ProcessWatch::create(MemoryBudget& budget,
+                                                                    std::uint64_t count_max) {
     OwnedFd epoll(::epoll_create1(EPOLL_CLOEXEC));
     if (!epoll) return epoll_failure("epoll_create1");
-    return std::unique_ptr<ProcessWatch>(new ProcessWatch(budget, std::move(epoll)));
+    return std::unique_ptr<ProcessWatch>(new ProcessWatch(budget, count_max, std::move(epoll)));
 }
 
 ProcessWatch::~ProcessWatch() {
@@ -46,6 +53,7 @@ ProcessWatch::~ProcessWatch() {
 }
 
 Result<void, Failure> ProcessWatch::add(std::uint64_t key, OwnedFd pidfd) {
+    if (pidfds_.size() >= count_max_) return no_descriptor(count_max_);
     if (!budget_.take(bytes_per_process)) return no_memory();
     const int descriptor = pidfd.get();
     Pidfds::iterator watched;

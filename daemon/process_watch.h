@@ -6,7 +6,8 @@
 // then: an end that nobody takes for a while waits where it is, and turns no loop unless somebody
 // loops over it.
 //
-// Each pidfd is a descriptor, so RLIMIT_NOFILE and fs.nr_open (1,048,576) bound how many there are.
+// Each pidfd is a descriptor, so RLIMIT_NOFILE and fs.nr_open (1,048,576) bound how many there may
+// be: descriptor_limit.h.
 //
 // Thread safety: none of its own: one call at a time. Waiting for descriptor() needs no such care.
 #pragma once
@@ -24,8 +25,10 @@ namespace inod::daemon {
 
 class ProcessWatch {
 public:
-    // Fails with io_error or out_of_memory: out of descriptors, or of what the message names.
-    static Result<std::unique_ptr<ProcessWatch>, Failure> create(MemoryBudget& budget);
+    // For `count_max` processes at most. Fails with io_error or out_of_memory: out of descriptors,
+    // or of what the message names.
+    static Result<std::unique_ptr<ProcessWatch>, Failure> create(MemoryBudget& budget,
+                                                                 std::uint64_t count_max);
 
     ProcessWatch(const ProcessWatch&) = delete;
     ProcessWatch& operator=(const ProcessWatch&) = delete;
@@ -35,8 +38,9 @@ public:
     // may have ended already. Requires a key that is not watched. After an error `pidfd` is closed
     // and nothing has changed.
     //
-    // Errors: out_of_memory for the budget, and for fs.epoll.max_user_watches, which an
-    //   administrator raises; io_error for whatever else the kernel has against it.
+    // Errors: out_of_memory for the budget, for as many as there may be, and for
+    //   fs.epoll.max_user_watches: an administrator raises what the message names; io_error for whatever
+    //   else the kernel has against it.
     Result<void, Failure> add(std::uint64_t key, OwnedFd pidfd);
 
     [[nodiscard]] bool contains(std::uint64_t key) const noexcept { return pidfds_.contains(key); }
@@ -59,11 +63,13 @@ public:
 private:
     using Pidfds = std::unordered_map<std::uint64_t, OwnedFd>;
 
-    ProcessWatch(MemoryBudget& budget, OwnedFd epoll) : budget_(budget), epoll_(std::move(epoll)) {}
+    ProcessWatch(MemoryBudget& budget, std::uint64_t count_max, OwnedFd epoll)
+        : budget_(budget), count_max_(count_max), epoll_(std::move(epoll)) {}
 
     void forget(Pidfds::iterator watched) noexcept;
 
     MemoryBudget& budget_;
+    const std::uint64_t count_max_;
     OwnedFd epoll_;
     Pidfds pidfds_;  // by key
 };

@@ -25,6 +25,7 @@
 
 #include "daemon/boot_time.h"
 #include "daemon/closer.h"
+#include "daemon/descriptor_limit.h"
 #include "daemon/dispatcher.h"
 #include "daemon/file_system.h"
 #include "daemon/flusher.h"
@@ -92,7 +93,9 @@ void tell_systemd(const Failure& failure) {
 
 class Server {
 public:
-    Server(const Config& config, Allocator& allocator, Listener listener, std::uint64_t run);
+    // `shares` are kept within.
+    Server(const Config& config, Allocator& allocator, Listener listener,
+           const DescriptorShares& shares, std::uint64_t run);
 
     // Serves until the end. True if everything is on stable storage. Throws only before it is ready.
     bool run();
@@ -100,7 +103,7 @@ public:
 private:
     std::unique_ptr<ProcessHolders> find_processes();
     void await_ended_processes();
-    void end_the_gone();
+    std::size_t end_the_gone();
     void accept();
     void on_accept(const error_code& error, Protocol::socket socket);
     bool serve_and_stop();
@@ -114,6 +117,7 @@ private:
     void on_journal_failure(const Failure& failure);
 
     const Config& config_;
+    const DescriptorShares shares_;
     Allocator& allocator_;
     asio::io_context io_{1};
     Listener listener_;
@@ -134,8 +138,10 @@ private:
     bool journal_failed_ = false;
 };
 
-Server::Server(const Config& config, Allocator& allocator, Listener listener, std::uint64_t run)
+Server::Server(const Config& config, Allocator& allocator, Listener listener,
+               const DescriptorShares& shares, std::uint64_t run)
     : config_(config),
+      shares_(shares),
       allocator_(allocator),
       listener_(std::move(listener)),
       acceptor_(io_, Protocol(), listener_.release_socket()),
@@ -153,7 +159,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener, st
                                    .groups_synced = flusher_.groups_synced(),
                                    .run = run};
           },
-          [this] { end_the_gone(); }),
+          [this] { return end_the_gone(); }),
       context_{.allocator = allocator,
                .dispatcher = dispatcher_,
                .flusher = flusher_,
@@ -184,7 +190,7 @@ bool Server::run() {
 
 // Those of the life before too. Null if the kernel does not let us.
 std::unique_ptr<ProcessHolders> Server::find_processes() {
-    auto made = ProcessHolders::create(allocator_, closer_);
+    auto made = ProcessHolders::create(allocator_, closer_, shares_.processes);
     if (!made) {
         spdlog::warn("no holder can be bound to a process: {}", made.error().message);
         return nullptr;
@@ -194,8 +200,10 @@ std::unique_ptr<ProcessHolders> Server::find_processes() {
     flusher_.notify(std::move(guard));
     if (unproven > 0) {
         spdlog::warn(
-            "holders are kept whose processes could not be found, nor be proven to have ended: "
-            "count={}; 'inoctl holders' lists them, 'inoctl release --all' ends one",
+            "holders are kept whose processes could not be found, nor be proven to have ended, or "
+            "not be "
+            "watched, for lack of file descriptors or memory: count={}; 'inoctl holders' lists "
+            "them, 'inoctl release --all' ends one",
             unproven);
     }
     return std::move(*made);
@@ -222,11 +230,12 @@ void Server::await_ended_processes() {
                                 });
 }
 
-// Under the lock.
-void Server::end_the_gone() {
+// Under the lock. Returns how many connections were looked at.
+std::size_t Server::end_the_gone() {
     if (processes_) processes_->end_overdue();
     for (Session& session : sessions_)
         session.end_if_gone();
+    return sessions_.size();
 }
 
 bool Server::serve_and_stop() {
@@ -290,7 +299,7 @@ std::shared_ptr<Session> Server::make_session(Protocol::socket socket, Peer peer
         return std::make_shared<Session>(
             std::move(socket), dispatcher_.welcome(std::move(peer), at), context_, sessions_);
     } catch (...) {
-        allocator_.memory().give(Session::memory_size());
+        allocator_.memory().give(Session::memory_size(allocator_));
         throw;
     }
 }
@@ -306,7 +315,7 @@ void Server::open_session(Protocol::socket socket) {
         spdlog::warn("connection closed: {}", peer.error().message);
         return;
     }
-    if (context_.session_count >= config_.connections_max) {
+    if (context_.session_count >= shares_.connections) {
         refuse(socket, Errc::too_many_connections);
         return;
     }
@@ -314,7 +323,7 @@ void Server::open_session(Protocol::socket socket) {
         send_refusal(socket, Errc::quota_exceeded);
         return;
     }
-    if (!allocator_.memory().take(Session::memory_size())) {
+    if (!allocator_.memory().take(Session::memory_size(allocator_))) {
         refuse(socket, Errc::out_of_memory);
         return;
     }
@@ -390,15 +399,20 @@ void log_recovery(const Recovery& recovery, const Allocator& allocator, const Co
 static_assert(configured_segment_size_min == segment_size_min);
 static_assert(configured_segment_size_max == segment_size_max);
 
-// None where the kernel does not tell: then nothing that ends with a process or a connection outlasts
-// this life.
-BootId present_boot() {
+// None where the kernel has no boot ID: then nothing that ends with a process or a connection
+// outlasts this life. Where it has one that cannot be read just now, that would take from the
+// living what they hold.
+Result<BootId, Failure> present_boot() {
     const auto id = boot_id();
     if (!id) {
-        spdlog::warn("which start of the machine this is cannot be told: {}", id.error().message);
-        return {};
+        return Failure{id.error().code, "which start of the machine this is could not be read: " +
+                                            id.error().message};
     }
-    ByteReader in(*id);
+    if (!*id) {
+        spdlog::warn("the kernel has no boot ID: holders of processes and connections end here");
+        return BootId{};
+    }
+    ByteReader in(**id);
     BootId boot;
     for (std::uint64_t& word : boot.words)
         word = in.get<std::uint64_t>();
@@ -414,7 +428,9 @@ Result<AllocatorOptions, Failure> options_of(const Config& config) {
     const auto id = random_id();
     if (!id) return id.error();
     options.journal.fresh_id = *id;
-    options.boot = present_boot();
+    const auto boot = present_boot();
+    if (!boot) return boot.error();
+    options.boot = *boot;
     options.restart_grace_ms = config.restart_grace * 1000;
     options.holders_max = config.holders_max;
     options.now = boot_time();
@@ -436,6 +452,22 @@ Failure not_recovered(Failure failure, const Surroundings& here) {
                            restore_command(here);
     }
     return failure;
+}
+
+// What the daemon may open, and a warning where that is less than is configured.
+DescriptorShares find_descriptors(const Config& config) {
+    const DescriptorShares shares =
+        share_descriptors(raise_descriptor_limit(), config.connections_max);
+    spdlog::info("file descriptors: limit={} connections={} processes={}", shares.limit,
+                 shares.connections, shares.processes);
+    if (shares.connections < config.connections_max) {
+        spdlog::warn(
+            "fewer connections are taken than connections_max, {}, for lack of file descriptors: "
+            "raise "
+            "LimitNOFILE of the service (ulimit -n)",
+            config.connections_max);
+    }
+    return shares;
 }
 
 Surroundings surroundings_of(const Config& config) {
@@ -491,7 +523,8 @@ Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
     if (!recovery) return not_recovered(recovery.error(), here);
     log_recovery(*recovery, allocator, config);
     {
-        Server server(config, allocator, std::move(*listener), recovery->run);
+        Server server(config, allocator, std::move(*listener), find_descriptors(config),
+                      recovery->run);
         if (!server.run()) return false;
     }
     return close(allocator);

@@ -4,6 +4,7 @@
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <poll.h>
 
 #include "daemon/boot_time.h"
@@ -32,7 +33,7 @@ Session::~Session() {
         const auto guard = context_.flusher.lock();
         DurabilityWaiter::unlink();
     }
-    context_.allocator.memory().give(memory_size());
+    context_.allocator.memory().give(memory_size(context_.allocator));
     const auto counted = context_.count_by_uid.find(client_.peer.uid);
     if (--counted->second == 0) context_.count_by_uid.erase(counted);
     if (--context_.session_count == 0) context_.on_last_end();
@@ -78,8 +79,10 @@ void Session::on_readable(const error_code& error) {
         on_read(error, 0);
         return;
     }
-    const Received received =
-        receive(socket_.native_handle(), input_, proto::takes_descriptor, passed_);
+    const TakesDescriptor takes = context_.dispatcher.takes_descriptors(client_)
+                                      ? proto::takes_descriptor
+                                      : [](proto::Operation) { return false; };
+    const Received received = receive(socket_.native_handle(), input_, takes, passed_);
     error_code failure(received.error, boost::system::system_category());
     if (received.ended) failure = asio::error::eof;
     on_read(failure, received.size);
@@ -102,6 +105,7 @@ void Session::on_read(const error_code& error, std::size_t size) {
 bool Session::decide() {
     auto guard = context_.flusher.lock();
     context_.allocator.set_time(boot_time());
+    context_.dispatcher.begin_turn();
     const std::size_t pending = input_.pending();
     const std::size_t due = long_requests_.due_count();
     answer_due();
@@ -124,10 +128,15 @@ void Session::answer_due() {
 }
 
 // Answers the frames that are there, as far as there is room for their replies and records, up to
-// one that must wait for a group.
+// one that must wait for a group, or until others should have a turn.
 void Session::decide_frames(Flusher::Guard& guard) {
     undecided_ = false;
     while (!refused_) {
+        if (context_.dispatcher.has_done_enough() && input_.pending() > 0) {
+            undecided_ = true;
+            await_turn();
+            return;
+        }
         if (!outbox_.has_room() || !context_.allocator.has_room()) {
             undecided_ = input_.pending() > 0;
             return;
@@ -140,13 +149,23 @@ void Session::decide_frames(Flusher::Guard& guard) {
             undecided_ = true;
             return;
         }
-        context_.dispatcher.drop(passed_);
+        context_.dispatcher.drop(client_, passed_);
         refused_ = next == Dispatcher::Next::close;
     }
     if (!refused_ && input_.error() != Errc::ok) {
         Dispatcher::refuse_stream(input_.error(), outbox_);
         refused_ = true;
     }
+}
+
+// Goes on behind all that is ready now, of other sessions too.
+void Session::await_turn() {
+    awaits_turn_ = true;
+    asio::post(socket_.get_executor(), asio::bind_allocator(HandlerAllocator<void>(turn_memory_),
+                                                            [self = shared_from_this()] {
+                                                                self->awaits_turn_ = false;
+                                                                self->on_durable();
+                                                            }));
 }
 
 void Session::on_durable() {
@@ -168,14 +187,14 @@ bool Session::settle() {
 
 // Whatever can go on goes on: sending, deciding what waited for room, reading, closing. Each step
 // can make room for the one before it, so they are repeated until an event must come first:
-// on_durable(), or room in the socket.
+// on_durable(), room in the socket, or a turn of others.
 void Session::go_on() {
     while (socket_.is_open()) {
         const bool settled = settle();
         send();
         if (writing_) break;
         if (!settled) continue;  // everything was sent, so there is room now
-        if (!has_undecided() || !decide()) break;
+        if (!has_undecided() || awaits_turn_ || !decide()) break;
     }
     const bool done = refused_ || (read_all_ && !has_undecided() && !reading_);
     if (done && outbox_.empty()) abort();
@@ -210,7 +229,8 @@ void Session::await_writable() {
 
 // Has the holder that ends with the connection end, if the peer has closed it and nobody has noticed.
 void Session::end_if_gone() noexcept {
-    if (!client_.ends_with_it || !socket_.is_open()) return;
+    // Whoever leaves because the daemon ends comes back to what he has, as with abort().
+    if (context_.is_stopping || !client_.ends_with_it || !socket_.is_open()) return;
     pollfd asked{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
     const bool is_gone = ::poll(&asked, 1, 0) == 1 && (asked.revents & (POLLHUP | POLLERR)) != 0;
     if (is_gone) context_.dispatcher.disconnected(client_);
@@ -236,7 +256,7 @@ void Session::abort() {
     if (!socket_.is_open()) return;
     error_code ignored;
     socket_.close(ignored);
-    context_.dispatcher.drop(passed_);
+    context_.dispatcher.drop(client_, passed_);
     {
         auto guard = context_.flusher.lock();
         long_requests_.clear();

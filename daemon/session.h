@@ -1,8 +1,9 @@
 // One connection: reads requests, has them decided, writes their replies.
 //
-// Every whole frame of a read is decided under one lock before anything is written. A session that
-// does not read its replies is not read from: it stops when there is no room for another reply. A
-// request that waits for something to happen holds up nothing: it is looked at again when it has.
+// Every whole frame of a read is decided under one lock before anything is written, unless that is
+// more than a millisecond's work: then others have a turn in between. A session that does not read
+// its replies is not read from: it stops when there is no room for another reply. A request that waits
+// for something to happen holds up nothing: it is looked at again when it has.
 //
 // A session whose client passes descriptors reads in another way (passed_descriptor.h), and none
 // before the frame is decided that the last one came with: it holds one at most.
@@ -59,9 +60,12 @@ public:
     Session(Socket socket, Client client, SessionContext& context, List& open);
     ~Session() override;
 
-    // Bytes of the memory budget that a session takes; it gives them back at its end. Whoever makes
-    // one takes them first.
-    static std::size_t memory_size() noexcept { return sizeof(Session) + Outbox::memory_size(); }
+    // Bytes of the memory budget that a session takes, with what its client may do in each pool; it
+    // gives them back at its end. Whoever makes one takes them first.
+    static std::size_t memory_size(const Allocator& allocator) noexcept {
+        return sizeof(Session) + Outbox::memory_size() +
+               allocator.pool_index_end() * (sizeof(Rights) + sizeof(Quota));
+    }
 
     void start();
 
@@ -91,6 +95,7 @@ private:
     bool settle();
     void send();
     void await_writable();
+    void await_turn();
     void go_on();
 
     Socket socket_;
@@ -104,13 +109,16 @@ private:
     PassedDescriptor passed_;  // with the first frame in input_
     Outbox outbox_;
     LongRequests long_requests_;
-    bool reading_ = false;    // a read, or a wait for something to read, is under way
-    bool writing_ = false;    // a wait for room in the socket is under way
-    bool read_all_ = false;   // nothing more is to be read
-    bool refused_ = false;    // nothing more is to be decided either
-    bool undecided_ = false;  // frames wait for room in the outbox or the journal, or for a group
+    bool reading_ = false;   // a read, or a wait for something to read, is under way
+    bool writing_ = false;   // a wait for room in the socket is under way
+    bool read_all_ = false;  // nothing more is to be read
+    bool refused_ = false;   // nothing more is to be decided either
+    bool undecided_ =
+        false;  // frames wait for room in the outbox or the journal, a group or a turn
+    bool awaits_turn_ = false;
     HandlerMemory read_memory_;
     HandlerMemory write_memory_;
+    HandlerMemory turn_memory_;
 };
 
 }  // namespace inod::daemon

@@ -102,7 +102,8 @@ struct BindRequest {
 // What a connection acts as now.
 struct Bound {
     HolderRef ref;
-    HolderKey key;  // none where the user, or the process, is proof enough
+    HolderKey key;        // none where the user, or the process, is proof enough
+    bool is_new = false;  // it was made for this
 };
 
 // What a request came to, and the LSN that must become durable before anybody may hear of it: 0 if
@@ -216,6 +217,7 @@ public:
     // Requests about holders (allocator_holders.cc).
 
     // A holder for the asker to act as. Errors: journal_sealed, no_space, block_pending, out_of_memory;
+    //   quota_exceeded with the limit, the asker's own or holders_max();
     //   holder_unknown (none of this user has that key); holder_invalid (a name, a time limit or a
     //   binding that no holder can have).
     Answer<Bound> bind(const Asker& asker, const BindRequest& request);
@@ -234,6 +236,8 @@ public:
     [[nodiscard]] TagCount account(PoolIndex pool, std::uint32_t uid) const noexcept {
         return accounts_.of(pool, uid);
     }
+    // How many holders there may be, of all users together.
+    [[nodiscard]] std::uint32_t holders_max() const noexcept { return options_.holders_max; }
     // What a holder has, all pools together.
     [[nodiscard]] TagCount holdings(HolderIndex index) const noexcept;
 

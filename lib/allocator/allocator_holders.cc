@@ -67,7 +67,9 @@ Result<HolderIndex> Allocator::make_holder(std::uint32_t holders_max, const Hold
     if (holders_.count_of(holder.uid) >= holders_max) {
         return Error{Errc::quota_exceeded, holders_max};
     }
-    if (holders_.size() >= options_.holders_max) return Errc::out_of_memory;
+    if (holders_.size() >= options_.holders_max) {
+        return Error{Errc::quota_exceeded, options_.holders_max};
+    }
     const HolderIndex end_before = holders_.index_end();
     const auto made = holders_.add(holder);
     // Naming one of them may take a byte more now.
@@ -88,23 +90,25 @@ Answer<Bound> Allocator::bind(const Asker& asker, const BindRequest& request) {
     const auto found = find_or_make_bound(asker, request);
     if (!found) return {found.error(), found.error().code == Errc::holder_unknown ? last_end() : 0};
     const HolderIndex index = *found;
+    const bool is_new = !holders_.is_recorded(index);
     holders_.clear_deadline(index);
     const Holder holder = holders_[index];
     Lsn lsn = 0;
     if (holder.binding == Binding::ttl) {
         // Whoever comes back to it has it renewed.
         if (auto prepared = holders_.prepare_deadline(index); !prepared) {
-            if (!holders_.is_recorded(index)) holders_.remove(index);
+            if (is_new) holders_.remove(index);
             return {prepared.error()};
         }
         holders_.set_deadline(index, now_ + holder.ttl_ms);
-        if (holders_.is_recorded(index)) {
+        if (!is_new) {
             lsn = append(HolderRenewed{.index = index, .deadline = holders_[index].deadline});
         }
     }
     record_holder(index);
     lsn = std::max(lsn, unless_durable(journal_.last_lsn()));
-    return {Bound{.ref = {.index = index, .id = holder.id}, .key = holder.key}, lsn};
+    return {Bound{.ref = {.index = index, .id = holder.id}, .key = holder.key, .is_new = is_new},
+            lsn};
 }
 
 // Whoever comes back to what he holds needs no more of the disk, so a full one does not keep him from it.

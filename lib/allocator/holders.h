@@ -77,6 +77,9 @@ public:
     // Requires contains(index). The name is good until the holder is removed.
     [[nodiscard]] Holder operator[](HolderIndex index) const noexcept;
     [[nodiscard]] HolderId id(HolderIndex index) const noexcept { return entries_[index].id; }
+    [[nodiscard]] std::uint32_t uid(HolderIndex index) const noexcept {
+        return entries_[index].uid;
+    }
 
     // Has a record told of it? Until then it is only in memory.
     [[nodiscard]] bool is_recorded(HolderIndex index) const noexcept {

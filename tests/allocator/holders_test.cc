@@ -95,6 +95,29 @@ TEST_F(HoldersTest, WhatNoHolderCanBeIsRefused) {
     EXPECT_EQ(machine_.allocator->holders().size(), 0U);
 }
 
+TEST_F(HoldersTest, AllUsersTogetherHaveNoMoreThanIsConfigured) {
+    machine_.holders_max = 2;
+    ASSERT_STARTS(machine_);
+    bound(7, {.name = "one"});
+    bound(8, {.name = "two"});
+    const auto refused = bind(9, {.name = "three"});
+    ASSERT_FALSE(refused.result);
+    EXPECT_EQ(refused.result.error(), (Error{Errc::quota_exceeded, 2}));
+    EXPECT_EQ(allocate(0, 1, as(9)).result.error(), (Error{Errc::quota_exceeded, 2}));
+    EXPECT_TRUE(bind(7, {.name = "one"}).result);
+}
+
+TEST_F(HoldersTest, ABindTellsWhetherItMadeTheHolder) {
+    ASSERT_STARTS(machine_);
+    const ProcessIdentity process{.pid = 77, .inode = 5, .start_time = 6};
+    for (const BindRequest& request :
+         {BindRequest{.name = "web"}, BindRequest{.binding = Binding::process, .process = process},
+          BindRequest{.binding = Binding::ttl, .name = "x", .secret = secret(1), .ttl_ms = 9}}) {
+        EXPECT_TRUE(bound(7, request).is_new);
+        EXPECT_FALSE(bound(7, request).is_new);
+    }
+}
+
 TEST_F(HoldersTest, TheEndIsOneRecordAndFreesAll) {
     ASSERT_STARTS(machine_);
     const Bound mine = bound(7, {.binding = Binding::connection, .secret = secret(1)});

@@ -57,6 +57,7 @@ public:
                                  .boot = boot,
                                  .now = now,
                                  .restart_grace_ms = restart_grace_ms,
+                                 .holders_max = holders_max,
                                  .tokens = tokens,
                                  .fresh_token_epoch = fresh_token_epoch};
         if (has_witness) options.witness = {.storage = &witness_disk, .here = here};
@@ -153,6 +154,7 @@ public:
     BootId boot{};
     BootTime now = 0;
     std::uint32_t restart_grace_ms = 10'000;
+    std::uint32_t holders_max = 1'000'000;
     TokenOptions tokens{};
     std::uint64_t fresh_token_epoch = 0;
     sim::MemStorage disk;

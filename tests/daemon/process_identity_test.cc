@@ -102,19 +102,37 @@ private:
 TEST(BootId, IsWhatTheKernelSays) {
     const auto boot = boot_id();
     ASSERT_TRUE(boot) << boot.error().message;
+    ASSERT_TRUE(*boot);
     std::ifstream file("/proc/sys/kernel/random/boot_id");
     std::string text;
     ASSERT_TRUE(file >> text);
-    EXPECT_EQ(uuid(*boot), text);
+    EXPECT_EQ(uuid(**boot), text);
 }
 
 TEST(BootId, AnythingElseIsRefusedByName) {
-    for (const char* path : {"/nowhere/at/all", "/proc/self", "/proc/self/stat", "/dev/null"}) {
+    for (const char* path : {"/proc/self", "/proc/self/stat", "/dev/null", "/dev/null/of/all"}) {
         const auto boot = boot_id(path);
         ASSERT_FALSE(boot) << path;
         EXPECT_EQ(boot.error().code, Errc::io_error);
         EXPECT_NE(boot.error().message.find(path), std::string::npos) << boot.error().message;
     }
+}
+
+// Without one everything that a process or a connection holds is taken back: that the file could
+// not be read for once is no reason for it.
+TEST(BootId, OneThatCannotBeReadIsNotTakenForNone) {
+    const auto none = boot_id("/nowhere/at/all");
+    ASSERT_TRUE(none) << none.error().message;
+    EXPECT_EQ(*none, std::nullopt);
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    rlimit tight = limit;
+    tight.rlim_cur = 0;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+    const auto unread = boot_id();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ASSERT_FALSE(unread);
+    EXPECT_EQ(unread.error().code, Errc::io_error);
 }
 
 TEST(ProcessIdentity, IsTheSameThroughEveryPidfd) {
@@ -216,6 +234,34 @@ TEST(ProcessIdentity, AnyOtherDescriptorIsRefused) {
         EXPECT_EQ(why(identity_of(c.descriptor.get())), Why::not_a_pidfd);
     }
     EXPECT_EQ(why(identity_of(-1)), Why::failed);
+}
+
+// Bytes that this thread has read so far, these included; none where the kernel does not count.
+std::optional<std::uint64_t> bytes_read() {
+    std::ifstream counters("/proc/thread-self/io");
+    std::string name;
+    std::uint64_t count = 0;
+    if (counters >> name >> count && name == "rchar:") return count;
+    return std::nullopt;
+}
+
+// The kernel tells of an epoll instance all that it watches, a line for each, if it is asked. A
+// stranger's may watch a million.
+TEST(ProcessIdentity, NothingIsReadOfWhatIsNoPidfd) {
+    if (!bytes_read()) GTEST_SKIP() << "the kernel does not count what is read";
+    const OwnedFd epoll(::epoll_create1(0));
+    std::vector<OwnedFd> watched;
+    for (int i = 0; i < 100; ++i) {
+        watched.emplace_back(::eventfd(0, 0));
+        epoll_event event{.events = EPOLLIN, .data = {.u64 = 0}};
+        ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, watched.back().get(), &event), 0);
+    }
+    const auto first = bytes_read();
+    const auto second = bytes_read();
+    EXPECT_EQ(why(identity_of(epoll.get())), Why::not_a_pidfd);
+    const auto third = bytes_read();
+    // What is read to know how much was differs by a few digits.
+    EXPECT_LT(*third - *second, *second - *first + 20);
 }
 
 TEST(ProcessIdentity, AThreadIsNoProcess) {

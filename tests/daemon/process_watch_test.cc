@@ -18,7 +18,7 @@ namespace {
 
 class ProcessWatchTest : public testing::Test {
 protected:
-    ProcessWatchTest() : watch_(ProcessWatch::create(budget_).value()) {}
+    ProcessWatchTest() : watch_(ProcessWatch::create(budget_, 10'000).value()) {}
 
     // Everything that has ended by now, in ascending order.
     std::vector<std::uint64_t> ended() {
@@ -182,6 +182,21 @@ TEST_F(ProcessWatchTest, WithoutMemoryNothingIsAdded) {
     EXPECT_GT(budget_.used(), 0U);
     watch_.reset();
     EXPECT_EQ(budget_.used(), 0U);
+}
+
+// The descriptors of others are none of its own.
+TEST_F(ProcessWatchTest, NoMoreAreAddedThanThereMayBe) {
+    watch_ = ProcessWatch::create(budget_, 2).value();
+    Child child;
+    ASSERT_TRUE(watch_->add(1, child.open()));
+    ASSERT_TRUE(watch_->add(2, child.open()));
+    const auto refused = watch_->add(3, child.open());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::out_of_memory);
+    EXPECT_NE(refused.error().message.find("LimitNOFILE"), std::string::npos);
+    EXPECT_EQ(watch_->size(), 2U);
+    watch_->remove(1);
+    EXPECT_TRUE(watch_->add(3, child.open()));
 }
 
 TEST_F(ProcessWatchTest, WhatTheKernelRefusesChangesNothing) {

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -180,6 +181,48 @@ TEST(HoldersOfAFullPool, AreFoundDeadWhenSomebodyNeedsTheirNumbers) {
         ASSERT_TRUE(lease) << client.error_text();
         ASSERT_TRUE(client.release("port", lease->range, lease->generation));
     }
+}
+
+// A daemon that may open 64 files keeps 16 of them for its journal, has 20 for 10 connections and watches
+// 28 processes. One that it cannot watch keeps what it has, and nobody else is turned away.
+TEST(HoldersOfProcesses, AreWatchedAsFarAsThereAreFileDescriptors) {
+    constexpr std::size_t watched_max = 28;
+    DaemonProcess daemon(
+        R"({"pools": [{"name": "pid", "policy": "cyclic", "min": 1, "max": 1000}],
+            "connections_max": 10})");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    const auto bind = [&](const Child& child) {
+        auto client = Client::connect(
+            {.socket_path = daemon.socket(), .pools = {}, .passes_descriptors = true});
+        if (!client) throw std::runtime_error("no connection");
+        const OwnedFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, child.pid(), 0)));
+        const auto bound = client->bind({.binding = Binding::process}, pidfd.get());
+        return std::pair(std::move(*client), bound ? Errc::ok : bound.error().code);
+    };
+    std::vector<Child> children;
+    std::vector<Id> ids;
+    for (std::size_t i = 0; i < watched_max + 1; ++i) {
+        children.emplace_back([] { return 0; });
+        auto [client, code] = bind(children.back());
+        ASSERT_EQ(code, Errc::ok);
+        ids.push_back(client.allocate("pid").value().range.first);
+    }
+    daemon.kill9();
+    daemon.launch().wrapper = {"prlimit", "--nofile=32:64"};
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    EXPECT_NE(daemon.log().find("limit=64 connections=10 processes=28"), std::string::npos)
+        << daemon.log();
+    auto [client, code] = bind(children.back());
+    EXPECT_EQ(code, Errc::out_of_memory);
+    EXPECT_NE(client.error_text().find("LimitNOFILE"), std::string::npos) << client.error_text();
+    EXPECT_EQ(bind(children.front()).second, Errc::ok) << "it is watched already";
+    for (const Id id : ids)
+        EXPECT_TRUE(client.lookup("pid", id)) << id << " was taken from the living";
+    children.front().kill9();
+    ASSERT_TRUE(comes_to(client, "pid", ids.front(), Errc::released));
+    EXPECT_EQ(bind(children.back()).second, Errc::ok);
+    children.back().kill9();
+    EXPECT_TRUE(comes_to(client, "pid", ids.back(), Errc::released));
 }
 
 // What each child was told that it has, and what it may have besides, from a request whose reply was

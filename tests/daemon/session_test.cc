@@ -1,0 +1,262 @@
+// Promise: no client hurts another. Sessions on a socket pair and a disk in memory, with the event
+// loop turned by hand, so that what happens in one turn can be counted.
+#include "daemon/session.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/waker.h"
+#include "tests/allocator/machine.h"
+
+namespace inod::daemon {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+constexpr std::uint32_t stranger = 4242;
+constexpr std::uint32_t granted_gid = 77;
+
+Bytes encoded(const proto::Request& request) {
+    Bytes memory(proto::request_size_max);
+    ByteWriter out(memory);
+    if (!proto::encode_request(out, request)) throw std::logic_error("no such request");
+    memory.resize(out.size());
+    return memory;
+}
+
+Bytes times(std::size_t count, const proto::Request& request) {
+    const Bytes one = encoded(request);
+    Bytes all;
+    for (std::size_t i = 0; i < count; ++i)
+        all.insert(all.end(), one.begin(), one.end());
+    return all;
+}
+
+// A reply, and the bytes that it points into.
+struct Answered {
+    Bytes bytes;
+    proto::Reply reply;
+
+    [[nodiscard]] Errc code() const {
+        const auto* const error = std::get_if<proto::ErrorReply>(&reply.body);
+        return error != nullptr ? error->error.code : Errc::ok;
+    }
+};
+
+class Sessions : public testing::Test {
+protected:
+    Sessions() {
+        machine_.holders_max = 5;
+        EXPECT_TRUE(machine_.start());
+        flusher_.emplace(io_, *machine_.allocator, std::chrono::seconds(3600),
+                         [](const Failure& failure) { ADD_FAILURE() << failure.message; });
+        waker_.emplace(io_, *machine_.allocator, *flusher_);
+        Config config;
+        config.pools = {
+            {.spec = machine_.specs[0],
+             .grants = {{.to = Grant::To::gid, .id = granted_gid, .rights = {Right::allocate}}}},
+            {.spec = machine_.specs[1], .grants = {{.rights = {Right::lookup}}}}};
+        dispatcher_.emplace(
+            *machine_.allocator, config, nullptr, closer_, [] { return DaemonNumbers{}; },
+            [this] { return ++looks_; });
+        context_.emplace(SessionContext{.allocator = *machine_.allocator,
+                                        .dispatcher = *dispatcher_,
+                                        .flusher = *flusher_,
+                                        .waker = *waker_,
+                                        .session_count = 0,
+                                        .count_by_uid = {},
+                                        .is_stopping = false,
+                                        .on_last_end = [] {}});
+    }
+    ~Sessions() override {
+        while (!sessions_.empty())
+            sessions_.front().abort();
+        io_.restart();
+        io_.poll();
+    }
+
+    // The client's end of a new session.
+    OwnedFd open(Peer peer) {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
+        Session::Socket socket(io_, boost::asio::local::stream_protocol(), ends[1]);
+        EXPECT_TRUE(machine_.allocator->memory().take(Session::memory_size(*machine_.allocator)));
+        std::make_shared<Session>(std::move(socket), dispatcher_->welcome(std::move(peer), {}),
+                                  *context_, sessions_)
+            ->start();
+        OwnedFd client(ends[0]);
+        EXPECT_EQ(ask(client, {.tag = 1, .body = proto::HelloRequest{}}).code(), Errc::ok);
+        return client;
+    }
+    OwnedFd open_own() { return open({.uid = geteuid(), .gid = 0, .groups = {}}); }
+    OwnedFd open_granted(std::uint32_t uid) {
+        return open({.uid = uid, .gid = uid, .groups = {granted_gid}});
+    }
+
+    static void send(const OwnedFd& client, const Bytes& bytes) {
+        ASSERT_EQ(write(client.get(), bytes.data(), bytes.size()),
+                  static_cast<ssize_t>(bytes.size()));
+    }
+    static std::size_t bytes_for(const OwnedFd& client) {
+        int count = 0;
+        EXPECT_EQ(ioctl(client.get(), FIONREAD, &count), 0);
+        return static_cast<std::size_t>(count);
+    }
+    // Turns the event loop, one handler at a time, until so many bytes have come, or more.
+    void turn_until(const OwnedFd& client, std::size_t size) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        while (bytes_for(client) < size) {
+            ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+            io_.run_one_for(std::chrono::seconds(1));
+        }
+    }
+    Answered receive(const OwnedFd& client) {
+        turn_until(client, proto::frame_header_size);
+        Bytes bytes(std::size_t{1} << 16U);
+        const ssize_t size = recv(client.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        Answered answered{.bytes = std::move(bytes), .reply = {}};
+        answered.reply = proto::decode_reply(answered.bytes).value();
+        return answered;
+    }
+    Answered ask(const OwnedFd& client, const proto::Request& request) {
+        send(client, encoded(request));
+        return receive(client);
+    }
+    Answered bind(const OwnedFd& client, const std::string& name) {
+        return ask(client, {.tag = 7, .body = proto::BindRequest{.name = name}});
+    }
+
+    Machine machine_{
+        {{.name = "port", .policy = Policy::lowest, .range = {1, 2}}, unique_pool("inode")}};
+    boost::asio::io_context io_{1};
+    Closer closer_;
+    std::optional<Flusher> flusher_;
+    std::optional<Waker> waker_;
+    std::optional<Dispatcher> dispatcher_;
+    std::optional<SessionContext> context_;
+    Session::List sessions_;
+    std::size_t looks_ = 0;
+};
+
+TEST_F(Sessions, OthersHaveATurnWhileOneAsksForMuch) {
+    const OwnedFd much = open_own();
+    const OwnedFd little = open_own();
+    constexpr std::size_t count = 2'000;
+    constexpr std::size_t reply_size = proto::frame_header_size;
+    const proto::Request ping{.tag = 7, .body = proto::PingRequest{}};
+    ASSERT_NO_FATAL_FAILURE(send(much, times(count, ping)));
+    ASSERT_NO_FATAL_FAILURE(turn_until(much, 1));
+    EXPECT_LE(bytes_for(much), count / 2 * reply_size);
+    ASSERT_NO_FATAL_FAILURE(send(little, encoded(ping)));
+    ASSERT_NO_FATAL_FAILURE(turn_until(little, reply_size));
+    ASSERT_NO_FATAL_FAILURE(turn_until(much, count * reply_size));
+    EXPECT_EQ(bytes_for(much), count * reply_size);
+}
+
+// Each look asks the kernel about every connection that there is.
+TEST_F(Sessions, ThoseWhoAreGoneAreLookedForOnceForAllThatIsThere) {
+    const OwnedFd client = open_own();
+    const proto::Request too_many{.tag = 7, .body = proto::AllocateRequest{.count = 5}};
+    const auto refused = ask(client, too_many);
+    ASSERT_EQ(refused.code(), Errc::pool_exhausted);
+    looks_ = 0;
+    ASSERT_NO_FATAL_FAILURE(send(client, times(100, too_many)));
+    ASSERT_NO_FATAL_FAILURE(turn_until(client, 100 * refused.bytes.size()));
+    EXPECT_EQ(looks_, 1U);
+}
+
+TEST_F(Sessions, WhoLeavesBecauseTheDaemonEndsKeepsWhatHeHas) {
+    for (const bool is_stopping : {true, false}) {
+        OwnedFd client = open_own();
+        const auto bound = ask(
+            client, {.tag = 7, .body = proto::BindRequest{.binding = proto::Binding::connection}});
+        ASSERT_EQ(bound.code(), Errc::ok);
+        const HolderId id = std::get<proto::BindReply>(bound.reply.body).holder;
+        client = OwnedFd();
+        const auto guard = flusher_->lock();
+        context_->is_stopping = is_stopping;
+        for (Session& session : sessions_)
+            session.end_if_gone();
+        EXPECT_EQ(machine_.allocator->holders().find_id(id).has_value(), is_stopping);
+    }
+}
+
+TEST_F(Sessions, AHolderIsForWhoMayAllocate) {
+    const OwnedFd other = open({.uid = stranger, .gid = 1, .groups = {}});
+    const auto refused = bind(other, "one");
+    EXPECT_EQ(refused.code(), Errc::access_denied);
+    EXPECT_FALSE(std::get<proto::ErrorReply>(refused.reply.body).text.empty());
+    EXPECT_EQ(machine_.allocator->holders().size(), 0U);
+    EXPECT_EQ(bind(open_granted(stranger), "one").code(), Errc::ok);
+    EXPECT_EQ(bind(other, "one").code(), Errc::ok) << "it is there, and can be given back";
+    EXPECT_EQ(bind(other, "two").code(), Errc::access_denied);
+}
+
+TEST_F(Sessions, WhoeverFindsTooManyHoldersOfAllUsersIsToldSo) {
+    const OwnedFd client = open_granted(stranger);
+    for (const char* const holder : {"1", "2", "3", "4", "5"})
+        ASSERT_EQ(bind(client, holder).code(), Errc::ok);
+    const auto refused = bind(client, "6");
+    ASSERT_EQ(refused.code(), Errc::quota_exceeded);
+    const auto& error = std::get<proto::ErrorReply>(refused.reply.body);
+    EXPECT_EQ(error.error.detail, 5U);
+    EXPECT_NE(error.text.find("holders_max"), std::string_view::npos) << error.text;
+    EXPECT_EQ(bind(client, "3").code(), Errc::ok) << "one that is there";
+}
+
+TEST_F(Sessions, AUserListsHisOwnHoldersPageByPage) {
+    const OwnedFd mine = open_granted(stranger);
+    const OwnedFd other = open_granted(stranger + 1);
+    for (const char* const name : {"1", "2", "3"}) {
+        ASSERT_EQ(bind(mine, name).code(), Errc::ok);
+    }
+    for (const char* const name : {"1", "2"}) {
+        ASSERT_EQ(bind(other, name).code(), Errc::ok);
+    }
+    std::string names;
+    proto::HoldersRequest request{.from = 0, .limit = 2};
+    for (bool more = true; more;) {
+        const auto page = ask(mine, {.tag = 7, .body = request});
+        ASSERT_EQ(page.code(), Errc::ok);
+        auto reply = std::get<proto::HoldersReply>(page.reply.body);
+        more = reply.more;
+        while (const auto record = reply.holders.take()) {
+            EXPECT_EQ(record->uid, stranger);
+            names += record->name;
+            request.from = record->index + 1;
+        }
+    }
+    EXPECT_EQ(names, "123");
+}
+
+// What is kept for each session is a part of the memory budget, and groups are not kept.
+TEST_F(Sessions, WhatIsKnownOfAClientIsCounted) {
+    Peer peer{.uid = stranger, .gid = 1, .groups = std::vector<std::uint32_t>(65'536, granted_gid)};
+    const Client client = dispatcher_->welcome(std::move(peer), {});
+    EXPECT_TRUE(client.may_allocate);
+    EXPECT_EQ(client.peer.groups.capacity(), 0U);
+    Machine bigger({unique_pool("a"), unique_pool("b"), unique_pool("c")});
+    ASSERT_STARTS(bigger);
+    EXPECT_EQ(Session::memory_size(*bigger.allocator) - Session::memory_size(*machine_.allocator),
+              sizeof(Rights) + sizeof(PoolLimits));
+    const std::uint64_t before = machine_.allocator->memory().used();
+    {
+        const OwnedFd open = open_own();
+        EXPECT_EQ(machine_.allocator->memory().used(),
+                  before + Session::memory_size(*machine_.allocator));
+    }
+}
+
+}  // namespace
+}  // namespace inod::daemon
