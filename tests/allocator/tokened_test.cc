@@ -20,36 +20,43 @@ constexpr PoolIndex fast = 1;     // unique, only the mark is
 constexpr PoolIndex pid = 2;      // cyclic
 constexpr PoolIndex counter = 3;  // without tracking
 constexpr PoolIndex slot = 4;     // lowest
-constexpr PoolIndex pool_end = 5;
+constexpr PoolIndex box = 5;      // with a parent: slot
+constexpr PoolIndex pool_end = 6;
 
 std::vector<PoolSpec> pools() {
     PoolSpec counts = unique_pool("counter");
     counts.tracking = false;
     PoolSpec lowest = cyclic_pool("slot", {0, 100'000});
     lowest.policy = Policy::lowest;
-    return {unique_pool("inode"), unique_pool("fast", {1, id_max}, Durability::block),
-            cyclic_pool("pid", {1, 100'000}), counts, lowest};
+    PoolSpec nested = cyclic_pool("box", {1, 50'000});
+    nested.parent = "slot";
+    return {unique_pool("inode"),
+            unique_pool("fast", {1, id_max}, Durability::block),
+            cyclic_pool("pid", {1, 100'000}),
+            counts,
+            lowest,
+            nested};
 }
 
 class Tokened : public testing::Test {
 protected:
-    Tokened() { machine.fresh_token_epoch = 7; }
+    Tokened() { machine_.fresh_token_epoch = 7; }
 
     Asker asker(std::uint64_t number, std::uint32_t uid = 5) {
         Asker made = user(uid);
-        made.token = {.epoch = epoch, .number = number};
+        made.token = {.epoch = epoch_, .number = number};
         return made;
     }
     Answer<Lease> allocate(const Asker& asker, PoolIndex pool, std::uint64_t count = 1) {
         NoGuard nobody_else;
-        return machine.insist([&] {
-            return machine.allocator->allocate(nobody_else, pool, Wish{.count = count}, asker);
+        return machine_.insist([&] {
+            return machine_.allocator->allocate(nobody_else, pool, Wish{.count = count}, asker);
         });
     }
     Answer<Lease> claim(const Asker& asker, PoolIndex pool, Range range) {
         NoGuard nobody_else;
-        return machine.insist(
-            [&] { return machine.allocator->allocate_at(nobody_else, pool, range, asker); });
+        return machine_.insist(
+            [&] { return machine_.allocator->allocate_at(nobody_else, pool, range, asker); });
     }
     Lease lease(const Asker& asker, PoolIndex pool, std::uint64_t count = 1) {
         const auto answer = allocate(asker, pool, count);
@@ -60,17 +67,17 @@ protected:
         return answer.result ? Errc::ok : answer.result.error().code;
     }
 
-    Machine machine{pools()};
-    std::uint64_t epoch = 7;
+    Machine machine_{pools()};
+    std::uint64_t epoch_ = 7;
 };
 
 TEST_F(Tokened, IsCarriedOutOnce) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     for (PoolIndex pool = 0; pool < pool_end; ++pool) {
         const Lease first = lease(asker(pool), pool, 3);
-        const std::uint64_t allocations = machine.allocator->pool(pool)->counters().allocations;
+        const std::uint64_t allocations = machine_.allocator->pool(pool)->counters().allocations;
         EXPECT_EQ(lease(asker(pool), pool, 3), first);
-        EXPECT_EQ(machine.allocator->pool(pool)->counters().allocations, allocations);
+        EXPECT_EQ(machine_.allocator->pool(pool)->counters().allocations, allocations);
         EXPECT_NE(lease(asker(pool + 100), pool, 3), first) << "with another token";
     }
     const Asker claims = asker(50);
@@ -81,14 +88,14 @@ TEST_F(Tokened, IsCarriedOutOnce) {
 }
 
 TEST_F(Tokened, IsToldWhenTheFirstAnswerMayBe) {
-    ASSERT_STARTS(machine);
-    ASSERT_TRUE(machine.flush());
+    ASSERT_STARTS(machine_);
+    ASSERT_TRUE(machine_.flush());
     const auto first = allocate(asker(1), inode);
     ASSERT_TRUE(first.result);
     const auto again = allocate(asker(1), inode);
     EXPECT_GE(again.wait_for, first.wait_for);
-    EXPECT_GT(first.wait_for, machine.durable());
-    ASSERT_TRUE(machine.flush());
+    EXPECT_GT(first.wait_for, machine_.durable());
+    ASSERT_TRUE(machine_.flush());
     EXPECT_EQ(allocate(asker(1), inode).wait_for, 0U);
 }
 
@@ -97,57 +104,58 @@ class TokenedLife : public Tokened, public testing::WithParamInterface<std::tupl
 
 TEST_P(TokenedLife, IsKnownInTheNext) {
     const auto [is_clean, is_written_out] = GetParam();
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     std::map<PoolIndex, Lease> told;
     for (PoolIndex pool = 0; pool < pool_end; ++pool)
         told[pool] = lease(asker(pool), pool, 3);
-    ASSERT_TRUE(machine.release(inode, told[inode].range, 0, 5).result);
-    if (is_written_out) machine.allocator->request_snapshot();
-    while (machine.allocator->has_work())
-        ASSERT_TRUE(machine.flush());
+    ASSERT_TRUE(machine_.release(inode, told[inode].range, 0, 5).result);
+    if (is_written_out) machine_.allocator->request_snapshot();
+    while (machine_.allocator->has_work())
+        ASSERT_TRUE(machine_.flush());
     if (is_clean) {
-        ASSERT_TRUE(machine.allocator->close());
+        ASSERT_TRUE(machine_.allocator->close());
     } else {
-        machine.crash();
+        machine_.crash();
     }
-    ASSERT_STARTS(machine);
-    EXPECT_EQ(*machine.allocator->token_epoch().result, epoch);
+    ASSERT_STARTS(machine_);
+    EXPECT_EQ(*machine_.allocator->token_epoch().result, epoch_);
     for (PoolIndex pool = 0; pool < pool_end; ++pool)
         EXPECT_EQ(lease(asker(pool), pool, 3), told[pool]) << pool;
-    const auto given_back = machine.allocator->lookup(inode, told[inode].range.first, 0);
+    const auto given_back = machine_.allocator->lookup(inode, told[inode].range.first, 0);
     EXPECT_EQ(given_back.result.error().code, Errc::released);
-    for (const PoolIndex pool : {fast, pid, slot}) {
+    for (const PoolIndex pool : {fast, pid, slot, box}) {
         const auto held =
-            machine.allocator->lookup(pool, told[pool].range.last, told[pool].generation);
+            machine_.allocator->lookup(pool, told[pool].range.last, told[pool].generation);
         ASSERT_TRUE(held.result) << pool;
         EXPECT_EQ(held.result->range, told[pool].range);
         EXPECT_EQ(held.result->holder.uid, 5U);
     }
-    EXPECT_EQ(machine.allocator->verify(), std::nullopt);
+    EXPECT_EQ(machine_.allocator->verify(), std::nullopt);
 }
 
 INSTANTIATE_TEST_SUITE_P(Lives, TokenedLife, testing::Combine(testing::Bool(), testing::Bool()));
 
 // In a pool whose leases have no records one that came with a token has: so its release has, too.
 TEST_F(Tokened, LeaseOfABlockPoolIsGivenBackForGood) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     lease(user(5), fast, 10);
     const Lease leased = lease(asker(1), fast, 10);
     lease(user(5), fast, 10);
-    const auto released = machine.release(fast, {leased.range.first, leased.range.first + 4}, 0, 5);
+    const auto released =
+        machine_.release(fast, {leased.range.first, leased.range.first + 4}, 0, 5);
     ASSERT_TRUE(released.result);
-    EXPECT_GT(released.wait_for, machine.durable());
-    ASSERT_TRUE(machine.flush());
-    machine.crash();
-    ASSERT_STARTS(machine);
-    EXPECT_EQ(machine.allocator->lookup(fast, leased.range.first, 0).result.error().code,
+    EXPECT_GT(released.wait_for, machine_.durable());
+    ASSERT_TRUE(machine_.flush());
+    machine_.crash();
+    ASSERT_STARTS(machine_);
+    EXPECT_EQ(machine_.allocator->lookup(fast, leased.range.first, 0).result.error().code,
               Errc::released);
-    EXPECT_EQ(machine.allocator->lookup(fast, leased.range.last, 0).result->range.count(), 5U);
+    EXPECT_EQ(machine_.allocator->lookup(fast, leased.range.last, 0).result->range.count(), 5U);
     EXPECT_GT(lease(user(5), fast).range.first, leased.range.last + 10);
 }
 
 TEST_F(Tokened, OfAnotherRequestIsRefused) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     lease(asker(1), inode, 2);
     EXPECT_EQ(code(allocate(asker(1), inode, 3)), Errc::token_mismatch);
     EXPECT_EQ(code(allocate(asker(1), pid, 2)), Errc::token_mismatch);
@@ -155,9 +163,9 @@ TEST_F(Tokened, OfAnotherRequestIsRefused) {
     Asker aligned = asker(1);
     NoGuard nobody_else;
     const auto wish = Wish{.count = 2, .align = 8};
-    EXPECT_EQ(code(machine.allocator->allocate(nobody_else, inode, wish, aligned)),
+    EXPECT_EQ(code(machine_.allocator->allocate(nobody_else, inode, wish, aligned)),
               Errc::token_mismatch);
-    const auto bound = machine.allocator->bind(user(5), {.name = "another"});
+    const auto bound = machine_.allocator->bind(user(5), {.name = "another"});
     ASSERT_TRUE(bound.result);
     Asker other = asker(1);
     other.acts_as = bound.result->ref;
@@ -165,7 +173,7 @@ TEST_F(Tokened, OfAnotherRequestIsRefused) {
 }
 
 TEST_F(Tokened, IsOfOneUser) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     const Lease first = lease(asker(1, 5), inode);
     const Lease of_other = lease(asker(1, 6), inode);
     EXPECT_NE(first, of_other);
@@ -173,11 +181,11 @@ TEST_F(Tokened, IsOfOneUser) {
 }
 
 TEST_F(Tokened, RefusalIsNotKept) {
-    ASSERT_STARTS(machine);
+    ASSERT_STARTS(machine_);
     const auto taken = claim(user(6), slot, {5, 5});
     ASSERT_TRUE(taken.result);
     EXPECT_EQ(code(claim(asker(1), slot, {5, 5})), Errc::id_taken);
-    ASSERT_TRUE(machine.release(slot, {5, 5}, taken.result->generation, 6).result);
+    ASSERT_TRUE(machine_.release(slot, {5, 5}, taken.result->generation, 6).result);
     const auto claimed = claim(asker(1), slot, {5, 5});
     ASSERT_TRUE(claimed.result);
     EXPECT_EQ(*claim(asker(1), slot, {5, 5}).result, *claimed.result);
@@ -186,8 +194,8 @@ TEST_F(Tokened, RefusalIsNotKept) {
 }
 
 TEST_F(Tokened, MemoryIsBounded) {
-    machine.tokens.count_max = 4;
-    ASSERT_STARTS(machine);
+    machine_.tokens.count_max = 4;
+    ASSERT_STARTS(machine_);
     const Lease first = lease(asker(0), inode);
     Asker modest = asker(1);
     modest.tokens_max = 1;
@@ -200,22 +208,22 @@ TEST_F(Tokened, MemoryIsBounded) {
 }
 
 TEST_F(Tokened, OfAForgottenEpochIsRefused) {
-    machine.tokens.keep_ms = 1'000;
-    ASSERT_STARTS(machine);
+    machine_.tokens.keep_ms = 1'000;
+    ASSERT_STARTS(machine_);
     const Lease first = lease(asker(1), inode);
     for (std::uint64_t next = 8; next <= 10; ++next) {
         EXPECT_EQ(lease(asker(1), inode), first) << "epoch " << next - 1;
-        machine.now += 1'000;
-        machine.allocator->set_time(machine.now);
-        EXPECT_FALSE(machine.allocator->is_token_epoch_due());
-        machine.now += 1;
-        machine.allocator->set_time(machine.now);
-        ASSERT_TRUE(machine.allocator->is_token_epoch_due());
-        machine.allocator->begin_token_epoch(next);
-        const auto told = machine.allocator->token_epoch();
+        machine_.now += 1'000;
+        machine_.allocator->set_time(machine_.now);
+        EXPECT_FALSE(machine_.allocator->is_token_epoch_due());
+        machine_.now += 1;
+        machine_.allocator->set_time(machine_.now);
+        ASSERT_TRUE(machine_.allocator->is_token_epoch_due());
+        machine_.allocator->begin_token_epoch(next);
+        const auto told = machine_.allocator->token_epoch();
         EXPECT_EQ(*told.result, next);
-        EXPECT_GT(told.wait_for, machine.durable()) << "it is not told before it is durable";
-        ASSERT_TRUE(machine.flush());
+        EXPECT_GT(told.wait_for, machine_.durable()) << "it is not told before it is durable";
+        ASSERT_TRUE(machine_.flush());
         EXPECT_EQ(code(allocate(asker(next), inode)), next < 9 ? Errc::ok : Errc::token_expired);
         Asker present = asker(next);
         present.token->epoch = next;
@@ -224,49 +232,49 @@ TEST_F(Tokened, OfAForgottenEpochIsRefused) {
     const auto expired = allocate(asker(1), inode);
     ASSERT_EQ(code(expired), Errc::token_expired);
     EXPECT_EQ(expired.result.error().detail, 10U) << "the present epoch";
-    EXPECT_TRUE(machine.allocator->wants_sweep());
-    while (machine.allocator->wants_sweep())
-        machine.allocator->sweep();
-    EXPECT_EQ(machine.allocator->tokens().count(), 3U);
+    EXPECT_TRUE(machine_.allocator->wants_sweep());
+    while (machine_.allocator->wants_sweep())
+        machine_.allocator->sweep();
+    EXPECT_EQ(machine_.allocator->tokens().count(), 3U);
 
-    ASSERT_TRUE(machine.flush());
-    machine.crash();
-    ASSERT_STARTS(machine);
+    ASSERT_TRUE(machine_.flush());
+    machine_.crash();
+    ASSERT_STARTS(machine_);
     EXPECT_EQ(code(allocate(asker(1), inode)), Errc::token_expired);
-    EXPECT_EQ(machine.allocator->tokens().count(), 3U);
-    EXPECT_EQ(machine.allocator->verify(), std::nullopt);
+    EXPECT_EQ(machine_.allocator->tokens().count(), 3U);
+    EXPECT_EQ(machine_.allocator->verify(), std::nullopt);
 }
 
 // After a start of the machine the clock begins anew, and nobody knows how long it was off.
 TEST_F(Tokened, IsKeptOverAReboot) {
-    machine.tokens.keep_ms = 1'000;
-    machine.boot = {{1, 1}};
-    machine.now = 5'000;
-    ASSERT_STARTS(machine);
+    machine_.tokens.keep_ms = 1'000;
+    machine_.boot = {{1, 1}};
+    machine_.now = 5'000;
+    ASSERT_STARTS(machine_);
     const Lease first = lease(asker(1), inode);
-    ASSERT_TRUE(machine.flush());
-    machine.boot = {{2, 2}};
-    machine.now = 5'500;
-    machine.fresh_token_epoch = 8;
-    ASSERT_STARTS(machine);
-    EXPECT_EQ(*machine.allocator->token_epoch().result, 7U);
+    ASSERT_TRUE(machine_.flush());
+    machine_.boot = {{2, 2}};
+    machine_.now = 5'500;
+    machine_.fresh_token_epoch = 8;
+    ASSERT_STARTS(machine_);
+    EXPECT_EQ(*machine_.allocator->token_epoch().result, 7U);
     EXPECT_EQ(lease(asker(1), inode), first);
-    EXPECT_EQ(machine.allocator->next_token_epoch_due(), 6'501U);
+    EXPECT_EQ(machine_.allocator->next_token_epoch_due(), 6'501U);
     // A start that comes late enough begins the next.
-    machine.now = 6'500;
-    ASSERT_STARTS(machine);
-    EXPECT_EQ(*machine.allocator->token_epoch().result, 7U);
-    machine.now = 6'501;
-    ASSERT_STARTS(machine);
-    EXPECT_EQ(*machine.allocator->token_epoch().result, 8U);
-    EXPECT_EQ(machine.allocator->token_epoch().wait_for, 0U);
+    machine_.now = 6'500;
+    ASSERT_STARTS(machine_);
+    EXPECT_EQ(*machine_.allocator->token_epoch().result, 7U);
+    machine_.now = 6'501;
+    ASSERT_STARTS(machine_);
+    EXPECT_EQ(*machine_.allocator->token_epoch().result, 8U);
+    EXPECT_EQ(machine_.allocator->token_epoch().wait_for, 0U);
     EXPECT_EQ(lease(asker(1), inode), first);
 }
 
 TEST_F(Tokened, IsNotOfferedWhereNoneIsKept) {
-    machine.tokens.count_max = 0;
-    ASSERT_STARTS(machine);
-    EXPECT_EQ(*machine.allocator->token_epoch().result, 0U);
+    machine_.tokens.count_max = 0;
+    ASSERT_STARTS(machine_);
+    EXPECT_EQ(*machine_.allocator->token_epoch().result, 0U);
     const auto refused = allocate(asker(1), inode);
     ASSERT_EQ(code(refused), Errc::token_expired);
     EXPECT_EQ(refused.result.error().detail, 0U);
@@ -274,92 +282,92 @@ TEST_F(Tokened, IsNotOfferedWhereNoneIsKept) {
 
 // None any more: those of before are still known, and forgotten in time.
 TEST_F(Tokened, IsForgottenWhereNoneIsKeptAnyMore) {
-    machine.tokens.keep_ms = 1'000;
-    ASSERT_STARTS(machine);
+    machine_.tokens.keep_ms = 1'000;
+    ASSERT_STARTS(machine_);
     const Lease first = lease(asker(1), inode);
-    ASSERT_TRUE(machine.flush());
-    machine.tokens.count_max = 0;
-    ASSERT_STARTS(machine);
-    EXPECT_EQ(*machine.allocator->token_epoch().result, 0U);
+    ASSERT_TRUE(machine_.flush());
+    machine_.tokens.count_max = 0;
+    ASSERT_STARTS(machine_);
+    EXPECT_EQ(*machine_.allocator->token_epoch().result, 0U);
     EXPECT_EQ(lease(asker(1), inode), first);
     EXPECT_EQ(code(allocate(asker(2), inode)), Errc::token_quota);
-    for (std::uint64_t next = 8; machine.allocator->tokens().count() > 0; ++next) {
-        const auto due = machine.allocator->next_token_epoch_due();
+    for (std::uint64_t next = 8; machine_.allocator->tokens().count() > 0; ++next) {
+        const auto due = machine_.allocator->next_token_epoch_due();
         ASSERT_TRUE(due);
-        machine.now = *due;
-        machine.allocator->set_time(machine.now);
-        ASSERT_TRUE(machine.allocator->is_token_epoch_due());
-        machine.allocator->begin_token_epoch(next);
+        machine_.now = *due;
+        machine_.allocator->set_time(machine_.now);
+        ASSERT_TRUE(machine_.allocator->is_token_epoch_due());
+        machine_.allocator->begin_token_epoch(next);
     }
-    EXPECT_EQ(machine.allocator->next_token_epoch_due(), std::nullopt);
+    EXPECT_EQ(machine_.allocator->next_token_epoch_due(), std::nullopt);
     EXPECT_EQ(code(allocate(asker(1), inode)), Errc::token_expired);
 }
 
 // What was carried out since the copy was made is not known.
 TEST_F(Tokened, IsNotTakenAsNewByAnAdoptedCopy) {
-    machine.has_witness = true;
-    ASSERT_STARTS(machine);
+    machine_.has_witness = true;
+    ASSERT_STARTS(machine_);
     const Lease first = lease(asker(1), inode);
-    ASSERT_TRUE(machine.flush());
-    const auto copy = machine.disk.clone();
+    ASSERT_TRUE(machine_.flush());
+    const auto copy = machine_.disk.clone();
     lease(asker(2), inode);
-    ASSERT_TRUE(machine.flush());
-    machine.allocator.reset();
-    AllocatorOptions options{.pools = {}, .journal = machine.journal, .memory_max = 1U << 26U};
+    ASSERT_TRUE(machine_.flush());
+    machine_.allocator.reset();
+    AllocatorOptions options{.pools = {}, .journal = machine_.journal, .memory_max = 1U << 26U};
     options.fresh_token_epoch = 8;
-    const auto adopted = adopt(*copy, machine.witness_disk, std::move(options),
-                               {.count = std::uint64_t{1} << 20U}, machine.here);
+    const auto adopted = adopt(*copy, machine_.witness_disk, std::move(options),
+                               {.count = std::uint64_t{1} << 20U}, machine_.here);
     ASSERT_TRUE(adopted) << adopted.error().message;
-    ASSERT_EQ(said(machine.start_on(*copy)), "recovered");
-    EXPECT_EQ(*machine.allocator->token_epoch().result, 8U);
+    ASSERT_EQ(said(machine_.start_on(*copy)), "recovered");
+    EXPECT_EQ(*machine_.allocator->token_epoch().result, 8U);
     EXPECT_EQ(lease(asker(1), inode), first);
     EXPECT_EQ(code(allocate(asker(2), inode)), Errc::token_expired);
-    machine.allocator.reset();
+    machine_.allocator.reset();
 }
 
 // No memory for the token: nothing was done.
 TEST_F(Tokened, IsRefusedWhole) {
-    ASSERT_STARTS(machine);
-    MemoryBudget& budget = machine.allocator->memory();
+    ASSERT_STARTS(machine_);
+    MemoryBudget& budget = machine_.allocator->memory();
     const std::uint64_t taken = budget.size_max() - budget.used();
     ASSERT_TRUE(budget.take(taken));
     EXPECT_EQ(code(allocate(asker(1), inode)), Errc::out_of_memory);
-    EXPECT_EQ(machine.allocator->pool(inode)->live_count().ids, 0U);
+    EXPECT_EQ(machine_.allocator->pool(inode)->live_count().ids, 0U);
     budget.give(taken);
     EXPECT_EQ(code(allocate(asker(1), inode)), Errc::ok);
 }
 
 // What a snapshot that a crash cut short has of them is not written again.
 TEST_F(Tokened, SnapshotIsGoneOnWithInTheMiddleOfTokens) {
-    machine.journal.snapshot_size_per_group = 512;
-    ASSERT_STARTS(machine);
+    machine_.journal.snapshot_size_per_group = 512;
+    ASSERT_STARTS(machine_);
     constexpr std::uint64_t count = 400;
     std::map<std::uint64_t, Lease> told;
     for (std::uint64_t number = 0; number < count; ++number)
         told[number] = lease(asker(number), inode);
-    ASSERT_TRUE(machine.flush());
-    machine.allocator->request_snapshot();
+    ASSERT_TRUE(machine_.flush());
+    machine_.allocator->request_snapshot();
     std::size_t lives = 0;
     std::size_t pieces = 0;
-    for (; lives == 0 || machine.allocator->journal().snapshot_under_way(); ++lives) {
+    for (; lives == 0 || machine_.allocator->journal().snapshot_under_way(); ++lives) {
         for (int piece = 0; piece < 4; ++piece, ++pieces) {
             const std::uint64_t number = count + 100 * lives + pieces;
             told[number] = lease(asker(number), inode);
-            ASSERT_TRUE(machine.flush());
-            if (!machine.allocator->journal().snapshot_under_way()) break;
+            ASSERT_TRUE(machine_.flush());
+            if (!machine_.allocator->journal().snapshot_under_way()) break;
         }
-        machine.crash(lives + 1);
-        const auto started = machine.start();
+        machine_.crash(lives + 1);
+        const auto started = machine_.start();
         ASSERT_EQ(said(started), "recovered");
         if (!started->has_cut_snapshot) break;
-        ASSERT_TRUE(machine.flush());
+        ASSERT_TRUE(machine_.flush());
         ASSERT_LT(lives, 20U) << "each life writes what the ones before have written";
     }
     EXPECT_GT(lives, 2U) << "it was cut in the middle";
-    while (machine.allocator->has_work())
-        ASSERT_TRUE(machine.flush());
-    machine.crash();
-    ASSERT_STARTS(machine);
+    while (machine_.allocator->has_work())
+        ASSERT_TRUE(machine_.flush());
+    machine_.crash();
+    ASSERT_STARTS(machine_);
     for (const auto& [number, first] : told)
         EXPECT_EQ(lease(asker(number), inode), first) << number;
 }
@@ -373,7 +381,7 @@ struct Wanted {
 
 class Clients {
 public:
-    Clients(Machine& machine, std::uint64_t seed) : machine_(machine), random_(seed) {}
+    Clients(Machine& used, std::uint64_t seed) : machine_(used), random_(seed) {}
 
     // One asks, for something new or once more.
     void ask() {

@@ -37,15 +37,16 @@ protected:
         }
     }
 
-    // Rounds on a fresh state directory.
-    void play(SmallDisk& disk, const std::string& folder, std::uint64_t rounds);
+    // Rounds on a fresh state directory, each with a cut after so many microseconds at most.
+    void play(SmallDisk& disk, const std::string& folder, std::uint64_t rounds, int moment_us);
 
     const std::uint64_t seed_ = seed_of_this_run();
     std::mt19937_64 random_{seed_};
     CrashOracle::Totals totals_;
 };
 
-void PowerCut::play(SmallDisk& disk, const std::string& folder, std::uint64_t rounds) {
+void PowerCut::play(SmallDisk& disk, const std::string& folder, std::uint64_t rounds,
+                    int moment_us) {
     std::atomic<bool> cut{false};
     LoadOptions options;
     options.too_late = &cut;
@@ -55,7 +56,7 @@ void PowerCut::play(SmallDisk& disk, const std::string& folder, std::uint64_t ro
     for (std::uint64_t round = 0; round < rounds; ++round) {
         SCOPED_TRACE(folder + ", round " + std::to_string(round));
         const std::chrono::microseconds moment(
-            std::uniform_int_distribution(moment_us_min, moment_us_max)(random_));
+            std::uniform_int_distribution(moment_us_min, moment_us)(random_));
         cut = false;
         lives.load([&] {
             // The random moment is the point here, not a wait for something.
@@ -82,8 +83,17 @@ TEST_P(PowerCut, NothingAcknowledgedIsLost) {
         number_from_environment("INOD_POWER_CUTS", takes_long_sizes() ? 100 : 6);
     SmallDisk disk(GetParam(), disk_size);
     const auto begin = std::chrono::steady_clock::now();
-    for (std::uint64_t done = 0; done < rounds; done += rounds_of_a_state) {
-        play(disk, "state-" + std::to_string(done), std::min(rounds - done, rounds_of_a_state));
+    // On a busy machine all moments can come before the first acknowledgement: then there are more
+    // rounds, with later ones.
+    const std::uint64_t rounds_max = 10 * rounds;
+    const auto is_enough = [&](std::uint64_t done) {
+        return done >= rounds && (totals_.allocated > 0 || done >= rounds_max);
+    };
+    for (std::uint64_t done = 0; !is_enough(done); done += rounds_of_a_state) {
+        const bool is_over = done >= rounds;
+        play(disk, "state-" + std::to_string(done),
+             is_over ? rounds_of_a_state : std::min(rounds - done, rounds_of_a_state),
+             is_over ? 10 * moment_us_max : moment_us_max);
         if (HasFailure()) return;
     }
     const double seconds =
