@@ -70,21 +70,23 @@ Id Pool::save_reserved(Id from, RunWriter& out, std::size_t& visits_left) const 
 // In the order of IDs what rests and what is dead, which is to rest still.
 Id Pool::save_resting(Id from, RunWriter& out, std::size_t& visits_left) const {
     if (!quarantine_ || (quarantine_->resting_count() == 0 && !has_dead())) return id_max;
+    std::size_t dead_visits = visits_left;
+    NextDead dead = next_dead(from, dead_visits);
     for (;;) {
-        const auto resting = quarantine_->next_resting(from, tree_, visits_left);
-        std::size_t dead_visits = visits_left + 1;
-        const auto dead = next_dead(from, dead_visits);
-        visits_left = std::min(visits_left, dead_visits - std::min<std::size_t>(dead_visits, 1));
-        std::optional<Range> next = resting.range;
-        if (dead.range && (!next || dead.range->first < next->first)) next = dead.range;
-        // Whichever of the two was not looked for so far may have something in front of it.
-        const Id looked_to = std::min(resting.looked_to, dead.looked_to);
-        if (!next || next->first > looked_to) return looked_to;
-        if (!out.add({*next, Tag{.holder = 0, .claimed = false, .generation = 0}})) {
+        // What rests is looked for up to there, so that neither search runs away from the other.
+        const auto resting = quarantine_->next_resting({from, dead.looked_to}, tree_, visits_left);
+        const bool rests_first = resting.range || resting.looked_to < dead.looked_to;
+        const std::optional<Range> next = rests_first ? resting.range : dead.range;
+        if (next && !out.add({*next, Tag{.holder = 0, .claimed = false, .generation = 0}})) {
             return next->first - 1;
         }
-        if (visits_left == 0 || next->last == id_max) return next->last;
-        from = next->last + 1;
+        const Id last = next ? next->last : resting.looked_to;
+        if (last == id_max || visits_left == 0) return last;
+        from = last + 1;
+        if (last < dead.looked_to) continue;
+        visits_left = std::min(visits_left, dead_visits);
+        if (visits_left == 0) return last;
+        dead = next_dead(from, dead_visits);
     }
 }
 

@@ -104,12 +104,14 @@ void Quarantine::trim() noexcept {
     queue_.trim();
 }
 
-Quarantine::NextResting Quarantine::next_resting(Id from, const RangeTree& live,
+Quarantine::NextResting Quarantine::next_resting(Range window, const RangeTree& live,
                                                  std::size_t& visits_left) const noexcept {
+    Id from = window.first;
     auto taken = occupied_.begin_at(from);
     auto lease = live.begin_at(from);
     while (taken) {
         const Range here{std::max(from, (*taken).range.first), (*taken).range.last};
+        if (here.first > window.last) break;
         const bool is_live = lease && (*lease).range.first <= here.first;
         if (!is_live) {
             const bool is_whole = !lease || (*lease).range.first > here.last;
@@ -117,15 +119,15 @@ Quarantine::NextResting Quarantine::next_resting(Id from, const RangeTree& live,
             return {range, range.last};
         }
         // Of what is occupied, all up to here is live.
-        const Id last = std::min((*lease).range.last, here.last);
+        const Id last = std::min({(*lease).range.last, here.last, window.last});
         visits_left -= visits_left > 0 ? 1 : 0;
         if (visits_left == 0) return {std::nullopt, last};
-        if (last == id_max) break;
+        if (last >= window.last) break;
         from = last + 1;
         if ((*taken).range.last < from) ++taken;
         if ((*lease).range.last < from) ++lease;
     }
-    return {std::nullopt, id_max};
+    return {std::nullopt, window.last};
 }
 
 }  // namespace inod

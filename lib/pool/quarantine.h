@@ -96,8 +96,9 @@ public:
         std::optional<Range> range;  // the first that rests, at or after where it was asked for
         Id looked_to;                // up to here there is no other; the caller goes on behind it
     };
-    // Looks at no more entries than `visits_left` says, which counts down; at one at least.
-    [[nodiscard]] NextResting next_resting(Id from, const RangeTree& live,
+    // The first that begins in `window`. Looks at no more entries than `visits_left` says, which counts down;
+    // at one at least.
+    [[nodiscard]] NextResting next_resting(Range window, const RangeTree& live,
                                            std::size_t& visits_left) const noexcept;
 
     // Recovery. Errors of all: out_of_memory.

@@ -149,7 +149,7 @@ private:
         std::vector<Range> ranges;
         for (Id from = 0;;) {
             std::size_t visits = 1 + random_() % 4;
-            const auto next = quarantine_->next_resting(from, live_, visits);
+            const auto next = quarantine_->next_resting({from, id_max}, live_, visits);
             if (next.range) ranges.push_back(*next.range);
             if (next.looked_to == id_max) return ranges;
             from = next.looked_to + 1;

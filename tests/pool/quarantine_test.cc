@@ -39,7 +39,7 @@ struct TestQuarantine {
         std::vector<Range> ranges;
         for (Id from = 0;;) {
             std::size_t visits = SIZE_MAX;
-            const auto next = quarantine.next_resting(from, live, visits);
+            const auto next = quarantine.next_resting({from, id_max}, live, visits);
             if (next.range) ranges.push_back(*next.range);
             if (next.looked_to == id_max) return ranges;
             from = next.looked_to + 1;
@@ -213,14 +213,16 @@ TEST(Quarantine, WhatRestsIsFoundWithFewVisits) {
     Id from = 0;
     for (const Id looked_to : {99U, 100U, 199U, 200U, 299U, 300U, 499U}) {
         std::size_t visits = 1;
-        const auto next = test.quarantine.next_resting(from, test.live, visits);
+        const auto next = test.quarantine.next_resting({from, id_max}, test.live, visits);
         EXPECT_EQ(next.range, std::nullopt);
         EXPECT_EQ(next.looked_to, looked_to);
         from = next.looked_to + 1;
     }
     std::size_t visits = 1;
-    EXPECT_EQ(test.quarantine.next_resting(from, test.live, visits).range, (Range{500, 510}));
-    EXPECT_EQ(test.quarantine.next_resting(505, test.live, visits).range, (Range{505, 510}));
+    EXPECT_EQ(test.quarantine.next_resting({from, id_max}, test.live, visits).range,
+              (Range{500, 510}));
+    EXPECT_EQ(test.quarantine.next_resting({505, 507}, test.live, visits).range, (Range{505, 510}));
+    EXPECT_EQ(test.quarantine.next_resting({350, 450}, test.live, visits).looked_to, 450U);
 }
 
 TEST(QuarantineDeathTest, AnIdThatRestsIsNotHandedOut) {
