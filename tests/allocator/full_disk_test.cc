@@ -133,13 +133,13 @@ TEST(AFullDisk, HasSpaceForWhatIsHandedOutWhileRestsEnd) {
     constexpr std::uint64_t count = 200'000;
     for (int i = 0; i < 4; ++i)
         ASSERT_TRUE(machine.allocate(0, count / 4).result);
-    for (Id id = 2; id <= count; id += 2) {
+    for (Id id = 1; id <= count; ++id) {
         machine.allocator->set_time(++machine.now);
         ASSERT_TRUE(make_room());
         ASSERT_TRUE(machine.release(0, {id, id}, 1).result);
     }
-    machine.now += spec.quarantine_ms - count / 2;
-    for (std::uint32_t i = 0; i < count / 4; ++i) {
+    machine.now += spec.quarantine_ms - count;
+    for (std::uint32_t i = 0; i < count / 2; ++i) {
         machine.now += 2;
         machine.allocator->set_time(machine.now);
         ASSERT_TRUE(make_room());
