@@ -68,7 +68,8 @@ void send_refusal(Protocol::socket& socket, Errc code) {
     socket.write_some(asio::buffer(out.written().data(), out.size()), ignored);
 }
 
-// The daemon is about to end by itself: what comes now would only cut the end short.
+// The daemon is about to end by itself: what comes now would only cut the end short, with another
+// status than the one that it ends with.
 void block_stop_signals() {
     sigset_t signals;
     sigemptyset(&signals);
@@ -96,6 +97,10 @@ public:
     // `shares` are kept within.
     Server(const Config& config, Allocator& allocator, Listener listener,
            const DescriptorShares& shares, std::uint64_t run);
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    // However it came to its end: behind it nobody waits for signals any more.
+    ~Server() { block_stop_signals(); }
 
     // Serves until the end. True if everything is on stable storage. Throws only before it is ready.
     bool run();
@@ -242,7 +247,6 @@ bool Server::serve_and_stop() {
     const bool ended = run_events();
     abort_sessions();
     flusher_.stop();
-    block_stop_signals();
     if (!ended) return false;
     if (!allocator_.journal().sealed()) return true;
     if (!journal_failed_)
