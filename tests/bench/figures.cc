@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <fstream>
+#include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
@@ -13,7 +15,11 @@ bool all_reached(const std::vector<Figure>& figures) {
                        [](const Figure& figure) { return figure.reached(); });
 }
 
-void print_figures(const std::vector<Figure>& figures) {
+namespace {
+
+// Nothing where there are none.
+void print(const std::vector<Figure>& figures) {
+    if (figures.empty()) return;
     std::printf("| %-60s | %10s | %8s | %7s |\n| --- | --- | --- | --- |\n", "what", "figure",
                 "at most", "reached");
     for (const Figure& figure : figures) {
@@ -24,7 +30,7 @@ void print_figures(const std::vector<Figure>& figures) {
     }
 }
 
-bool write_figures(const std::vector<Figure>& figures, const std::string& path) {
+bool write(const std::vector<Figure>& figures, const std::string& path) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const Figure& figure : figures) {
         nlohmann::ordered_json goal;
@@ -35,6 +41,22 @@ bool write_figures(const std::vector<Figure>& figures, const std::string& path) 
                         {"reached", figure.reached()}});
     }
     return static_cast<bool>((std::ofstream(path) << list.dump(2) << '\n').flush());
+}
+
+}  // namespace
+
+int report(const char* program, const std::string& json,
+           const std::function<std::vector<Figure>()>& measure) {
+    try {
+        const auto figures = measure();
+        print(figures);
+        if (!json.empty() && !write(figures, json))
+            throw std::runtime_error("cannot write " + json);
+        return all_reached(figures) ? 0 : 1;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s: %s\n", program, error.what());
+        return 1;
+    }
 }
 
 }  // namespace inod::bench

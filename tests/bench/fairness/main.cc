@@ -4,7 +4,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <exception>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -215,17 +214,10 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "fairness: only root can ask as two users\n");
         return 1;
     }
-    try {
+    return report("fairness", options.json, [&] {
         std::vector<Figure> figures;
         for (const Placement& placement : placements)
             measure(options, placement, figures);
-        print_figures(figures);
-        if (!options.json.empty() && !write_figures(figures, options.json)) {
-            throw std::runtime_error("cannot write " + options.json);
-        }
-        return all_reached(figures) ? 0 : 1;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "fairness: %s\n", error.what());
-        return 1;
-    }
+        return figures;
+    });
 }

@@ -1,9 +1,9 @@
 #include <string>
-#include <vector>
 
 #include <malloc.h>
 
 #include "tests/bench/holders/held_time.h"
+#include "tests/bench/holders/least_times.h"
 #include "tests/bench/holders/measure.h"
 #include "tests/bench/store.h"
 
@@ -20,13 +20,13 @@ double heap_size() {
 
 class Books {
 public:
-    explicit Books(const BookkeepingWork& work)
+    Books(const BookkeepingWork& work, LeastTimes& times)
         : work_(work),
           store_(work.directory, {.name = "bench"},
-                 static_cast<std::uint32_t>(2 * work.lease_count + 16)) {
+                 static_cast<std::uint32_t>(2 * work.lease_count + 16)),
+          times_(times) {
         store_.allocate(0);  // what is made once is there
         store_.flush();
-        held_ms_.reserve(2 * work.lease_count);
     }
 
     Bookkeeping measure() {
@@ -39,9 +39,7 @@ public:
         store_.flush();
         const auto count = static_cast<double>(work_.lease_count);
         return {.budget_bytes = (bookkeeping() - budget_before) / count,
-                .heap_bytes = (heap_size() - heap_before) / count,
-                .longest_ms = *std::max_element(held_ms_.begin(), held_ms_.end()),
-                .p99_ms = p99_of(held_ms_)};
+                .heap_bytes = (heap_size() - heap_before) / count};
     }
 
 private:
@@ -85,7 +83,7 @@ private:
                 held.lock();
                 auto answer = store_.allocator.bind(Asker{.uid = uid}, request);
                 held.unlock();
-                held_ms_.push_back(held.longest_ms());
+                times_.add(request_count_++, held.longest_ms());
                 return answer;
             })
             .ref;
@@ -97,20 +95,21 @@ private:
             held.lock();
             auto answer = store_.allocator.allocate(held, 0, Wish{.count = 1}, asker);
             held.unlock();
-            held_ms_.push_back(held.longest_ms());
+            times_.add(request_count_++, held.longest_ms());
             return answer;
         });
     }
 
     const BookkeepingWork& work_;
     Store store_;
-    std::vector<double> held_ms_;
+    LeastTimes& times_;
+    std::size_t request_count_ = 0;
 };
 
 }  // namespace
 
-Bookkeeping keep_books(const BookkeepingWork& work) {
-    return in_a_child<Bookkeeping>([&] { return Books(work).measure(); });
+Bookkeeping keep_books(const BookkeepingWork& work, LeastTimes& times) {
+    return in_a_child<Bookkeeping>([&] { return Books(work, times).measure(); });
 }
 
 }  // namespace inod::bench

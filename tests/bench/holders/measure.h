@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lib/pool/lease.h"
+#include "tests/bench/holders/least_times.h"
 
 namespace inod::bench {
 
@@ -51,10 +52,10 @@ struct BookkeepingWork {
 struct Bookkeeping {
     double budget_bytes;  // for each lease, of the memory budget, but for the tree's nodes
     double heap_bytes;    // the same as malloc counts it, which has no nodes of trees
-    double longest_ms;    // that a request held the lock, of all that made holders and leases
-    double p99_ms;
 };
 
-Bookkeeping keep_books(const BookkeepingWork& work);
+// Adds to `times` how long each request held the lock, of all that made holders and leases: two a lease
+// at most, and some that were asked again.
+Bookkeeping keep_books(const BookkeepingWork& work, LeastTimes& times);
 
 }  // namespace inod::bench

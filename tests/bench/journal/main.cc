@@ -1,5 +1,4 @@
 // tools/bench journal: the journal by itself. A table for people, and the same as JSON.
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -125,21 +124,11 @@ int main(int argc, char** argv) {
     app.add_option("--build", options.build, "Makes the store in this empty folder, and ends")
         ->check(CLI::ExistingDirectory);
     CLI11_PARSE(app, argc, argv);
-    try {
-        if (!options.build.empty()) {
-            build_log({.directory = options.build,
-                       .lease_count = options.lease_count,
-                       .holder_count = options.holder_count});
-            return 0;
-        }
-        const auto rows = measure(options);
-        print_figures(rows);
-        if (!options.json.empty() && !write_figures(rows, options.json)) {
-            throw std::runtime_error("cannot write " + options.json);
-        }
-        return all_reached(rows) ? 0 : 1;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "journal: %s\n", error.what());
-        return 1;
-    }
+    return report("journal", options.json, [&]() -> std::vector<Figure> {
+        if (options.build.empty()) return measure(options);
+        build_log({.directory = options.build,
+                   .lease_count = options.lease_count,
+                   .holder_count = options.holder_count});
+        return {};
+    });
 }

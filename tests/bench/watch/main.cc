@@ -4,9 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
-#include <exception>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -149,15 +147,5 @@ int main(int argc, char** argv) {
     app.add_option("--processes", options.process_count, "How many")->capture_default_str();
     app.add_option("--seconds", options.seconds, "For how long")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
-    try {
-        const auto figures = measure(options);
-        print_figures(figures);
-        if (!options.json.empty() && !write_figures(figures, options.json)) {
-            throw std::runtime_error("cannot write " + options.json);
-        }
-        return all_reached(figures) ? 0 : 1;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "watch: %s\n", error.what());
-        return 1;
-    }
+    return report("watch", options.json, [&] { return measure(options); });
 }
