@@ -4,13 +4,12 @@
 #include <bit>
 #include <new>
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include "lib/base/assert.h"
 
 namespace inod {
 namespace {
-
-// Bytes that a UID may cost: its part of a hash table that has just doubled.
-constexpr std::uint64_t bytes_per_uid = 48;
 
 // Giving a block back takes as long as looking at so many slots.
 constexpr std::size_t visits_per_block = 64;
@@ -84,13 +83,13 @@ std::uint64_t request_digest(std::span<const std::uint64_t> asked) noexcept {
 }
 
 Tokens::Tokens(const TokenOptions& options, MemoryBudget& budget)
-    : options_(options), budget_(budget) {
+    : options_(options), budget_(budget), uid_counts_(budget) {
     INOD_ASSERT(options.count_max < std::uint32_t{1} << 31U);
 }
 
 Tokens::~Tokens() {
     INOD_ASSERT(under_way_count_ == 0);
-    budget_.give(budgeted_ + uids_budgeted_ * bytes_per_uid);
+    budget_.give(budgeted_);
 }
 
 Tokens::Place::~Place() {
@@ -144,19 +143,14 @@ Result<> Tokens::make_room(std::uint32_t uid) {
             budgeted_ += sizeof(Block);
             blocks_.push_back(std::make_unique<Block>());
         }
-        if (uid_counts_.contains(uid)) return {};
-        if (uid_counts_.size() == uids_budgeted_) {
-            if (!budget_.take(bytes_per_uid)) return Errc::out_of_memory;
-            ++uids_budgeted_;
-        }
-        uid_counts_.emplace(uid, 0);
     } catch (const std::bad_alloc&) {
         const std::uint64_t unused = budgeted_ - blocks_.size() * sizeof(Block);
         budget_.give(unused);
         budgeted_ -= unused;
         return Errc::out_of_memory;
     }
-    return {};
+    const auto counted = uid_counts_.insert(uid);
+    return counted ? Result<>() : counted.error();
 }
 
 // A slot for a token that is under way. Requires make_room().
@@ -181,7 +175,7 @@ Tokens::Link Tokens::take_slot(const TokenKey& key, const TokenRequest& request)
                   .state = State::under_way};
     first = link;
     ++used_count_;
-    ++uid_counts_.find(key.uid)->second;
+    ++*uid_counts_.find(key.uid);
     return link;
 }
 
@@ -212,8 +206,7 @@ void Tokens::remove(Link link) noexcept {
     gone.state = State::spare;
     gone.next = std::exchange(spare_, link);
 
-    const auto counted = uid_counts_.find(gone.uid);
-    if (--counted->second == 0) uid_counts_.erase(counted);
+    if (--*uid_counts_.find(gone.uid) == 0) uid_counts_.erase(gone.uid);
     if (--used_count_ > 0) return;
     // The first block is enough to begin with, and the others can go.
     slot_end_ = 0;
@@ -383,8 +376,8 @@ std::uint32_t Tokens::count() const noexcept {
 }
 
 std::uint32_t Tokens::count_of(std::uint32_t uid) const noexcept {
-    const auto found = uid_counts_.find(uid);
-    return found != uid_counts_.end() ? found->second : 0;
+    const std::uint32_t* const found = uid_counts_.find(uid);
+    return found != nullptr ? *found : 0;
 }
 
 std::optional<std::string> Tokens::verify() const {
@@ -440,8 +433,13 @@ std::optional<std::string> Tokens::verify_counts() const {
     if (!epochs_agree) return "an epoch counts other tokens than it has";
     if (under_way != under_way_count_) return "other tokens are under way than are counted";
     if (forgotten != forgotten_count_) return "other tokens are forgotten than are counted";
-    if (uid_counts != uid_counts_) return "a UID counts other tokens than it has";
-    return std::nullopt;
+    const bool uids_agree =
+        uid_counts.size() == uid_counts_.size() &&
+        std::all_of(uid_counts.begin(), uid_counts.end(), [this](const auto& counted) {
+            return count_of(counted.first) == counted.second;
+        });
+    return uids_agree ? std::nullopt
+                      : std::optional<std::string>("a UID counts other tokens than it has");
 }
 
 }  // namespace inod

@@ -38,8 +38,8 @@
 #include <vector>
 
 #include <boost/container/static_vector.hpp>
-#include <boost/unordered/unordered_flat_map.hpp>
 
+#include "lib/base/growing_map.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
 #include "lib/pool/lease.h"
@@ -287,7 +287,6 @@ private:
     const TokenOptions options_;
     MemoryBudget& budget_;
     std::uint64_t budgeted_ = 0;  // bytes, but for the UIDs
-    std::size_t uids_budgeted_ = 0;
 
     boost::container::static_vector<TokenEpoch, epoch_count_max> epochs_;  // the newest first
     std::uint64_t epoch_began_ms_ = 0;                                     // the newest
@@ -299,7 +298,7 @@ private:
     std::uint32_t under_way_count_ = 0;
     std::uint32_t forgotten_count_ = 0;  // of those used
     std::uint32_t forget_next_ = 0;      // the slot at which forget_some() goes on
-    boost::unordered_flat_map<std::uint32_t, std::uint32_t> uid_counts_;  // of those used
+    GrowingMap<std::uint32_t, std::uint32_t> uid_counts_;  // of those used
 };
 
 // Room for one token that is under way. Given back when it goes without add(). Does not outlive the
