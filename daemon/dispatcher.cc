@@ -115,7 +115,7 @@ bool names_form(Errc code) {
 
 Dispatcher::Dispatcher(Allocator& allocator, const Config& config, ProcessHolders* processes,
                        Closer& closer, std::function<DaemonNumbers()> numbers,
-                       std::function<std::size_t()> end_the_gone)
+                       std::function<Gone()> end_the_gone)
     : allocator_(allocator),
       grants_(allocator.pool_index_end()),
       limits_(allocator.pool_index_end()),

@@ -56,13 +56,19 @@ public:
     // before it.
     enum class Next { go_on, close, ask_again };
 
+    // Connections and processes that were looked at for those who are gone, some of whom came to their
+    // end if there may be more.
+    struct Gone {
+        std::size_t looked_at = 0;
+        bool may_be_more = false;
+    };
+
     // `processes` may be null: then nothing can be bound to a process. It and all else outlive the
-    // dispatcher. `end_the_gone` has holders end whose connections have closed unnoticed so far,
-    // and says how many connections it looked at; it is called under the lock, when a pool is
-    // exhausted.
+    // dispatcher. `end_the_gone` has holders end whose connections have closed or whose processes have
+    // ended, unnoticed so far; it is called under the lock, when a pool is exhausted.
     Dispatcher(Allocator& allocator, const Config& config, ProcessHolders* processes,
                Closer& closer, std::function<DaemonNumbers()> numbers,
-               std::function<std::size_t()> end_the_gone);
+               std::function<Gone()> end_the_gone);
 
     // The client at the other end of a connection just accepted.
     [[nodiscard]] Client welcome(Peer peer, PeerSocket socket) const;
@@ -192,7 +198,7 @@ private:
     ProcessHolders* const processes_;
     Closer& closer_;
     std::function<DaemonNumbers()> numbers_;
-    std::function<std::size_t()> end_the_gone_;
+    std::function<Gone()> end_the_gone_;
     // Of this turn: requests, what was listed for them, connections that were looked at; each takes
     // about a microsecond.
     std::uint64_t work_ = 0;

@@ -40,9 +40,11 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::AllocateReque
     if (is_exhausted && !has_ended_the_gone_) {
         // Not by those who are gone, of whom only nobody has told yet. All requests of a turn had
         // come before the first of them was decided, so one look is enough for all.
-        has_ended_the_gone_ = true;
-        work_ += end_the_gone_();
+        const Gone gone = end_the_gone_();
+        work_ += gone.looked_at;
+        has_ended_the_gone_ = !gone.may_be_more;
         answer = ask();
+        if (gone.may_be_more && !answer.result) return Next::ask_again;
     }
     return answer_with(call, answer, lease_reply);
 }

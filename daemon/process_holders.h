@@ -55,8 +55,13 @@ public:
     // The holder has come to its end by itself.
     void forget(const HolderRef& ref) noexcept;
 
-    // Has the holders end whose processes have. Under the lock.
-    void end_overdue() noexcept;
+    // Has holders end whose processes have, some hundreds at most, which is less than a millisecond's
+    // work. How many processes there were, and whether there may be more. Under the lock.
+    struct Ended {
+        std::size_t count = 0;
+        bool may_be_more = false;
+    };
+    Ended end_some() noexcept;
     // Readable when there are any.
     [[nodiscard]] int descriptor() const noexcept { return watch_->descriptor(); }
 
@@ -69,6 +74,7 @@ private:
           pid_namespace_(pid_namespace) {}
 
     bool reopen(HolderIndex index);
+    bool end(std::uint64_t key) noexcept;
 
     Allocator& allocator_;
     Closer& closer_;

@@ -108,7 +108,7 @@ public:
 private:
     std::unique_ptr<ProcessHolders> find_processes();
     void await_ended_processes();
-    std::size_t end_the_gone();
+    Dispatcher::Gone end_the_gone();
     void accept();
     void on_accept(const error_code& error, Protocol::socket socket);
     bool serve_and_stop();
@@ -229,18 +229,19 @@ void Server::await_ended_processes() {
                                 [this](const error_code& error) {
                                     if (error || stopping_) return;
                                     auto guard = flusher_.lock();
-                                    processes_->end_overdue();
+                                    processes_->end_some();
                                     flusher_.notify(std::move(guard));
                                     await_ended_processes();
                                 });
 }
 
-// Under the lock. Returns how many connections were looked at.
-std::size_t Server::end_the_gone() {
-    if (processes_) processes_->end_overdue();
+// Under the lock. Of many processes that have ended some come first, and the connections at the end.
+Dispatcher::Gone Server::end_the_gone() {
+    const auto ended = processes_ ? processes_->end_some() : ProcessHolders::Ended();
+    if (ended.may_be_more) return {.looked_at = ended.count, .may_be_more = true};
     for (Session& session : sessions_)
         session.end_if_gone();
-    return sessions_.size();
+    return {.looked_at = ended.count + sessions_.size(), .may_be_more = false};
 }
 
 bool Server::serve_and_stop() {

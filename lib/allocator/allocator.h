@@ -241,17 +241,16 @@ public:
     // What a holder has, all pools together.
     [[nodiscard]] TagCount holdings(HolderIndex index) const noexcept;
 
-    // What time it is: holders whose time is over come to their end, as far as the journal has room for it.
+    // What time it is: holders whose time is over come to their end, as far as the journal has room for it,
+    // and where many are at once by and by in sweep().
     void set_time(BootTime now) noexcept;
     // When set_time() will have something to do.
     [[nodiscard]] std::optional<BootTime> next_deadline() const noexcept {
         return holders_.next_deadline();
     }
-    // What ended holders have left behind in the trees is swept out, and what tokens did that are kept
-    // no longer, in slices of less than a millisecond.
-    [[nodiscard]] bool wants_sweep() const noexcept {
-        return sweep_due_ || tokens_.is_forgetting();
-    }
+    // Holders come to their end of whom many were at once, what they have left behind in the trees is
+    // swept out, and what tokens did that are kept no longer, in slices of less than a millisecond.
+    [[nodiscard]] bool wants_sweep() const noexcept;
     void sweep() noexcept;
 
     // Tokens (allocator_tokens.cc).
@@ -360,6 +359,9 @@ private:
         std::optional<std::uint64_t> mark_limit = ~std::uint64_t{0};   // marks, or generations
         std::optional<std::uint64_t> claim_limit = ~std::uint64_t{0};  // claims
         bool awaits_sweep = false;  // somebody was told sweep_pending
+        // While a holder ends: what it had here, and the next one where it had something.
+        TagCount ended{};
+        ServedPool* next_shrunk = nullptr;
         std::uint64_t lookups = 0;
         std::uint64_t refusals = 0;
     };
@@ -450,6 +452,10 @@ private:
     [[nodiscard]] std::optional<std::string> verify_live_links(const ServedPool& served) const;
     [[nodiscard]] bool is_linked(PoolIndex child, const Link& link) const;
 
+    Answer<void> change_reserved(GuardRef guard, PoolIndex index, Range range,
+                                 Result<> (Pool::*change_pool)(GuardRef, Range), EventKind kind,
+                                 const Record& record);
+
     ServedPool* served(PoolIndex index) noexcept;
     [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
     Result<> check_means(std::uint64_t count) noexcept;
@@ -485,8 +491,12 @@ private:
     Result<HolderIndex> find_or_make_bound(const Asker& asker, const BindRequest& request);
     [[nodiscard]] Result<HolderIndex> find_keyed(const Asker& asker,
                                                  const BindRequest& request) const;
-    TagCount end_now(HolderIndex index) noexcept;
+    void end_now(HolderIndex index) noexcept;
+    void leave_behind(ServedPool& served, HolderIndex index) noexcept;
     void end_pending() noexcept;
+    void end_overdue() noexcept;
+    [[nodiscard]] bool can_end_some() const noexcept;
+    [[nodiscard]] bool is_ending_some() const noexcept;
     Result<> set_space_aside_for(const StateSize& wanted) noexcept;
     [[nodiscard]] SavedSize size_of(const ServedPool& served) const noexcept;
     void resize_grown(ServedPool& served) noexcept;
@@ -517,7 +527,10 @@ private:
     Lsn count_refusal(ServedPool& served, PoolIndex index, const Error& error) noexcept;
     template <class T>
     Answer<T> refuse(ServedPool& served, PoolIndex index, const Error& error) noexcept {
-        return {error, count_refusal(served, index, error)};
+        // Nothing is left, but for what those have who are at their end.
+        const bool is_early = error.code == Errc::pool_exhausted && is_ending_some();
+        const Error told = is_early ? Error(Errc::sweep_pending) : error;
+        return {told, count_refusal(served, index, told)};
     }
     [[nodiscard]] Held held(const LiveRun& run) const;
     Result<std::uint64_t, Failure> ask_witness(const Recovery& found);

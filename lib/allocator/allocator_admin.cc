@@ -6,29 +6,28 @@
 namespace inod {
 
 Answer<void> Allocator::reserve(GuardRef guard, PoolIndex index, Range range) {
-    ServedPool* const served_pool = served(index);
-    if (served_pool == nullptr) return {.result = Errc::pool_unknown};
-    if (auto able = check_means(1); !able) return refuse<void>(*served_pool, index, able.error());
-    if (auto done = served_pool->pool.reserve(guard, range); !done) {
-        return refuse<void>(*served_pool, index, done.error());
-    }
-    resize_grown(*served_pool);
-    const Lsn lsn = change(index, range, Reserved{.pool = index, .range = range});
-    tell(EventKind::reserved_ids, index, {.range = range, .generation = 0}, std::nullopt, lsn);
-    return {{}, lsn};
+    return change_reserved(guard, index, range, &Pool::reserve, EventKind::reserved_ids,
+                           Reserved{.pool = index, .range = range});
 }
 
 Answer<void> Allocator::unreserve(GuardRef guard, PoolIndex index, Range range) {
+    return change_reserved(guard, index, range, &Pool::unreserve, EventKind::unreserved_ids,
+                           Unreserved{.pool = index, .range = range});
+}
+
+Answer<void> Allocator::change_reserved(GuardRef guard, PoolIndex index, Range range,
+                                        Result<> (Pool::*change_pool)(GuardRef, Range),
+                                        EventKind kind, const Record& record) {
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     if (auto able = check_means(1); !able) return refuse<void>(*served_pool, index, able.error());
-    if (auto done = served_pool->pool.unreserve(guard, range); !done) {
+    if (auto done = (served_pool->pool.*change_pool)(guard, range); !done) {
         return refuse<void>(*served_pool, index, done.error());
     }
     // A hole in the middle makes two runs of one.
     resize_grown(*served_pool);
-    const Lsn lsn = change(index, range, Unreserved{.pool = index, .range = range});
-    tell(EventKind::unreserved_ids, index, {.range = range, .generation = 0}, std::nullopt, lsn);
+    const Lsn lsn = change(index, range, record);
+    tell(kind, index, {.range = range, .generation = 0}, std::nullopt, lsn);
     return {{}, lsn};
 }
 

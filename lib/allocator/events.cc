@@ -39,7 +39,6 @@ void EventRing::add(const Event& event) noexcept {
     Event& place = events_[added_ % capacity_];
     if (added_ >= capacity_) of_pool_[place.pool].dropped_lsn = place.lsn;
     place = event;
-    of_pool_[event.pool].added_lsn = event.lsn;
     ++added_;
 }
 

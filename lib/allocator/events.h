@@ -64,10 +64,6 @@ public:
 
     // LSNs do not go back. O(1), and nobody is told yet.
     void add(const Event& event) noexcept;
-    // Was an event of this pool and LSN added, which is the last one so far?
-    [[nodiscard]] bool has(PoolIndex pool, Lsn lsn) const noexcept {
-        return pool < of_pool_.size() && of_pool_[pool].added_lsn == lsn;
-    }
     // All up to here is durable.
     void settle(Lsn durable_lsn) noexcept;
 
@@ -100,7 +96,6 @@ private:
     struct OfPool {
         Lsn dropped_lsn = 0;  // its last event that made room, or that nobody knows of
         Lsn settled_lsn = 0;  // its last event that is durable
-        Lsn added_lsn = 0;    // its last event
     };
 
     [[nodiscard]] std::uint64_t oldest() const noexcept {

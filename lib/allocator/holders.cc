@@ -205,6 +205,13 @@ void Holders::queue_end(HolderIndex index) noexcept {
     ending_ = index;
 }
 
+bool Holders::has_ending() const noexcept {
+    HolderIndex index = ending_;
+    while (index != none && is_pinned(index))
+        index = entries_[index].next_or_place;
+    return index != none;
+}
+
 std::optional<HolderIndex> Holders::take_ending() noexcept {
     HolderIndex* at = &ending_;
     while (*at != none && is_pinned(*at))

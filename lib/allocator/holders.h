@@ -99,6 +99,8 @@ public:
     [[nodiscard]] bool is_ending(HolderIndex index) const noexcept {
         return entries_[index].is_ending;
     }
+    // Is there one that is not pinned?
+    [[nodiscard]] bool has_ending() const noexcept;
     // The first of those that are not pinned, which leaves the queue.
     std::optional<HolderIndex> take_ending() noexcept;
 

@@ -521,8 +521,9 @@ Result<void, Failure> Allocator::Recoverer::apply(const HolderRenewed& record) {
 
 void Allocator::Recoverer::end_holder(HolderIndex index) noexcept {
     Allocator& own = allocator_;
-    own.tags_.end(index,
-                  [&](Value value) { own.pools_[own.tags_.pool_of(value)]->pool.tag_died(value); });
+    own.tags_.end(index, [&](Value value) {
+        own.pools_[own.tags_.pool_of(value)]->pool.leases_died(own.tags_.count(value));
+    });
     own.holders_.remove(index);
     sweep_much();
 }

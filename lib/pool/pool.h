@@ -160,8 +160,8 @@ public:
     //   not_offered (the policy does not go up).
     Result<> advance(Id last) noexcept;
 
-    // The tag with this value, of this pool, is dead.
-    void tag_died(Value value) noexcept;
+    // So much is no longer live: the tags that it has are dead.
+    void leases_died(const TagCount& count) noexcept;
     // Is there something to be swept?
     [[nodiscard]] bool has_dead() const noexcept { return dead_runs_ > 0; }
     // Has something rested enough?

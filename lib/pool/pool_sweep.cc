@@ -12,8 +12,7 @@ constexpr std::size_t rests_per_search = 2048;
 
 }  // namespace
 
-void Pool::tag_died(Value value) noexcept {
-    const TagCount& count = tags_.count(value);
+void Pool::leases_died(const TagCount& count) noexcept {
     live_count_.ids -= count.ids;
     live_count_.runs -= count.runs;
     dead_runs_ += count.runs;

@@ -49,7 +49,8 @@ Result<> Tags::prepare_slot() {
 Value Tags::add(PoolIndex pool, const Tag& tag, std::uint64_t ids) noexcept {
     const std::uint64_t hash = hash_of(pool, tag);
     const Index known = chains_.find(hash, link(), [&](Index index) {
-        return slots_[index].tag == tag && slots_[index].pool == pool;
+        const Slot& slot = slots_[index];
+        return slot.tag == tag && slot.pool == pool && !slot.dead;
     });
     if (known != none) {
         slots_[known].count.ids += ids;
@@ -73,19 +74,15 @@ void Tags::remove(Value value, std::uint64_t ids) noexcept {
     INOD_ASSERT(changed.count.ids >= ids);
     changed.count.ids -= ids;
     if (changed.count.ids > 0) return;
-    if (!changed.dead) kill(value);
-    changed.dead = false;
+    const auto index = static_cast<Index>(value - 1);
+    if (!changed.dead) leave_holder(index);
+    if (changed.in_chain) take_out_of_chain(index);
     changed.next = spare_;
-    spare_ = static_cast<Index>(value - 1);
+    spare_ = index;
 }
 
-// Nobody finds it by its tag any more, and its holder has it no longer.
-void Tags::kill(Value value) noexcept {
-    Slot& killed = slot(value);
-    const auto index = static_cast<Index>(value - 1);
-    chains_.remove(index, hash_of(killed.pool, killed.tag), link());
-    leave_holder(index);
-    killed.dead = true;
+void Tags::take_out_of_chain(Index index) noexcept {
+    chains_.remove(index, hash()(index), link());
 }
 
 void Tags::join_holder(Index index) noexcept {

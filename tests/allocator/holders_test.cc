@@ -383,6 +383,40 @@ TEST_F(HoldersTest, ComeBackFromASnapshotWithWhatHappenedMeanwhile) {
     }
 }
 
+// A thousand at once come to their end some at a time, and whoever needs a number waits for all of them.
+TEST_F(HoldersTest, ManyThatAreOverdueEndByAndByAndAFullPoolWaitsForThem) {
+    ASSERT_STARTS(machine_);
+    for (std::uint64_t i = 0; i < 1'000; ++i) {
+        const Bound one =
+            bound(7, {.binding = Binding::ttl, .secret = secret(i + 1), .ttl_ms = 1'000});
+        leased(1, 1, as(7, one.ref));
+    }
+    ASSERT_TRUE(machine_.flush());
+    machine_.allocator->set_time(1'000);
+    EXPECT_LT(machine_.allocator->holders().size(), 1'000U) << "some at once";
+    EXPECT_GT(machine_.allocator->holders().size(), 100U) << "and not all";
+    NoGuard nobody_else;
+    const auto ask = [&] {
+        return machine_.allocator->allocate(nobody_else, 1, Wish{.count = 1'000}, as(8));
+    };
+    // Its holder apart, who is there as long as he is refused nothing.
+    std::size_t left = machine_.allocator->holders().size();
+    while (left > 0) {
+        EXPECT_EQ(ask().result.error().code, Errc::sweep_pending) << left << " are left";
+        ASSERT_TRUE(machine_.allocator->wants_sweep());
+        machine_.allocator->sweep();
+        ASSERT_TRUE(machine_.flush());
+        const std::size_t before = std::exchange(left, machine_.allocator->holders().size());
+        ASSERT_LT(left, before);
+    }
+    while (machine_.allocator->wants_sweep())
+        machine_.allocator->sweep();
+    const auto all = machine_.insist(ask);
+    ASSERT_TRUE(all.result) << name(all.result.error().code);
+    EXPECT_EQ(ask().result.error().code, Errc::pool_exhausted);
+    EXPECT_EQ(machine_.allocator->verify().value_or("sound"), "sound");
+}
+
 TEST_F(HoldersTest, SweepingGoesInSlicesAndAFullPoolWaitsForIt) {
     ASSERT_STARTS(machine_);
     const Bound mine = bound(7, {.binding = Binding::connection, .secret = secret(1)});

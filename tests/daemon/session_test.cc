@@ -68,7 +68,7 @@ protected:
             {.spec = machine_.specs[1], .grants = {{.rights = {Right::lookup}}}}};
         dispatcher_.emplace(
             *machine_.allocator, config, nullptr, closer_, [] { return DaemonNumbers{}; },
-            [this] { return ++looks_; });
+            [this] { return Dispatcher::Gone{.looked_at = ++looks_}; });
         context_.emplace(SessionContext{.allocator = *machine_.allocator,
                                         .dispatcher = *dispatcher_,
                                         .flusher = *flusher_,

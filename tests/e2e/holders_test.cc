@@ -183,6 +183,33 @@ TEST(HoldersOfAFullPool, AreFoundDeadWhenSomebodyNeedsTheirNumbers) {
     }
 }
 
+// Nor by very many, who are not all looked at at once.
+TEST(HoldersOfAFullPool, AreFoundDeadHoweverManyHaveDiedAtOnce) {
+    constexpr std::size_t child_count = 600;
+    DaemonProcess daemon(
+        R"({"pools": [{"name": "port", "policy": "lowest", "min": 1, "max": 600}]})");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    const auto work = [&daemon]() -> Id {
+        auto client = Client::connect({.socket_path = daemon.socket(), .pools = {}});
+        if (!client || !client->bind({.binding = Binding::process})) return 0;
+        const auto lease = client->allocate("port");
+        return lease ? lease->range.first : 0;
+    };
+    std::vector<Child> children;
+    for (std::size_t i = 0; i < child_count; ++i)
+        children.emplace_back(work);
+    for (Child& child : children)
+        ASSERT_GT(child.told<Id>().value_or(0), 0U) << daemon.log();
+    Client client = daemon.connect();
+    ASSERT_EQ(client.allocate("port").error().code, Errc::pool_exhausted);
+    daemon.signal(SIGSTOP);
+    children.clear();
+    std::thread goes_on([&daemon] { daemon.signal(SIGCONT); });
+    const auto all = client.allocate("port", child_count);
+    EXPECT_TRUE(all) << client.error_text();
+    goes_on.join();
+}
+
 // A daemon that may open 64 files keeps 16 of them for its journal, has 20 for 10 connections and watches
 // 28 processes. One that it cannot watch keeps what it has, and nobody else is turned away.
 TEST(HoldersOfProcesses, AreWatchedAsFarAsThereAreFileDescriptors) {

@@ -10,7 +10,7 @@ namespace inod {
 namespace {
 
 void end(TestPool& test, HolderIndex holder) {
-    test.tags.end(holder, [&](Value value) { test.pool.tag_died(value); });
+    test.tags.end(holder, [&](Value value) { test.pool.leases_died(test.tags.count(value)); });
 }
 
 void sweep(TestPool& test, std::size_t visits) {
@@ -49,6 +49,39 @@ TEST(EndOfHolder, TheNextWithItsIndexHasNothing) {
     EXPECT_EQ(test.release({1, 5}, 1, 1).error().code, Errc::released);
     ASSERT_TRUE(test.release({11, 15}, 1, 1));
     EXPECT_SOUND(test.pool);
+}
+
+// Of the tags of a holder that has thousands some stay in the hash table until their IDs are swept out:
+// nobody is taken for them, and each goes once.
+TEST(EndOfHolder, WithATagForEachIdGoesAsOthersDo) {
+    constexpr Id count = 3'000;
+    TestPool test({.name = "uid", .policy = Policy::lowest, .range = {1, count + 1}});
+    const auto lease_each_anew = [&](HolderIndex holder) {
+        for (Id id = 1; id <= count; ++id) {
+            const auto first = test.allocate(1, holder);
+            ASSERT_TRUE(first);
+            ASSERT_TRUE(test.release(first->lease.range, first->lease.generation, holder));
+            ASSERT_TRUE(test.allocate(1, holder));
+        }
+    };
+    for (int round = 0; round < 3; ++round) {
+        lease_each_anew(1);
+        EXPECT_EQ(test.pool.tree().entry_count(), count) << "a generation each";
+        end(test, 1);
+        EXPECT_SOUND(test.pool);
+        EXPECT_EQ(test.pool.live_count(), TagCount());
+        EXPECT_EQ(test.pool.dead_runs(), count);
+        // The next one of the same index, in the same generation as the last.
+        const auto next = test.allocate(1, 1);
+        ASSERT_TRUE(next);
+        EXPECT_EQ(test.pool.live_count(), (TagCount{.ids = 1, .runs = 1}));
+        sweep(test, 2 * count);
+        EXPECT_FALSE(test.pool.has_dead());
+        EXPECT_EQ(test.pool.live_count(), (TagCount{.ids = 1, .runs = 1}));
+        ASSERT_TRUE(test.release(next->lease.range, next->lease.generation, 1));
+        EXPECT_EQ(test.pool.tree().id_count(), 0U);
+        EXPECT_SOUND(test.pool);
+    }
 }
 
 TEST(EndOfHolder, AFullPoolSweepsBeforeItRefuses) {

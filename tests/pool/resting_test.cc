@@ -28,7 +28,7 @@ protected:
     // Of other pools it had something too.
     void end(HolderIndex holder) {
         tags.end(holder, [&](Value value) {
-            if (tags.pool_of(value) + 1 == next_index) pool->tag_died(value);
+            if (tags.pool_of(value) + 1 == next_index) pool->leases_died(tags.count(value));
         });
     }
     Result<Granted> allocate_at(Range range) {

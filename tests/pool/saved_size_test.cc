@@ -161,7 +161,7 @@ TEST(SavedSize, CoversWhatIsToRest) {
             EXPECT_LE(snapshot_size_with_rests(test.pool), test.pool.saved_size(2).kept);
         };
         expect_enough();
-        test.tags.end(1, [&](Value value) { test.pool.tag_died(value); });
+        test.tags.end(1, [&](Value value) { test.pool.leases_died(test.tags.count(value)); });
         for (int slice = 0; slice < 3; ++slice) {
             expect_enough();
             std::size_t visits_left = 7'000;
