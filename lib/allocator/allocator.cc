@@ -180,8 +180,11 @@ Answer<void> Allocator::release(PoolIndex index, Range range, std::uint64_t gene
     ServedPool* const served_pool = served(index);
     if (served_pool == nullptr) return {.result = Errc::pool_unknown};
     if (journal_.sealed()) return refuse<void>(*served_pool, index, Errc::journal_sealed);
+    const auto found = find_holder(asker);
+    // All that it has is about to be released.
+    if (!found && asker.acts_as && holders_.contains(*asker.acts_as)) return {Errc::block_pending};
     // Somebody who never held anything is nobody's holder: an index that no tag has.
-    const HolderIndex own = find_holder(asker).value_or(holders_.index_end());
+    const HolderIndex own = found.value_or(holders_.index_end());
     const auto whose = asker.releases_for_others ? std::nullopt : std::optional(own);
     if (served_pool->parent != no_pool) {
         return release_nested(*served_pool, range, generation, whose);

@@ -187,7 +187,8 @@ public:
     // allocate() and next() fail with sweep_pending, of which nobody else may hear either, where much of
     // what holders left behind at their end is in the way: whoever asks then asks again after sweep().
     //
-    // What acts as a holder that has come to its end fails with holder_ended.
+    // What acts as a holder that has come to its end fails with holder_ended; and with block_pending as long
+    // as that end is still to be recorded.
     //
     // With a token the same request is granted once, and answered as it was the first time whenever it
     // comes again. Errors: token_mismatch, token_expired, token_quota. What was refused is not kept.
@@ -221,14 +222,14 @@ public:
     //   holder_unknown (none of this user has that key); holder_invalid (a name, a time limit or a
     //   binding that no holder can have).
     Answer<Bound> bind(const Asker& asker, const BindRequest& request);
-    // A holder with a time limit begins it anew; any other stays as it is. Errors: holder_ended.
+    // A holder with a time limit begins it anew; any other stays as it is. Errors: holder_ended, block_pending.
     Answer<void> renew(const HolderRef& ref) noexcept;
     // A holder is at its end: its connection has closed, its process has ended, or somebody who may says
     // so. All that it held is free, as one record. Of one that is gone already nothing happens. Where the
     // journal has no room for the record it is done after the next flush, and acts as done before.
     void end(const HolderRef& ref) noexcept;
-    // The same for somebody who waits for it, with what it held. Requires has_room(). Error:
-    // holder_unknown.
+    // The same for somebody who waits for it, with what it held. Requires has_room(). Errors:
+    // holder_unknown, block_pending.
     Answer<std::uint64_t> release_all(const HolderRef& ref) noexcept;
     // What must be durable before anybody may hear of all that is so now; 0: nothing.
     [[nodiscard]] Lsn recorded_lsn() const noexcept { return unless_durable(journal_.last_lsn()); }
@@ -471,6 +472,7 @@ private:
                                         std::uint64_t generation,
                                         std::optional<HolderIndex> whose) noexcept;
     [[nodiscard]] std::optional<HolderIndex> find_holder(const Asker& asker) const noexcept;
+    [[nodiscard]] Errc unless_queued(const HolderRef& ref, Errc ended) const noexcept;
     Result<HolderIndex> make_holder(std::uint32_t holders_max, const Holder& holder);
     void record_holder(HolderIndex index) noexcept;
     Answer<Lease> allocate_tracked(GuardRef guard, ServedPool& served, PoolIndex index,

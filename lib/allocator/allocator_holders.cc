@@ -48,7 +48,7 @@ Allocator::Admission::~Admission() {
 Result<Allocator::Admitted> Allocator::admit(const Asker& asker, PoolIndex pool,
                                              std::uint64_t count) {
     const auto known = find_holder(asker);
-    if (!known && asker.acts_as) return Errc::holder_ended;
+    if (!known && asker.acts_as) return unless_queued(*asker.acts_as, Errc::holder_ended);
     auto reservation = accounts_.prepare(pool, asker.uid, count, asker.quota);
     if (!reservation) return reservation.error();
     if (known) return Admitted{*known, std::move(*reservation)};
@@ -65,6 +65,11 @@ std::optional<HolderIndex> Allocator::find_holder(const Asker& asker) const noex
     const HolderRef& ref = *asker.acts_as;
     const bool is_there = holders_.contains(ref) && !holders_.is_ending(ref.index);
     return is_there ? std::optional(ref.index) : std::nullopt;
+}
+
+// What is said of a holder that has ended; of one whose end is still to be recorded nobody may hear that.
+Errc Allocator::unless_queued(const HolderRef& ref, Errc ended) const noexcept {
+    return holders_.contains(ref) ? Errc::block_pending : ended;
 }
 
 Result<HolderIndex> Allocator::make_holder(std::uint32_t holders_max, const Holder& holder) {
@@ -138,8 +143,9 @@ Result<HolderIndex> Allocator::find_or_make_bound(const Asker& asker, const Bind
 
 Result<HolderIndex> Allocator::find_keyed(const Asker& asker, const BindRequest& request) const {
     const auto keyed = holders_.find(request.key);
-    const bool is_own = keyed && holders_[*keyed].uid == asker.uid &&
-                        holders_[*keyed].binding == request.binding && !holders_.is_ending(*keyed);
+    const bool is_own =
+        keyed && holders_[*keyed].uid == asker.uid && holders_[*keyed].binding == request.binding;
+    if (is_own && holders_.is_ending(*keyed)) return Errc::block_pending;
     // One that ends with a connection, and waits for none, has one.
     const bool is_taken =
         is_own && request.binding == Binding::connection && !holders_.deadline(*keyed);
@@ -148,7 +154,7 @@ Result<HolderIndex> Allocator::find_keyed(const Asker& asker, const BindRequest&
 
 Answer<void> Allocator::renew(const HolderRef& ref) noexcept {
     if (!holders_.contains(ref) || holders_.is_ending(ref.index)) {
-        return {Errc::holder_ended, last_end()};
+        return {unless_queued(ref, Errc::holder_ended), last_end()};
     }
     const Holder holder = holders_[ref.index];
     if (holder.binding != Binding::ttl) return {.result = {}};
@@ -167,7 +173,7 @@ void Allocator::end(const HolderRef& ref) noexcept {
 
 Answer<std::uint64_t> Allocator::release_all(const HolderRef& ref) noexcept {
     if (!holders_.contains(ref) || holders_.is_ending(ref.index)) {
-        return {Errc::holder_unknown, last_end()};
+        return {unless_queued(ref, Errc::holder_unknown), last_end()};
     }
     if (journal_.sealed()) return {Errc::journal_sealed};
     const std::uint64_t held = holdings(ref.index).ids;

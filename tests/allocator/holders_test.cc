@@ -181,6 +181,34 @@ TEST_F(HoldersTest, NobodyHearsOfAnEndThatACrashCouldUndo) {
     EXPECT_EQ(waits(), std::vector<Lsn>(6, 0));
 }
 
+// Nor of one for which there was no room in the journal yet.
+TEST_F(HoldersTest, NobodyHearsOfAnEndThatIsStillToBeRecorded) {
+    ASSERT_STARTS(machine_);
+    const Bound mine = bound(7, {.binding = Binding::connection, .secret = secret(1)});
+    const Lease lease = leased(1, 1, as(7, mine.ref));
+    const Bound other = bound(8, {.binding = Binding::ttl, .secret = secret(2), .ttl_ms = 1'000});
+    ASSERT_TRUE(machine_.flush());
+    NoGuard nobody_else;
+    while (machine_.allocator->has_room())
+        ASSERT_TRUE(machine_.allocator->renew(other.ref).result);
+    machine_.allocator->end(mine.ref);
+    ASSERT_TRUE(machine_.allocator->holders().contains(mine.ref));
+    const auto said = [&] {
+        Allocator& allocator = *machine_.allocator;
+        const BindRequest again{.binding = Binding::connection, .key = mine.key};
+        return std::vector<Errc>{
+            allocator.allocate(nobody_else, 0, Wish{}, as(7, mine.ref)).result.error().code,
+            allocator.renew(mine.ref).result.error().code,
+            allocator.release(1, lease.range, 1, as(7, mine.ref)).result.error().code,
+            allocator.bind(as(7), again).result.error().code,
+            allocator.release_all(mine.ref).result.error().code};
+    };
+    EXPECT_EQ(said(), std::vector<Errc>(5, Errc::block_pending));
+    ASSERT_TRUE(machine_.flush());
+    EXPECT_EQ(said(), (std::vector<Errc>{Errc::holder_ended, Errc::holder_ended, Errc::released,
+                                         Errc::holder_unknown, Errc::holder_unknown}));
+}
+
 TEST_F(HoldersTest, NoIdOfAHolderIsEverAnothers) {
     ASSERT_STARTS(machine_);
     HolderId highest = 0;
