@@ -332,7 +332,7 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::StatsRequest&
     } else {
         add_pool_stats(writer, call.request.pool);
     }
-    call.outbox.add(writer.finish(call.request.tag), 0);
+    call.outbox.add(writer.finish(call.request.tag, false), 0);
     return Next::go_on;
 }
 

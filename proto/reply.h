@@ -302,8 +302,11 @@ public:
     [[nodiscard]] std::uint32_t count() const { return count_; }
 
 protected:
+    // Before the items stands the table's own head, or something else.
+    explicit TableWriter(std::span<std::byte> memory) noexcept;
     TableWriter(std::span<std::byte> memory, std::size_t head_size) noexcept;
 
+    std::size_t finish(Operation operation, std::uint16_t tag, bool more) noexcept;
     // False, and nothing written, when the frame is full.
     template <class Item>
     bool add(const Item& item) noexcept {
@@ -320,34 +323,22 @@ protected:
     std::uint32_t count_ = 0;
 };
 
-// Each finish() writes what stands before the items and returns the size of the whole frame.
-class ListReplyWriter : public TableWriter {
+// Of a reply that is a table and nothing besides. As everywhere below, finish() writes what stands before
+// the items and returns the size of the whole frame.
+template <Operation operation, class Item>
+class PlainTableWriter : public TableWriter {
 public:
-    explicit ListReplyWriter(std::span<std::byte> memory) noexcept;
-    bool add(const LeaseRecord& lease) noexcept { return TableWriter::add(lease); }
-    std::size_t finish(std::uint16_t tag, bool more) noexcept;
+    explicit PlainTableWriter(std::span<std::byte> memory) noexcept : TableWriter(memory) {}
+    bool add(const Item& item) noexcept { return TableWriter::add(item); }
+    // `more`: there is more than the frame has room for, or than was asked for.
+    std::size_t finish(std::uint16_t tag, bool more) noexcept {
+        return TableWriter::finish(operation, tag, more);
+    }
 };
-
-class PoolsReplyWriter : public TableWriter {
-public:
-    explicit PoolsReplyWriter(std::span<std::byte> memory) noexcept;
-    bool add(const PoolEntry& pool) noexcept { return TableWriter::add(pool); }
-    std::size_t finish(std::uint16_t tag, bool more) noexcept;
-};
-
-class StatsReplyWriter : public TableWriter {
-public:
-    explicit StatsReplyWriter(std::span<std::byte> memory) noexcept;
-    bool add(const Stat& stat) noexcept { return TableWriter::add(stat); }
-    std::size_t finish(std::uint16_t tag) noexcept;
-};
-
-class HoldersReplyWriter : public TableWriter {
-public:
-    explicit HoldersReplyWriter(std::span<std::byte> memory) noexcept;
-    bool add(const HolderRecord& holder) noexcept { return TableWriter::add(holder); }
-    std::size_t finish(std::uint16_t tag, bool more) noexcept;
-};
+using ListReplyWriter = PlainTableWriter<Operation::list, LeaseRecord>;
+using PoolsReplyWriter = PlainTableWriter<Operation::pools, PoolEntry>;
+using StatsReplyWriter = PlainTableWriter<Operation::stats, Stat>;
+using HoldersReplyWriter = PlainTableWriter<Operation::holders, HolderRecord>;
 
 // The events in `watch` are not looked at: they are what was added.
 class WatchReplyWriter : public TableWriter {

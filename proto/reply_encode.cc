@@ -232,15 +232,6 @@ std::size_t size_of(const ErrorReply& error) {
     return 8 + 2 + cut(error.text).size();
 }
 
-// Writes what stands before a table's items, into the memory in front of them.
-std::size_t finish_table(std::span<std::byte> memory, Operation operation, std::uint16_t tag,
-                         std::size_t size, std::uint32_t count, bool more) {
-    ByteWriter out(memory);
-    put_header(out, size, operation, 0, Errc::ok, tag);
-    put_count(out, count, more);
-    return size;
-}
-
 }  // namespace
 
 bool encode_reply(ByteWriter& out, const Reply& reply) noexcept {
@@ -285,32 +276,14 @@ TableWriter::TableWriter(std::span<std::byte> memory, std::size_t head_size) noe
     INOD_ASSERT(memory.size() >= head_size);
 }
 
-ListReplyWriter::ListReplyWriter(std::span<std::byte> memory) noexcept
+TableWriter::TableWriter(std::span<std::byte> memory) noexcept
     : TableWriter(memory, list_head_size) {}
 
-std::size_t ListReplyWriter::finish(std::uint16_t tag, bool more) noexcept {
-    return finish_table(memory_, Operation::list, tag, size_, count_, more);
-}
-
-PoolsReplyWriter::PoolsReplyWriter(std::span<std::byte> memory) noexcept
-    : TableWriter(memory, list_head_size) {}
-
-std::size_t PoolsReplyWriter::finish(std::uint16_t tag, bool more) noexcept {
-    return finish_table(memory_, Operation::pools, tag, size_, count_, more);
-}
-
-StatsReplyWriter::StatsReplyWriter(std::span<std::byte> memory) noexcept
-    : TableWriter(memory, list_head_size) {}
-
-std::size_t StatsReplyWriter::finish(std::uint16_t tag) noexcept {
-    return finish_table(memory_, Operation::stats, tag, size_, count_, false);
-}
-
-HoldersReplyWriter::HoldersReplyWriter(std::span<std::byte> memory) noexcept
-    : TableWriter(memory, list_head_size) {}
-
-std::size_t HoldersReplyWriter::finish(std::uint16_t tag, bool more) noexcept {
-    return finish_table(memory_, Operation::holders, tag, size_, count_, more);
+std::size_t TableWriter::finish(Operation operation, std::uint16_t tag, bool more) noexcept {
+    ByteWriter out(memory_);
+    put_header(out, size_, operation, 0, Errc::ok, tag);
+    put_count(out, count_, more);
+    return size_;
 }
 
 WatchReplyWriter::WatchReplyWriter(std::span<std::byte> memory) noexcept

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "config/json_value.h"
@@ -38,6 +39,11 @@ public:
 private:
     [[nodiscard]] DumpLine line_at() const {
         return {{"file", file_}, {"offset", offset_}, {"lsn", lsn_}};
+    }
+    [[nodiscard]] DumpLine line_of(std::string_view record) const {
+        DumpLine line = line_at();
+        line["record"] = record;
+        return line;
     }
     void show_record(std::span<const std::byte> bytes);
     void show_unknown(std::span<const std::byte> bytes, const Error& error);
@@ -150,8 +156,7 @@ void Dumper::show_record(std::span<const std::byte> bytes) {
 }
 
 void Dumper::show_unknown(std::span<const std::byte> bytes, const Error& error) {
-    DumpLine line = line_at();
-    line["record"] = name(error.code);
+    DumpLine line = line_of(name(error.code));
     const bool may_have_key = !bytes.empty() && bytes[0] == holder_defined_type;
     line["bytes"] = may_have_key ? DumpLine() : DumpLine(hex(bytes));
     sink_(line);
@@ -190,8 +195,7 @@ void Dumper::put_holder(DumpLine& line, HolderIndex index) const {
 // All that is known of it, once; its key is its client's alone. Its name is whatever a client made up.
 void Dumper::show(const HolderDefined& record) {
     Holder& holder = holders_[record.index] = record.holder;
-    DumpLine line = line_at();
-    line["record"] = "HolderDefined";
+    DumpLine line = line_of("HolderDefined");
     put_holder(line, record.index);
     line["id"] = holder.id;
     line["name"] = printable(holder.name);
@@ -216,8 +220,7 @@ void Dumper::put_range(DumpLine& line, Range range) {
 
 void Dumper::show(const PoolDefined& record) {
     const std::string& name_of_pool = pools_[record.pool] = printable(record.name);
-    DumpLine line = line_at();
-    line["record"] = "PoolDefined";
+    DumpLine line = line_of("PoolDefined");
     line["pool"] = name_of_pool;
     line["index"] = record.pool;
     line["policy"] = name(record.policy);
@@ -231,8 +234,7 @@ void Dumper::show(const PoolDefined& record) {
 
 template <class R>
 void Dumper::show_lease(const char* type, const R& record) {
-    DumpLine line = line_at();
-    line["record"] = type;
+    DumpLine line = line_of(type);
     put_pool(line, record.pool);
     put_range(line, record.range);
     put_holder(line, record.holder);
@@ -241,16 +243,14 @@ void Dumper::show_lease(const char* type, const R& record) {
 }
 
 void Dumper::show_range(const char* type, PoolIndex pool, Range range) {
-    DumpLine line = line_at();
-    line["record"] = type;
+    DumpLine line = line_of(type);
     put_pool(line, pool);
     put_range(line, range);
     sink_(line);
 }
 
 void Dumper::show(const Passed& record) {
-    DumpLine line = line_at();
-    line["record"] = "Passed";
+    DumpLine line = line_of("Passed");
     put_pool(line, record.pool);
     put_range(line, record.range);
     line["raised_generation"] = record.raised_generation;
@@ -258,32 +258,28 @@ void Dumper::show(const Passed& record) {
 }
 
 void Dumper::show(const Advanced& record) {
-    DumpLine line = line_at();
-    line["record"] = "Advanced";
+    DumpLine line = line_of("Advanced");
     put_pool(line, record.pool);
     line["last"] = record.last;
     sink_(line);
 }
 
 void Dumper::show(const HolderEnded& record) {
-    DumpLine line = line_at();
-    line["record"] = "HolderEnded";
+    DumpLine line = line_of("HolderEnded");
     put_holder(line, record.index);
     holders_.erase(record.index);
     sink_(line);
 }
 
 void Dumper::show(const HolderRenewed& record) {
-    DumpLine line = line_at();
-    line["record"] = "HolderRenewed";
+    DumpLine line = line_of("HolderRenewed");
     put_holder(line, record.index);
     line["deadline"] = record.deadline;
     sink_(line);
 }
 
 void Dumper::show(const Rested& record) {
-    DumpLine line = line_at();
-    line["record"] = "Rested";
+    DumpLine line = line_of("Rested");
     put_pool(line, record.pool);
     put_range(line, record.range);
     line["at"] = record.at;
@@ -293,8 +289,7 @@ void Dumper::show(const Rested& record) {
 
 // A line for each level too, the highest first.
 void Dumper::show(const NestedAllocated& record) {
-    DumpLine line = line_at();
-    line["record"] = "NestedAllocated";
+    DumpLine line = line_of("NestedAllocated");
     put_holder(line, record.holder);
     line["claim"] = record.is_claim;
     sink_(line);
@@ -310,8 +305,7 @@ void Dumper::show(const NestedAllocated& record) {
 
 // What goes with these numbers of the lowest level is freed above; which, the links say.
 void Dumper::show(const NestedReleased& record) {
-    DumpLine line = line_at();
-    line["record"] = "NestedReleased";
+    DumpLine line = line_of("NestedReleased");
     put_range(line, record.range);
     line["at"] = record.at;
     sink_(line);
@@ -325,8 +319,7 @@ void Dumper::show(const NestedReleased& record) {
 }
 
 void Dumper::show(const LinksSaved& record) {
-    DumpLine line = line_at();
-    line["record"] = "LinksSaved";
+    DumpLine line = line_of("LinksSaved");
     put_pool(line, record.pool);
     line["parent"] = pool_text(record.parent);
     put_range(line, record.covered);
@@ -342,8 +335,7 @@ void Dumper::show(const LinksSaved& record) {
 }
 
 void Dumper::show(const Booted& record) {
-    DumpLine line = line_at();
-    line["record"] = "Booted";
+    DumpLine line = line_of("Booted");
     line["boot"] = record.boot.is_none() ? DumpLine() : DumpLine(uuid(bytes_of(record.boot.words)));
     line["next_holder"] = record.next_holder;
     line["now"] = record.now;
@@ -359,8 +351,7 @@ void Dumper::put_token(DumpLine& line, const TokenFields& token) {
 }
 
 void Dumper::show(const Tokened& record) {
-    DumpLine line = line_at();
-    line["record"] = "Tokened";
+    DumpLine line = line_of("Tokened");
     line["how"] = name(record.how);
     put_pool(line, record.pool);
     put_range(line, record.range);
@@ -372,8 +363,7 @@ void Dumper::show(const Tokened& record) {
 }
 
 void Dumper::show(const EpochBegun& record) {
-    DumpLine line = line_at();
-    line["record"] = "EpochBegun";
+    DumpLine line = line_of("EpochBegun");
     line["token_epoch"] = hex(record.number);
     line["at"] = record.at;
     line["alone"] = record.alone;
@@ -381,8 +371,7 @@ void Dumper::show(const EpochBegun& record) {
 }
 
 void Dumper::show(const EpochsSaved& record) {
-    DumpLine line = line_at();
-    line["record"] = "EpochsSaved";
+    DumpLine line = line_of("EpochsSaved");
     line["began"] = record.began;
     line["open"] = DumpLine::array();
     line["closed"] = DumpLine::array();
@@ -394,8 +383,7 @@ void Dumper::show(const EpochsSaved& record) {
 }
 
 void Dumper::show(const TokenSaved& record) {
-    DumpLine line = line_at();
-    line["record"] = "TokenSaved";
+    DumpLine line = line_of("TokenSaved");
     put_pool(line, record.pool);
     put_range(line, record.range);
     line["generation"] = record.generation;
@@ -404,37 +392,32 @@ void Dumper::show(const TokenSaved& record) {
 }
 
 void Dumper::show(const MarkMoved& record) {
-    DumpLine line = line_at();
-    line["record"] = "MarkMoved";
+    DumpLine line = line_of("MarkMoved");
     put_pool(line, record.pool);
     line["mark"] = record.mark;
     sink_(line);
 }
 
 void Dumper::show(const UncleanStop& /*record*/) {
-    DumpLine line = line_at();
-    line["record"] = "UncleanStop";
+    DumpLine line = line_of("UncleanStop");
     sink_(line);
 }
 
 void Dumper::show(const SkippedAhead& record) {
-    DumpLine line = line_at();
-    line["record"] = "SkippedAhead";
+    DumpLine line = line_of("SkippedAhead");
     line["count"] = record.count;
     sink_(line);
 }
 
 void Dumper::show(const SkippedAbove& record) {
-    DumpLine line = line_at();
-    line["record"] = "SkippedAbove";
+    DumpLine line = line_of("SkippedAbove");
     put_pool(line, record.pool);
     line["floor"] = record.floor;
     sink_(line);
 }
 
 void Dumper::show(const SequenceSaved& record) {
-    DumpLine line = line_at();
-    line["record"] = "SequenceSaved";
+    DumpLine line = line_of("SequenceSaved");
     put_pool(line, record.pool);
     const SequenceState& state = record.state;
     line["cursor"] = json_of(state.cursor);
@@ -469,8 +452,7 @@ void Dumper::show(const RestingSaved& record) {
 }
 
 void Dumper::show(const LiveSaved& record) {
-    DumpLine line = line_at();
-    line["record"] = "LiveSaved";
+    DumpLine line = line_of("LiveSaved");
     put_pool(line, record.pool);
     put_range(line, record.covered);
     line["generation"] = record.generation;

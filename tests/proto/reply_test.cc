@@ -34,7 +34,7 @@ TEST(TableWriter, WritesWhatEncodeReplyWrites) {
     StatsReplyWriter stats(memory);
     EXPECT_TRUE(stats.add({StatId::connections, 3}));
     EXPECT_TRUE(stats.add({StatId::journal_durable_lsn, id_max}));
-    EXPECT_EQ(frame_of(memory, stats.finish(10)), golden("stats_reply"));
+    EXPECT_EQ(frame_of(memory, stats.finish(10, false)), golden("stats_reply"));
 
     HoldersReplyWriter holders(memory);
     EXPECT_TRUE(holders.add({7, 1000, 3, 1000, 100, Binding::process, 4321, 0, ""}));
