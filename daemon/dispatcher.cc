@@ -56,54 +56,47 @@ bool ends_connection(Errc code) {
            code == Errc::hello_required || code == Errc::version_unsupported;
 }
 
-// Does the request concern the pool that its header names?
-bool names_pool(const proto::Request& request) {
-    return std::visit(
-        [&](const auto& body) {
-            using Body = std::remove_cvref_t<decltype(body)>;
-            if constexpr (std::is_same_v<Body, proto::StatsRequest>) {
-                return request.pool != proto::whole_daemon;
-            }
-            return !std::is_same_v<Body, proto::HelloRequest> &&
-                   !std::is_same_v<Body, proto::PingRequest> &&
-                   !std::is_same_v<Body, proto::PoolsRequest> &&
-                   !std::is_same_v<Body, proto::BindRequest> &&
-                   !std::is_same_v<Body, proto::RenewRequest> &&
-                   !std::is_same_v<Body, proto::TokenEpochRequest> &&
-                   !std::is_same_v<Body, proto::ReleaseAllRequest> &&
-                   !std::is_same_v<Body, proto::HoldersRequest>;
-        },
-        request.body);
+// What a request takes: of the daemon as a whole nothing, of the pool that its header names a right; none:
+// any will do.
+struct Needed {
+    bool of_pool = false;
+    std::optional<Right> right;
+};
+constexpr Needed nothing{};
+constexpr Needed any_right{.of_pool = true, .right = std::nullopt};
+constexpr Needed the(Right right) {
+    return {.of_pool = true, .right = right};
 }
 
-// The right that a request about a pool takes; none: any will do.
-std::optional<Right> needed_right(const proto::Request::Body& body) {
-    if (const auto* const release = std::get_if<proto::ReleaseRequest>(&body)) {
-        return release->of_others ? Right::release_others : Right::allocate;
-    }
-    return std::visit(
-        [](const auto& b) -> std::optional<Right> {
-            using Body = std::remove_cvref_t<decltype(b)>;
-            if constexpr (std::is_same_v<Body, proto::AllocateRequest> ||
-                          std::is_same_v<Body, proto::AllocateAtRequest>) {
-                return Right::allocate;
-            } else if constexpr (std::is_same_v<Body, proto::LookupRequest> ||
-                                 std::is_same_v<Body, proto::LookupLeaseRequest> ||
-                                 std::is_same_v<Body, proto::WaitRequest> ||
-                                 std::is_same_v<Body, proto::LookupLevelsRequest>) {
-                return Right::lookup;
-            } else if constexpr (std::is_same_v<Body, proto::NextRequest> ||
-                                 std::is_same_v<Body, proto::ListRequest> ||
-                                 std::is_same_v<Body, proto::WatchRequest>) {
-                return Right::list;
-            } else if constexpr (std::is_same_v<Body, proto::ReserveRequest> ||
-                                 std::is_same_v<Body, proto::UnreserveRequest> ||
-                                 std::is_same_v<Body, proto::AdvanceRequest>) {
-                return Right::administer;
-            }
-            return std::nullopt;
-        },
-        body);
+template <class T, class... Types>
+constexpr bool is_one_of = (std::is_same_v<T, Types> || ...);
+
+Needed needed(const proto::Request& request) {
+    const auto of_body = [&request](const auto& body) -> Needed {
+        using Body = std::remove_cvref_t<decltype(body)>;
+        if constexpr (is_one_of<Body, proto::HelloRequest, proto::PingRequest, proto::PoolsRequest,
+                                proto::BindRequest, proto::RenewRequest, proto::ReleaseAllRequest,
+                                proto::HoldersRequest, proto::TokenEpochRequest>) {
+            return nothing;
+        } else if constexpr (is_one_of<Body, proto::AllocateRequest, proto::AllocateAtRequest>) {
+            return the(Right::allocate);
+        } else if constexpr (is_one_of<Body, proto::ReleaseRequest>) {
+            return the(body.of_others ? Right::release_others : Right::allocate);
+        } else if constexpr (is_one_of<Body, proto::LookupRequest, proto::LookupLeaseRequest,
+                                       proto::LookupLevelsRequest, proto::WaitRequest>) {
+            return the(Right::lookup);
+        } else if constexpr (is_one_of<Body, proto::NextRequest, proto::ListRequest,
+                                       proto::WatchRequest>) {
+            return the(Right::list);
+        } else if constexpr (is_one_of<Body, proto::ReserveRequest, proto::UnreserveRequest,
+                                       proto::AdvanceRequest>) {
+            return the(Right::administer);
+        } else {
+            static_assert(is_one_of<Body, proto::StatsRequest>, "what does it take?");
+            return request.pool == proto::whole_daemon ? nothing : any_right;
+        }
+    };
+    return std::visit(of_body, request.body);
 }
 
 // Is it about the frame's form, which comes before what came with it?
@@ -239,11 +232,11 @@ void Dispatcher::refuse(const Call& call, const Error& error, Lsn wait_for, std:
 
 // ok, or why the client may not ask this of the pool that it names.
 Errc Dispatcher::check_access(const Call& call) const {
-    if (!names_pool(call.request)) return Errc::ok;
+    const auto [of_pool, right] = needed(call.request);
+    if (!of_pool) return Errc::ok;
     if (allocator_.pool(call.request.pool) == nullptr) return Errc::pool_unknown;
     const Rights rights = rights_in(call.client, call.request.pool);
-    const auto needed = needed_right(call.request.body);
-    const bool may = needed ? rights.has(*needed) : !rights.empty();
+    const bool may = right ? rights.has(*right) : !rights.empty();
     return may ? Errc::ok : Errc::access_denied;
 }
 
