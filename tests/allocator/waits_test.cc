@@ -108,6 +108,34 @@ TEST_F(WaitsTest, TheCircleEndsThoughAllWaitOnAndMoreCome) {
         EXPECT_TRUE(woken.contains(id)) << id;
 }
 
+// Nor do those who are to look one after the other hold up whoever is known to be woken.
+TEST_F(WaitsTest, TheCircleAndTheWokenTakeTurns) {
+    for (Id id = 0; id < 300; ++id)
+        add(id);
+    waits_.released(0, {0, 299});
+    std::size_t known_count = 0;
+    for (int i = 0; i < 20; ++i)
+        if (waits_.take_woken()->id < Waits::wakes_max) ++known_count;
+    EXPECT_EQ(known_count, 10U);
+    EXPECT_EQ(take_all().size(), 280U);
+}
+
+// Those who come in front of the circle are looked at in passing, and nobody is left out for them.
+TEST_F(WaitsTest, NewOnesTakeNobodysTurn) {
+    for (Id id = 0; id < 300; ++id)
+        add(10 * id);
+    waits_.released(0, {0, 10'000});
+    std::set<Id> woken;
+    for (int i = 0; i < 130; ++i)
+        woken.insert(waits_.take_woken()->id);
+    for (Id id = 0; id < 20; ++id)
+        add(2'985 + id % 5);
+    for (const Id id : take_all())
+        woken.insert(id);
+    for (Id id = 0; id < 300; ++id)
+        EXPECT_TRUE(woken.contains(10 * id)) << 10 * id;
+}
+
 // Beside a list of those that must be woken: each is, before take_woken() has nothing left.
 TEST_F(WaitsTest, NobodyIsForgotten) {
     for (std::uint64_t seed = 0; seed < 30; ++seed) {
