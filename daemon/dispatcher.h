@@ -34,6 +34,8 @@ struct Client {
     bool may_allocate = false;  // in any pool
     PeerSocket socket{};
     bool greeted = false;  // the hello was answered
+    // Those whose connections closed unnoticed were looked for since it last read.
+    bool has_asked_for_the_gone = false;
     // What it acts as since the last bind, and what ends with the connection.
     std::optional<HolderRef> acts_as{};
     std::optional<HolderRef> ends_with_it{};
@@ -80,13 +82,14 @@ public:
     // What the client passed and nobody took.
     void drop(const Client& client, PassedDescriptor& passed) noexcept;
 
-    // A session begins to decide what is there. So that no session keeps the lock for long, it is
-    // to stop when that was a millisecond's work, and give others a turn before it goes on.
-    void begin_turn() noexcept {
+    // A session's turn begins: it is to stop deciding when it has done so much work (turns.h), and give
+    // others a turn before it goes on. These need no lock.
+    void begin_turn(std::uint64_t work_max) noexcept {
         work_ = 0;
-        has_ended_the_gone_ = false;
+        work_max_ = work_max;
     }
-    [[nodiscard]] bool has_done_enough() const noexcept { return work_ >= work_max; }
+    [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
+    [[nodiscard]] bool has_done_enough() const noexcept { return work_ >= work_max_; }
 
     // Decides one frame and puts its reply into `outbox`. May drop and retake `guard`. Requires
     // outbox.has_room() and allocator.has_room(). An operation that takes the descriptor that was
@@ -109,7 +112,6 @@ public:
     static void refuse_stream(Errc code, Outbox& outbox);
 
 private:
-    static constexpr std::uint64_t work_max = 1000;
     // So many that are only looked at take as long as a request.
     static constexpr HolderIndex holders_per_work = 64;
 
@@ -202,7 +204,7 @@ private:
     // Of this turn: requests, what was listed for them, connections that were looked at; each takes
     // about a microsecond.
     std::uint64_t work_ = 0;
-    bool has_ended_the_gone_ = false;  // in this turn
+    std::uint64_t work_max_ = 0;
     const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

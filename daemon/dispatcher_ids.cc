@@ -37,12 +37,12 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::AllocateReque
     };
     auto answer = ask();
     const bool is_exhausted = !answer.result && answer.result.error().code == Errc::pool_exhausted;
-    if (is_exhausted && !has_ended_the_gone_) {
-        // Not by those who are gone, of whom only nobody has told yet. All requests of a turn had
-        // come before the first of them was decided, so one look is enough for all.
+    if (is_exhausted && !call.client.has_asked_for_the_gone) {
+        // Not by those who are gone, of whom only nobody has told yet. All that one read brought
+        // had come before the first of it was decided, so one look is enough for all.
         const Gone gone = end_the_gone_();
         work_ += gone.looked_at;
-        has_ended_the_gone_ = !gone.may_be_more;
+        call.client.has_asked_for_the_gone = !gone.may_be_more;
         answer = ask();
         if (gone.may_be_more && !answer.result) return Next::ask_again;
     }

@@ -68,6 +68,7 @@ Dispatcher::Next Dispatcher::answer_or_park(const Call& call, LongRequest& reque
 }
 
 bool Dispatcher::answer_late(LongRequest& request, Outbox& outbox) {
+    ++work_;
     return std::visit([&](auto& body) { return answer_late(request, body, outbox); }, request.body);
 }
 

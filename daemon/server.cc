@@ -34,6 +34,7 @@
 #include "daemon/memory_limit.h"
 #include "daemon/process_holders.h"
 #include "daemon/session.h"
+#include "daemon/turns.h"
 #include "daemon/waker.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
@@ -114,7 +115,6 @@ private:
     bool serve_and_stop();
     bool run_events();
     void open_session(Protocol::socket socket);
-    [[nodiscard]] std::uint32_t connections_of(std::uint32_t uid) const;
     void refuse(Protocol::socket& socket, Errc code);
     std::shared_ptr<Session> make_session(Protocol::socket socket, Peer peer);
     void begin_stop(Errc reason);
@@ -131,6 +131,7 @@ private:
     asio::steady_timer timer_;
     Flusher flusher_;
     Waker waker_;
+    Turns turns_;
     Closer closer_;
     std::unique_ptr<ProcessHolders> processes_;
     asio::posix::stream_descriptor ended_processes_;
@@ -155,6 +156,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
       flusher_(io_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
       waker_(io_, allocator, flusher_),
+      turns_(io_),
       processes_(find_processes()),
       ended_processes_(io_),
       dispatcher_(
@@ -169,8 +171,8 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
                .dispatcher = dispatcher_,
                .flusher = flusher_,
                .waker = waker_,
+               .turns = turns_,
                .session_count = 0,
-               .count_by_uid = {},
                .is_stopping = false,
                .on_last_end = [this] {
                    if (stopping_) timer_.cancel();
@@ -309,11 +311,6 @@ std::shared_ptr<Session> Server::make_session(Protocol::socket socket, Peer peer
     }
 }
 
-std::uint32_t Server::connections_of(std::uint32_t uid) const {
-    const auto counted = context_.count_by_uid.find(uid);
-    return counted != context_.count_by_uid.end() ? counted->second : 0;
-}
-
 void Server::open_session(Protocol::socket socket) {
     auto peer = peer_of(socket.native_handle());
     if (!peer) {
@@ -324,7 +321,7 @@ void Server::open_session(Protocol::socket socket) {
         refuse(socket, Errc::too_many_connections);
         return;
     }
-    if (connections_of(peer->uid) >= dispatcher_.limits_of_user(peer->uid).connections) {
+    if (turns_.count_of(peer->uid) >= dispatcher_.limits_of_user(peer->uid).connections) {
         send_refusal(socket, Errc::quota_exceeded);
         return;
     }

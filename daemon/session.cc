@@ -4,7 +4,6 @@
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/post.hpp>
 #include <poll.h>
 
 #include "daemon/boot_time.h"
@@ -14,8 +13,16 @@ namespace inod::daemon {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+namespace {
+
+// What a turn costs, whatever is asked in it: reading, writing, and the way through the event loop.
+constexpr std::uint64_t turn_work = 5;
+
+}  // namespace
+
 Session::Session(Socket socket, Client client, SessionContext& context, List& open)
-    : socket_(std::move(socket)),
+    : TurnTaker(context.turns, client.peer.uid),
+      socket_(std::move(socket)),
       client_(std::move(client)),
       context_(context),
       open_(open),
@@ -24,7 +31,6 @@ Session::Session(Socket socket, Client client, SessionContext& context, List& op
     client_.long_requests = &long_requests_;
     error_code ignored;
     socket_.non_blocking(true, ignored);
-    ++context_.count_by_uid[client_.peer.uid];
     ++context_.session_count;
 }
 
@@ -34,8 +40,6 @@ Session::~Session() {
         DurabilityWaiter::unlink();
     }
     context_.allocator.memory().give(memory_size(context_.allocator));
-    const auto counted = context_.count_by_uid.find(client_.peer.uid);
-    if (--counted->second == 0) context_.count_by_uid.erase(counted);
     if (--context_.session_count == 0) context_.on_last_end();
 }
 
@@ -45,47 +49,72 @@ void Session::start() {
     read();
 }
 
+// In its turn, as every read is a part of what others wait for; unless there are no others. That costs a
+// system call less.
 void Session::read() {
     if (reading_ || read_all_ || refused_ || undecided_) return;
     reading_ = true;
-    if ((client_.features & proto::feature_descriptors) != 0) {
+    if (passes_descriptors() || !context_.turns.is_one_alone()) {
         await_readable();
     } else {
-        read_plainly();
+        read_at_once();
     }
 }
 
-// The kernel drops whatever descriptors come.
-void Session::read_plainly() {
+void Session::await_readable() {
+    socket_.async_wait(
+        Socket::wait_read,
+        asio::bind_allocator(HandlerAllocator<void>(read_memory_),
+                             [self = shared_from_this()](const error_code& /*the read tells*/) {
+                                 self->readable_ = true;
+                                 if (self->socket_.is_open()) self->ask_for_turn();
+                             }));
+}
+
+void Session::read_at_once() {
     const auto room = input_.prepare();
     socket_.async_read_some(asio::buffer(room.data(), room.size()),
                             asio::bind_allocator(HandlerAllocator<void>(read_memory_),
                                                  [self = shared_from_this()](
                                                      const error_code& error, std::size_t size) {
                                                      self->on_read(error, size);
+                                                     if (self->socket_.is_open())
+                                                         self->ask_for_turn();
                                                  }));
 }
 
-void Session::await_readable() {
-    socket_.async_wait(Socket::wait_read,
-                       asio::bind_allocator(HandlerAllocator<void>(read_memory_),
-                                            [self = shared_from_this()](const error_code& error) {
-                                                self->on_readable(error);
-                                            }));
+std::uint64_t Session::take_turn(std::uint64_t work_max) {
+    const auto self = shared_from_this();
+    context_.dispatcher.begin_turn(work_max);
+    if (std::exchange(readable_, false)) read_what_is_there();
+    if (std::exchange(has_read_, false) && socket_.is_open()) decide();
+    go_on();
+    return turn_work + context_.dispatcher.work();
 }
 
-void Session::on_readable(const error_code& error) {
-    if (error || !socket_.is_open()) {
-        on_read(error, 0);
-        return;
-    }
+void Session::read_what_is_there() {
+    error_code error;
+    const std::size_t size =
+        passes_descriptors() ? read_with_descriptors(error) : read_plainly(error);
+    on_read(error, size);
+}
+
+// The kernel drops whatever descriptors come.
+std::size_t Session::read_plainly(error_code& error) {
+    const auto room = input_.prepare();
+    const std::size_t size = socket_.read_some(asio::buffer(room.data(), room.size()), error);
+    if (error == asio::error::would_block || error == asio::error::interrupted) error.clear();
+    return size;
+}
+
+std::size_t Session::read_with_descriptors(error_code& error) {
     const TakesDescriptor takes = context_.dispatcher.takes_descriptors(client_)
                                       ? proto::takes_descriptor
                                       : [](proto::Operation) { return false; };
     const Received received = receive(socket_.native_handle(), input_, takes, passed_);
-    error_code failure(received.error, boost::system::system_category());
-    if (received.ended) failure = asio::error::eof;
-    on_read(failure, received.size);
+    error = error_code(received.error, boost::system::system_category());
+    if (received.ended) error = asio::error::eof;
+    return received.size;
 }
 
 void Session::on_read(const error_code& error, std::size_t size) {
@@ -95,21 +124,21 @@ void Session::on_read(const error_code& error, std::size_t size) {
         abort();
         return;
     }
+    has_read_ = true;
+    client_.has_asked_for_the_gone = false;
     read_all_ = read_all_ || error == asio::error::eof;
     input_.received(size);
-    decide();
-    go_on();
 }
 
 // Decides what is there. True if it got any further.
 bool Session::decide() {
     auto guard = context_.flusher.lock();
     context_.allocator.set_time(boot_time());
-    context_.dispatcher.begin_turn();
     const std::size_t pending = input_.pending();
     const std::size_t due = long_requests_.due_count();
     answer_due();
     decide_frames(guard);
+    if (has_undecided() && context_.dispatcher.has_done_enough()) ask_for_turn();
     if (outbox_.waits_for() != 0 || undecided_) context_.flusher.await(*this);
     context_.waker.notice();
     context_.flusher.notify(std::move(guard));
@@ -118,7 +147,8 @@ bool Session::decide() {
 
 // Those whose turn has come, as far as there is room for their replies.
 void Session::answer_due() {
-    while (long_requests_.has_due() && outbox_.has_room()) {
+    while (long_requests_.has_due() && outbox_.has_room() &&
+           !context_.dispatcher.has_done_enough()) {
         if (context_.dispatcher.answer_late(long_requests_.due(), outbox_)) {
             long_requests_.done();
         } else {
@@ -128,16 +158,12 @@ void Session::answer_due() {
 }
 
 // Answers the frames that are there, as far as there is room for their replies and records, up to
-// one that must wait for a group, or until others should have a turn.
+// one that must wait for a group, or until the turn is over.
 void Session::decide_frames(Flusher::Guard& guard) {
     undecided_ = false;
     while (!refused_) {
-        if (context_.dispatcher.has_done_enough() && input_.pending() > 0) {
-            undecided_ = true;
-            await_turn();
-            return;
-        }
-        if (!outbox_.has_room() || !context_.allocator.has_room()) {
+        if (context_.dispatcher.has_done_enough() || !outbox_.has_room() ||
+            !context_.allocator.has_room()) {
             undecided_ = input_.pending() > 0;
             return;
         }
@@ -158,20 +184,8 @@ void Session::decide_frames(Flusher::Guard& guard) {
     }
 }
 
-// Goes on behind all that is ready now, of other sessions too.
-void Session::await_turn() {
-    awaits_turn_ = true;
-    asio::post(socket_.get_executor(), asio::bind_allocator(HandlerAllocator<void>(turn_memory_),
-                                                            [self = shared_from_this()] {
-                                                                self->awaits_turn_ = false;
-                                                                self->on_durable();
-                                                            }));
-}
-
 void Session::on_durable() {
-    if (!socket_.is_open()) return;
-    const auto self = shared_from_this();
-    go_on();
+    if (socket_.is_open()) ask_for_turn();
 }
 
 // Lets go what has become durable, and waits on if more is to. False if there was no room for it.
@@ -187,14 +201,14 @@ bool Session::settle() {
 
 // Whatever can go on goes on: sending, deciding what waited for room, reading, closing. Each step
 // can make room for the one before it, so they are repeated until an event must come first:
-// on_durable(), room in the socket, or a turn of others.
+// on_durable(), room in the socket, or another turn.
 void Session::go_on() {
     while (socket_.is_open()) {
         const bool settled = settle();
         send();
         if (writing_) break;
         if (!settled) continue;  // everything was sent, so there is room now
-        if (!has_undecided() || awaits_turn_ || !decide()) break;
+        if (!has_undecided() || asks_for_turn() || !decide()) break;
     }
     const bool done = refused_ || (read_all_ && !has_undecided() && !reading_);
     if (done && outbox_.empty()) abort();
@@ -249,13 +263,14 @@ void Session::finish(Errc reason) {
     read_all_ = true;
     error_code ignored;
     socket_.shutdown(Socket::shutdown_receive, ignored);
-    on_durable();
+    take_turn_now();
 }
 
 void Session::abort() {
     if (!socket_.is_open()) return;
     error_code ignored;
     socket_.close(ignored);
+    end_asking();
     context_.dispatcher.drop(client_, passed_);
     {
         auto guard = context_.flusher.lock();

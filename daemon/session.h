@@ -1,9 +1,10 @@
 // One connection: reads requests, has them decided, writes their replies.
 //
-// Every whole frame of a read is decided under one lock before anything is written, unless that is
-// more than a millisecond's work: then others have a turn in between. A session that does not read
-// its replies is not read from: it stops when there is no room for another reply. A request that waits
-// for something to happen holds up nothing: it is looked at again when it has.
+// It decides and writes in its turns alone (turns.h), and where other users ask too it reads in them. Every whole frame of a read is decided under
+// one lock before anything is written, unless that is more than a turn's work: then others have one in
+// between. A session that does not read its replies is not read from: it stops when there is no room for
+// another reply. A request that waits for something to happen holds up nothing: it is looked at again
+// when it has.
 //
 // A session whose client passes descriptors reads in another way (passed_descriptor.h), and none
 // before the frame is decided that the last one came with: it holds one at most.
@@ -19,7 +20,6 @@
 
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/intrusive/list.hpp>
-#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "daemon/dispatcher.h"
 #include "daemon/flusher.h"
@@ -27,6 +27,7 @@
 #include "daemon/long_requests.h"
 #include "daemon/outbox.h"
 #include "daemon/passed_descriptor.h"
+#include "daemon/turns.h"
 #include "daemon/waker.h"
 #include "proto/frame.h"
 
@@ -40,14 +41,15 @@ struct SessionContext {
     Dispatcher& dispatcher;
     Flusher& flusher;
     Waker& waker;
+    Turns& turns;
     std::uint64_t session_count;
-    boost::unordered_flat_map<std::uint32_t, std::uint32_t> count_by_uid;  // of sessions
     bool is_stopping;                   // connections close because the daemon ends
     std::function<void()> on_last_end;  // called when session_count has come down to 0
 };
 
 class Session final : public std::enable_shared_from_this<Session>,
                       public DurabilityWaiter,
+                      public TurnTaker,
                       public boost::intrusive::list_base_hook<boost::intrusive::tag<Session>> {
 public:
     using Socket = boost::asio::local::stream_protocol::socket;
@@ -81,13 +83,19 @@ public:
     void end_if_gone() noexcept;
 
     void on_durable() override;
+    std::uint64_t take_turn(std::uint64_t work_max) override;
 
 private:
     void read();
-    void read_plainly();
     void await_readable();
-    void on_readable(const boost::system::error_code& error);
+    void read_at_once();
+    void read_what_is_there();
+    std::size_t read_plainly(boost::system::error_code& error);
+    std::size_t read_with_descriptors(boost::system::error_code& error);
     void on_read(const boost::system::error_code& error, std::size_t size);
+    [[nodiscard]] bool passes_descriptors() const {
+        return (client_.features & proto::feature_descriptors) != 0;
+    }
     bool decide();
     [[nodiscard]] bool has_undecided() const { return undecided_ || long_requests_.has_due(); }
     void answer_due();
@@ -95,7 +103,6 @@ private:
     bool settle();
     void send();
     void await_writable();
-    void await_turn();
     void go_on();
 
     Socket socket_;
@@ -110,15 +117,15 @@ private:
     Outbox outbox_;
     LongRequests long_requests_;
     bool reading_ = false;   // a read, or a wait for something to read, is under way
+    bool readable_ = false;  // that wait is over
+    bool has_read_ = false;  // something new, of which nothing was decided
     bool writing_ = false;   // a wait for room in the socket is under way
     bool read_all_ = false;  // nothing more is to be read
     bool refused_ = false;   // nothing more is to be decided either
     bool undecided_ =
         false;  // frames wait for room in the outbox or the journal, a group or a turn
-    bool awaits_turn_ = false;
     HandlerMemory read_memory_;
     HandlerMemory write_memory_;
-    HandlerMemory turn_memory_;
 };
 
 }  // namespace inod::daemon

@@ -61,6 +61,7 @@ protected:
         flusher_.emplace(io_, *machine_.allocator, std::chrono::seconds(3600),
                          [](const Failure& failure) { ADD_FAILURE() << failure.message; });
         waker_.emplace(io_, *machine_.allocator, *flusher_);
+        turns_.emplace(io_);
         Config config;
         config.pools = {
             {.spec = machine_.specs[0],
@@ -73,8 +74,8 @@ protected:
                                         .dispatcher = *dispatcher_,
                                         .flusher = *flusher_,
                                         .waker = *waker_,
+                                        .turns = *turns_,
                                         .session_count = 0,
-                                        .count_by_uid = {},
                                         .is_stopping = false,
                                         .on_last_end = [] {}});
     }
@@ -143,6 +144,7 @@ protected:
     Closer closer_;
     std::optional<Flusher> flusher_;
     std::optional<Waker> waker_;
+    std::optional<Turns> turns_;
     std::optional<Dispatcher> dispatcher_;
     std::optional<SessionContext> context_;
     Session::List sessions_;
@@ -162,6 +164,39 @@ TEST_F(Sessions, OthersHaveATurnWhileOneAsksForMuch) {
     ASSERT_NO_FATAL_FAILURE(turn_until(little, reply_size));
     ASSERT_NO_FATAL_FAILURE(turn_until(much, count * reply_size));
     EXPECT_EQ(bytes_for(much), count * reply_size);
+}
+
+// One user with many connections, on each of which much is asked, and another with a single request.
+TEST_F(Sessions, AUserWaitsForOneTurnOfAnotherAndNotForAllThatHeAsks) {
+    constexpr std::size_t connections = 50;
+    constexpr std::size_t count = 1'000;
+    constexpr std::size_t reply_size = proto::frame_header_size;
+    const proto::Request ping{.tag = 7, .body = proto::PingRequest{}};
+    const OwnedFd modest = open_granted(stranger);
+    std::vector<OwnedFd> greedy;
+    while (greedy.size() < connections)
+        greedy.push_back(open_own());
+    const auto answered = [&] {
+        std::size_t size = 0;
+        for (const OwnedFd& client : greedy)
+            size += bytes_for(client);
+        return size / reply_size;
+    };
+    for (const OwnedFd& client : greedy)
+        ASSERT_NO_FATAL_FAILURE(send(client, times(count, ping)));
+    std::size_t before = 0;
+    for (int i = 0; i < 20; ++i) {
+        ASSERT_NO_FATAL_FAILURE(send(modest, encoded(ping)));
+        ASSERT_NO_FATAL_FAILURE(turn_until(modest, reply_size));
+        EXPECT_EQ(receive(modest).code(), Errc::ok);
+        const std::size_t now = answered();
+        EXPECT_LE(now - before, 2 * Turns::work_max) << "request " << i;
+        before = now;
+    }
+    EXPECT_GT(before, 0U);
+    for (const OwnedFd& client : greedy)
+        ASSERT_NO_FATAL_FAILURE(turn_until(client, count * reply_size));
+    EXPECT_EQ(answered(), connections * count);
 }
 
 // Each look asks the kernel about every connection that there is.

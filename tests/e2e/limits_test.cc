@@ -1,5 +1,7 @@
 // Two users: one is at all his limits at once and stays there, the other is served as if nobody else were.
+#include <algorithm>
 #include <csignal>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -148,6 +150,82 @@ TEST(Limits, OfOneUserAreNobodyElses) {
     EXPECT_EQ(modest.status(), 0) << "the step that failed";
     greedy.go_on();
     EXPECT_EQ(greedy.status(), 0) << "the step that failed";
+    EXPECT_EQ(daemon.terminate(), (Exit{.status = 0})) << daemon.log();
+}
+
+// The two are stopped, and the daemon with them, so that all of both is there before anything is decided.
+// What the greedy one asks is 64 connections full of allocations, and how many of them came before the modest
+// one's is what the numbers of the pool say.
+constexpr const char* shared_config = R"({
+    "pools": [{"name": "pid", "policy": "unique", "min": 1, "max": 18446744073709551615,
+               "grants": [{"everyone": true}]}]})";
+constexpr std::size_t crowd_connections = 64;
+constexpr std::size_t crowd_requests = 100;  // on each
+
+int be_a_crowd(const DaemonProcess& daemon) {
+    std::vector<RawConnection> crowd;
+    while (crowd.size() < crowd_connections)
+        crowd.emplace_back(daemon.socket()).greet();
+    Bytes asked;
+    for (std::size_t i = 0; i < crowd_requests; ++i) {
+        const Bytes one = encoded({.tag = 7, .body = proto::AllocateRequest{.count = 1}});
+        asked.insert(asked.end(), one.begin(), one.end());
+    }
+    raise(SIGSTOP);  // until the daemon has stopped
+    for (RawConnection& connection : crowd) {
+        if (connection.send_some(asked) != asked.size()) return 1;
+    }
+    raise(SIGSTOP);  // until the other has been served
+    for (RawConnection& connection : crowd) {
+        for (std::size_t i = 0; i < crowd_requests; ++i) {
+            const auto got = connection.receive();
+            if (!got || got->code() != Errc::ok) return 2;
+        }
+    }
+    return 0;
+}
+
+// Returns how many numbers came before his, in tens.
+int ask_once_beside(const DaemonProcess& daemon) {
+    RawConnection connection(daemon.socket());
+    connection.greet();
+    const auto number = [](const std::optional<Answer>& answer) {
+        return std::get<proto::LeaseReply>(answer.value().reply().body).range.first;
+    };
+    const proto::Request allocate{.tag = 7, .body = proto::AllocateRequest{.count = 1}};
+    const Id first = number(connection.ask(allocate));
+    raise(SIGSTOP);  // until the crowd has asked
+    if (!connection.send(allocate)) return 255;
+    raise(SIGSTOP);  // until the daemon goes on
+    return static_cast<int>(std::min<Id>((number(connection.receive()) - first - 1) / 10, 254));
+}
+
+// Waits until it has.
+bool has_stopped(const DaemonProcess& daemon) {
+    siginfo_t info{};
+    return waitid(P_PID, static_cast<id_t>(daemon.pid()), &info, WSTOPPED | WNOWAIT) == 0;
+}
+
+TEST(Limits, AUserIsServedBeforeTheManyConnectionsOfAnother) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can ask as two users";
+    DaemonProcess daemon(shared_config);
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    Process crowd(greedy_uid, [&] { return be_a_crowd(daemon); });
+    ASSERT_TRUE(crowd.has_stopped()) << "the step that failed: " << crowd.status();
+    Process modest(modest_uid, [&] { return ask_once_beside(daemon); });
+    ASSERT_TRUE(modest.has_stopped()) << modest.status();
+    daemon.signal(SIGSTOP);
+    ASSERT_TRUE(has_stopped(daemon));
+    crowd.go_on();
+    ASSERT_TRUE(crowd.has_stopped()) << "the step that failed: " << crowd.status();
+    modest.go_on();
+    ASSERT_TRUE(modest.has_stopped()) << modest.status();
+    daemon.signal(SIGCONT);
+    modest.go_on();
+    // Of 6,400: some turns of 64, while the daemon finds out who is there.
+    EXPECT_LE(modest.status(), 50);
+    crowd.go_on();
+    EXPECT_EQ(crowd.status(), 0) << "the step that failed";
     EXPECT_EQ(daemon.terminate(), (Exit{.status = 0})) << daemon.log();
 }
 

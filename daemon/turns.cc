@@ -1,0 +1,88 @@
+#include "daemon/turns.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/post.hpp>
+
+#include "lib/base/assert.h"
+
+namespace inod::daemon {
+
+std::size_t Turns::count_of(std::uint32_t uid) const {
+    const auto found = users_.find(uid);
+    return found != users_.end() ? found->second.count : 0;
+}
+
+Turns::User& Turns::enter(std::uint32_t uid) {
+    User& user = users_[uid];
+    user.uid = uid;
+    ++user.count;
+    return user;
+}
+
+void Turns::leave(User& user) noexcept {
+    if (--user.count > 0) return;
+    if (user.is_linked()) ring_.erase(ring_.iterator_to(user));
+    users_.erase(user.uid);
+}
+
+void Turns::ask(TurnTaker& taker) {
+    if (taker.asks_for_turn()) return;
+    User& user = taker.user_;
+    if (last_uid_ && *last_uid_ != user.uid) alone_from_ = round_ + rounds_until_alone;
+    last_uid_ = user.uid;
+    if (user.round != round_) begin_turn(user);
+    if (!is_giving_ && user.waiting.empty() && user.work_left > 0) {
+        give_turn(taker, user.work_left);
+        return;
+    }
+    user.waiting.push_back(taker);
+    if (!user.is_linked()) ring_.push_back(user);
+    post_next();
+}
+
+void Turns::begin_turn(User& user) const noexcept {
+    user.round = round_;
+    user.work_left = is_one_alone() ? work_max_alone : work_max;
+}
+
+// The user is kept meanwhile, whatever becomes of the taker.
+void Turns::give_turn(TurnTaker& taker, std::uint64_t enough) {
+    User& user = taker.user_;
+    ++user.count;
+    is_giving_ = true;
+    const std::uint64_t work = taker.take_turn(enough);
+    is_giving_ = false;
+    INOD_ASSERT(work > 0);
+    user.work_left -= std::min(work, user.work_left);
+    leave(user);
+}
+
+// A turn of the user who has waited longest. When he had one in this round, all who wait have.
+void Turns::serve_next() {
+    is_posted_ = false;
+    if (ring_.empty()) return;
+    User& user = ring_.front();
+    ring_.pop_front();
+    if (user.round == round_) ++round_;
+    begin_turn(user);
+    ++user.count;
+    while (!user.waiting.empty() && user.work_left > 0) {
+        TurnTaker& taker = user.waiting.front();
+        user.waiting.pop_front();
+        give_turn(taker, user.work_left);
+    }
+    if (!user.waiting.empty() && !user.is_linked()) ring_.push_back(user);
+    leave(user);
+    if (!ring_.empty()) post_next();
+}
+
+void Turns::post_next() {
+    if (std::exchange(is_posted_, true)) return;
+    boost::asio::post(io_, boost::asio::bind_allocator(HandlerAllocator<void>(posting_memory_),
+                                                       [this] { serve_next(); }));
+}
+
+}  // namespace inod::daemon
