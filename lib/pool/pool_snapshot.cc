@@ -1,6 +1,7 @@
 // How a pool goes into a snapshot and comes back from it, a piece at a time.
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include "lib/pool/pool.h"
 #include "lib/pool/record.h"
@@ -225,15 +226,21 @@ bool Pool::can_be_live(const Run& run, const SequenceState& state) const {
            live_count_.ids + run.range.count() != 0;
 }
 
-// Nothing of it is live yet: all that is lies in what was covered before, or in front of it.
+// Nothing of it is live yet: all that is lies in what was covered before, or in front of it. What was claimed
+// of reserved IDs is in one run with what was not, where they touch in a bitmap.
 Result<> Pool::restore_run(const Run& run) {
-    const auto what = check_free(run.range, true);
-    if (!what) return Error{Errc::journal_damaged, run.range.first};
-    const bool assigned = is_assigned(*what);
-    if (*what == ClaimOf::reserved_ids && !assigned)
-        return Error{Errc::journal_damaged, run.range.first};
     NoGuard nobody_else;
     for (Range part = run.range;; part = {part.last + 1, run.range.last}) {
+        std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+        if (const auto kept = first_reserved(part, unlimited)) {
+            const bool is_in_front = part.first < kept->first;
+            part.last = is_in_front ? kept->first - 1 : std::min(part.last, kept->last);
+        }
+        const auto what = check_free(part, true);
+        const bool assigned = what && is_assigned(*what);
+        if (!what || (*what == ClaimOf::reserved_ids && !assigned)) {
+            return Error{Errc::journal_damaged, part.first};
+        }
         Tag tag = run.tag;
         if (links_ != nullptr) {
             const LevelLinks::Way way = links_->way_of(index_, part);

@@ -76,6 +76,31 @@ TEST(Reserved, BandsOfTheConfigurationAreKeptOutFromTheFirstStartOn) {
     }
 }
 
+// Of one holder and generation, and in one bitmap, they are one run there.
+TEST(Reserved, AClaimOfItStandsBesideALeaseInASnapshot) {
+    Machine machine({cyclic_pool("pid", {1, 1'000})});
+    ASSERT_STARTS(machine);
+    NoGuard nobody_else;
+    ASSERT_TRUE(machine.allocator->reserve(nobody_else, 0, {10, 10}).result);
+    ASSERT_TRUE(machine.allocate(0, 9).result);
+    Asker administrator = user(0);
+    administrator.takes_reserved = true;
+    ASSERT_TRUE(machine.allocator->allocate_at(nobody_else, 0, {10, 10}, administrator).result);
+    ASSERT_TRUE(machine.allocate(0, 5).result);
+    for (const Id id : {7U, 12U, 14U})
+        ASSERT_TRUE(machine.release(0, {id, id}, 1).result);
+    const std::string before = machine.state();
+    machine.allocator->request_snapshot();
+    while (machine.allocator->has_work())
+        ASSERT_TRUE(machine.flush());
+    ASSERT_TRUE(machine.allocator->close());
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(machine.state(), before);
+    ASSERT_TRUE(machine.release(0, {10, 10}, 1).result);
+    EXPECT_EQ(reserved_ids(machine.allocator->any_pool(0)), "10-10 ");
+    EXPECT_EQ(machine.allocator->verify(), std::nullopt);
+}
+
 TEST(Advance, OutlastsARestart) {
     Machine machine({unique_pool("inode", {1, 100'000'000}), cyclic_pool("pid", {1, 1'000})});
     ASSERT_STARTS(machine);
