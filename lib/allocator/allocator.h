@@ -184,8 +184,9 @@ public:
     // than ever before in this run. It cannot go on for long: what waits counts as demand, and the next
     // move of the mark has room for four times that.
     //
-    // allocate() and next() fail with sweep_pending, of which nobody else may hear either, where much of
-    // what holders left behind at their end is in the way: whoever asks then asks again after sweep().
+    // allocate(), allocate_at(), reserve() and next() fail with sweep_pending, of which nobody else may hear
+    // either, where much of what holders left behind at their end is in the way, or of what has rested enough:
+    // whoever asks then asks again after sweep().
     //
     // What acts as a holder that has come to its end fails with holder_ended; and with block_pending as long
     // as that end is still to be recorded.

@@ -121,7 +121,7 @@ Result<Pool::Plan> Pool::plan_at(GuardRef guard, Range range, HolderIndex holder
     if (range.span() >= spec_.lease_count_max) {
         return Error{Errc::lease_too_large, spec_.lease_count_max};
     }
-    const auto what = check_free(range, may_take_reserved);
+    const auto what = find_free(range, may_take_reserved);
     if (!what) return what.error();
     const bool is_of_reserved = *what == ClaimOf::reserved_ids;
     const auto raises =
@@ -135,6 +135,14 @@ Result<Pool::Plan> Pool::plan_at(GuardRef guard, Range range, HolderIndex holder
                 .raises_generation = *raises,
                 .is_claim = true,
                 .is_of_reserved = is_of_reserved};
+}
+
+// Whoever names numbers finds free what has rested enough, whether a search came by before or not.
+Result<Pool::ClaimOf> Pool::find_free(Range range, bool may_take_reserved) {
+    end_due_rests();
+    const auto what = check_free(range, may_take_reserved);
+    const bool may_be_over = !what && what.error().code == Errc::id_resting && has_rested();
+    return may_be_over ? Result<ClaimOf>(Errc::sweep_pending) : what;
 }
 
 // Does `range` lie in the pool, with nothing of it live? And is it reserved, all of it?

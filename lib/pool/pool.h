@@ -96,7 +96,8 @@ public:
 
     // Hands out just these IDs. May drop `guard`. `may_take_reserved`: all of them may be reserved.
     // Errors: not_tracked, range_reversed, id_out_of_range, lease_too_large, id_taken, id_reserved,
-    //   id_resting, id_burned, pool_exhausted (no generation is left), out_of_memory.
+    //   id_resting, id_burned, pool_exhausted (no generation is left), out_of_memory;
+    //   sweep_pending, as of allocate().
     Result<Granted> allocate_at(GuardRef guard, Range range, HolderIndex holder,
                                 bool may_take_reserved = false);
 
@@ -148,7 +149,8 @@ public:
 
     // Keeps `range`, all of which is free, out of circulation, or ends that. May drop `guard`.
     // Errors: not_tracked, range_reversed, id_out_of_range, id_taken (live, or reserved already),
-    //   id_resting, id_burned, out_of_memory; to end it not_reserved, and id_taken if somebody holds some of it.
+    //   id_resting, id_burned, out_of_memory, sweep_pending; to end it not_reserved, and id_taken if somebody
+    //   holds some of it.
     Result<> reserve(GuardRef guard, Range range);
     Result<> unreserve(GuardRef guard, Range range);
     // The first run of IDs within `range` that could be reserved.
@@ -296,6 +298,7 @@ private:
 
     // pool.cc
     [[nodiscard]] Result<> check_inside(Range range) const;
+    Result<ClaimOf> find_free(Range range, bool may_take_reserved);
     [[nodiscard]] Result<ClaimOf> check_free(Range range, bool may_take_reserved) const;
     [[nodiscard]] Result<> check_not_live(const RangeTree& tree, Range range) const;
     [[nodiscard]] Result<Sequence::Next> find_next(const Wish& wish);
@@ -330,6 +333,7 @@ private:
     void clear_dead(Range range) noexcept;
     void erase_dead(const Part& part) noexcept;
     bool sweep(bool is_assigned, Id& from, std::size_t& visits_left) noexcept;
+    void end_due_rests() noexcept;
     [[nodiscard]] std::optional<Sequence::Next> end_rests_for(const Sequence::Wanted& wanted,
                                                               bool may_yield) noexcept;
     [[nodiscard]] bool has_place_but_for_rests(const Sequence::Wanted& wanted) const noexcept;

@@ -10,7 +10,7 @@ Result<> Pool::reserve(GuardRef guard, Range range) {
     WatchedGuard watched(guard);
     trim();
     do {
-        const auto free = check_free(range, false);
+        const auto free = find_free(range, false);
         if (!free && free.error().code == Errc::id_reserved) {
             return Error{Errc::id_taken, free.error().detail};
         }

@@ -88,6 +88,10 @@ Pool::NextDead Pool::next_dead(Id from, std::size_t& visits_left) const noexcept
     return {std::nullopt, id_max};
 }
 
+void Pool::end_due_rests() noexcept {
+    if (quarantine_) quarantine_->end_rests(now_, rests_per_search);
+}
+
 bool Pool::has_rested() const noexcept {
     const auto end = quarantine_ ? quarantine_->next_end() : std::nullopt;
     return end && *end <= now_;

@@ -60,6 +60,23 @@ TEST_F(RestingTest, AReleasedNumberRestsItsTimeAndNoLonger) {
     EXPECT_SOUND(*pool);
 }
 
+// Though no search has come by since.
+TEST_F(RestingTest, WhatHasRestedIsFreeForWhoeverNamesIt) {
+    make(spec(Policy::lowest, {1, 4}, 500));
+    NoGuard nobody_else;
+    ASSERT_TRUE(allocate(4));
+    ASSERT_TRUE(pool->release({2, 3}, 1, 0));
+    now = 1'499;
+    EXPECT_EQ(allocate_at({2, 2}).error(), Error(Errc::id_resting, 2));
+    EXPECT_EQ(pool->reserve(nobody_else, {3, 3}).error(), Error(Errc::id_resting, 3));
+    now = 1'500;
+    EXPECT_TRUE(allocate_at({2, 2}));
+    ASSERT_TRUE(pool->release({4, 4}, 1, 0));
+    now = 2'000;
+    EXPECT_TRUE(pool->reserve(nobody_else, {3, 4}));
+    EXPECT_SOUND(*pool);
+}
+
 TEST_F(RestingTest, TheOldestGoFirstWhereThePoolYields) {
     make(spec(Policy::cyclic, {1, 3}, 500, true));
     ASSERT_TRUE(allocate(3));
