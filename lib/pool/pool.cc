@@ -150,7 +150,7 @@ Result<Pool::ClaimOf> Pool::check_free(Range range, bool may_take_reserved) cons
     if (auto inside = check_inside(range); !inside) return inside.error();
     std::uint64_t reserved_count = 0;
     Id first_reserved = 0;
-    if (auto not_live = check_not_live(tree_, range); !not_live) return not_live.error();
+    if (auto not_live = check_not_live(range); !not_live) return not_live.error();
     for (auto entry = occupied().next_occupied(range.first); entry && entry->range.overlaps(range);
          entry = entry->range.last < range.last ? occupied().next_occupied(entry->range.last + 1)
                                                 : std::nullopt) {
@@ -159,15 +159,13 @@ Result<Pool::ClaimOf> Pool::check_free(Range range, bool may_take_reserved) cons
         if (reserved_count == 0) first_reserved = part.first;
         reserved_count += part.count();
     }
+    if (reserved_count > 0 && (!may_take_reserved || reserved_count != range.count())) {
+        return Error{Errc::id_reserved, first_reserved};
+    }
     if (quarantine_) {
         if (auto unoccupied = check_unoccupied(range); !unoccupied) return unoccupied.error();
     }
-    if (reserved_count == 0) return ClaimOf::free_ids;
-    if (!may_take_reserved || reserved_count != range.count()) {
-        return Error{Errc::id_reserved, first_reserved};
-    }
-    if (auto unassigned = check_not_live(assigned_, range); !unassigned) return unassigned.error();
-    return ClaimOf::reserved_ids;
+    return reserved_count > 0 ? ClaimOf::reserved_ids : ClaimOf::free_ids;
 }
 
 // In a pool where numbers rest: is none of it resting, or dead and so to rest still? In replay it may be:
@@ -186,6 +184,16 @@ Result<> Pool::check_not_live(const RangeTree& tree, Range range) const {
         return Error{Errc::id_taken, std::max(entry->range.first, range.first)};
     }
     return {};
+}
+
+// Of either tree.
+Result<> Pool::check_not_live(Range range) const {
+    auto in_tree = check_not_live(tree_, range);
+    if (assigned_.entry_count() == 0) return in_tree;
+    auto assigned = check_not_live(assigned_, range);
+    if (assigned) return in_tree;
+    const bool is_first = in_tree || assigned.error().detail < in_tree.error().detail;
+    return is_first ? assigned : in_tree;
 }
 
 Result<> Pool::check_inside(Range range) const {

@@ -301,6 +301,7 @@ private:
     Result<ClaimOf> find_free(Range range, bool may_take_reserved);
     [[nodiscard]] Result<ClaimOf> check_free(Range range, bool may_take_reserved) const;
     [[nodiscard]] Result<> check_not_live(const RangeTree& tree, Range range) const;
+    [[nodiscard]] Result<> check_not_live(Range range) const;
     [[nodiscard]] Result<Sequence::Next> find_next(const Wish& wish);
     [[nodiscard]] Result<> check_unoccupied(Range range) const;
     // What a search goes by: what is live or dead, reserved, or rests.
@@ -348,6 +349,7 @@ private:
 
     // pool_reserve.cc
     [[nodiscard]] bool is_reserved(Range range) const;
+    Result<> find_reservable(Range range);
     void store_reserved(Range range) noexcept;
     void drop_reserved(Range range) noexcept;
     Result<> put_reserved(Range range);

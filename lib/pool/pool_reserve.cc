@@ -1,5 +1,6 @@
 // What an administrator takes out of circulation, and what a pool skips for him.
 #include <algorithm>
+#include <limits>
 
 #include "lib/pool/pool.h"
 
@@ -10,11 +11,7 @@ Result<> Pool::reserve(GuardRef guard, Range range) {
     WatchedGuard watched(guard);
     trim();
     do {
-        const auto free = find_free(range, false);
-        if (!free && free.error().code == Errc::id_reserved) {
-            return Error{Errc::id_taken, free.error().detail};
-        }
-        if (!free) return free.error();
+        if (auto free = find_reservable(range); !free) return free;
         if (auto allowed = sequence_->check_reserve(range); !allowed) return allowed;
         if (auto prepared = sequence_->prepare_reserve(watched, range); !prepared) return prepared;
         if (auto room = occupied().preallocate(watched, range, reserved); !room) return room;
@@ -24,6 +21,18 @@ Result<> Pool::reserve(GuardRef guard, Range range) {
     if (has_dead()) clear_dead(range);
     store_reserved(range);
     return {};
+}
+
+// What is reserved already is taken as what is live: the first of both.
+Result<> Pool::find_reservable(Range range) {
+    const auto free = find_free(range, false);
+    if (free) return {};
+    const auto [code, detail] = free.error();
+    if (code == Errc::id_reserved) return Error{Errc::id_taken, detail};
+    if (code != Errc::id_taken) return free.error();
+    std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+    const auto kept = first_reserved({range.first, detail}, unlimited);
+    return Error{code, kept ? std::min(detail, std::max(kept->first, range.first)) : detail};
 }
 
 // In recovery some of it may seem to rest: the life that wrote the record knew that its rest was over. And

@@ -57,6 +57,19 @@ TEST_P(EveryPolicy, WhatIsNoLongerReservedIsHandedOutUnlessItIsBurned) {
     EXPECT_SOUND(test.pool);
 }
 
+// Be it reserved besides or not.
+TEST_P(EveryPolicy, TheFirstThatIsTakenIsNamed) {
+    TestPool test(spec_of(GetParam(), {1, 20}));
+    ASSERT_TRUE(reserve(test, {5, 6}));
+    ASSERT_TRUE(test.allocate_at({6, 6}, 7, true));
+    ASSERT_TRUE(test.allocate_at({8, 8}, 7));
+    EXPECT_EQ(Outcome(test.allocate_at({6, 6})), Outcome(Error{Errc::id_taken, 6}));
+    EXPECT_EQ(Outcome(test.allocate_at({5, 8}, 7, true)), Outcome(Error{Errc::id_taken, 6}));
+    EXPECT_EQ(reserve(test, {5, 8}).error(), Error(Errc::id_taken, 5));
+    EXPECT_EQ(reserve(test, {6, 8}).error(), Error(Errc::id_taken, 6));
+    EXPECT_SOUND(test.pool);
+}
+
 TEST_P(EveryPolicy, WhoMayClaimsWhatIsReservedAndNobodyElseGetsIt) {
     TestPool test(spec_of(GetParam(), {1, 10}));
     ASSERT_TRUE(reserve(test, {3, 6}));

@@ -141,6 +141,10 @@ TEST_F(RestingTest, ReservedIdsAreKeptOutOfIt) {
     ASSERT_TRUE(pool->allocate_at(nobody_else, {3, 3}, 0, true)) << "reserved, it does not rest";
     ASSERT_TRUE(pool->release({4, 4}, 1, 0));
     EXPECT_EQ(pool->reserve(nobody_else, {4, 4}).error(), Error(Errc::id_resting, 4));
+    EXPECT_EQ(allocate_at({3, 4}).error(), Error(Errc::id_taken, 3));
+    EXPECT_EQ(allocate_at({2, 4}).error(), Error(Errc::id_taken, 3));
+    ASSERT_TRUE(pool->release({3, 3}, pool->lookup(3, 0)->generation, 0));
+    EXPECT_EQ(allocate_at({3, 4}).error(), Error(Errc::id_reserved, 3)) << "that comes first";
     EXPECT_SOUND(*pool);
 }
 
