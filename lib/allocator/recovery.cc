@@ -165,6 +165,7 @@ Result<void, Failure> Allocator::Recoverer::reserve_bands() {
         if (!allocator_.pools_[i]->configured) continue;
         Pool& pool = allocator_.pools_[i]->pool;
         for (const Range band : pool.spec().reserved) {
+            pool.sweep_out(band);
             while (const auto part = pool.next_reservable(band)) {
                 if (!allocator_.has_room()) {
                     if (auto flushed = allocator_.flush_all(); !flushed) return flushed;

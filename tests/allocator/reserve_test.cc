@@ -101,6 +101,26 @@ TEST(Reserved, AClaimOfItStandsBesideALeaseInASnapshot) {
     EXPECT_EQ(machine.allocator->verify(), std::nullopt);
 }
 
+// It is free, though nobody has swept it out yet.
+TEST(Reserved, SoIsABandOfWhichAnEndedHolderLeftSome) {
+    for (const std::uint64_t rest_ms : {0U, 500U}) {
+        PoolSpec spec = lowest_pool("port", {1, 50});
+        spec.quarantine_ms = rest_ms;
+        Machine machine({spec});
+        ASSERT_STARTS(machine);
+        ASSERT_TRUE(machine.allocate(0, 10, 1).result);
+        ASSERT_TRUE(machine.allocate(0, 1, 2).result);
+        const Holders& holders = machine.allocator->holders();
+        const auto index = holders.find(Holder{.binding = Binding::persistent, .uid = 1});
+        machine.allocator->end({.index = *index, .id = holders.id(*index)});
+        ASSERT_TRUE(machine.flush());
+        machine.specs[0].reserved = {{3, 12}};
+        ASSERT_STARTS(machine);
+        EXPECT_EQ(reserved_ids(machine.allocator->any_pool(0)), "3-10 12-12 ");
+        EXPECT_EQ(machine.allocator->verify(), std::nullopt);
+    }
+}
+
 TEST(Advance, OutlastsARestart) {
     Machine machine({unique_pool("inode", {1, 100'000'000}), cyclic_pool("pid", {1, 1'000})});
     ASSERT_STARTS(machine);
