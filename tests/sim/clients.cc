@@ -1,41 +1,26 @@
 #include "tests/sim/clients.h"
 
 #include <algorithm>
-#include <new>
 
-#include "tests/sim/refused_memory.h"
+#include "tests/sim/clients_means.h"
 
 namespace inod::sim {
-namespace {
-
-Asker user(std::uint32_t uid) {
-    return {.uid = uid, .gid = uid};
-}
-
-std::string said(const Error& error) {
-    return text_of(error.code, ", ", error.detail);
-}
-
-std::string waiting(Lsn wait_for) {
-    return wait_for == 0 ? std::string() : text_of(", waits for LSN ", wait_for);
-}
-
-}  // namespace
-
 void Clients::operate(Process& process, bool budget_is_small) {
     count_operation();
     const std::uint64_t kind = dice_.below(100);
-    if (kind < 36) {
+    if (kind < 35) {
         const PoolIndex pool = some_pool();
-        allocate(process, budget_is_small, pool, some_count(pools_[pool]));
-    } else if (kind < 48) {
+        allocate(process, budget_is_small, pool, some_wish(pools_[pool]));
+    } else if (kind < 47) {
         claim(process, budget_is_small);
-    } else if (kind < 72) {
+    } else if (kind < 71) {
         release(process);
-    } else if (kind < 80) {
+    } else if (kind < 78) {
         release_wrongly(process);
-    } else if (kind < 93) {
+    } else if (kind < 90) {
         lookup(process);
+    } else if (kind < 94) {
+        administer(process, budget_is_small);
     } else {
         list(process);
     }
@@ -59,6 +44,15 @@ std::uint64_t Clients::some_count(const PoolSpec& spec) {
     return 1 + dice_.below(4);
 }
 
+Wish Clients::some_wish(const PoolSpec& spec) {
+    Wish wish{.count = some_count(spec)};
+    if (!dice_.one_in(6)) return wish;
+    wish.align = std::uint64_t{1} << dice_.below(6);
+    if (dice_.one_in(5)) wish.align = 3;
+    if (dice_.one_in(20)) wish.align = dice_.one_in(2) ? 0 : align_limit - dice_.below(2);
+    return wish;
+}
+
 // Near where the pool begins, ends, or goes on.
 Id Clients::some_id(PoolIndex pool, Process& process) {
     const Range range = pools_[pool].range;
@@ -73,6 +67,13 @@ Id Clients::some_id(PoolIndex pool, Process& process) {
                            : cursor + std::min(far, range.last - cursor);
 }
 
+// Mostly one of the first.
+Id Clients::some_of(const std::set<Id>& ids) {
+    auto found = ids.begin();
+    std::advance(found, dice_.below(std::min<std::size_t>(ids.size(), 40)));
+    return *found;
+}
+
 std::optional<Id> Clients::some_live(PoolIndex pool) {
     const LiveIds& live = oracle_.live(pool);
     if (live.empty()) return std::nullopt;
@@ -83,64 +84,6 @@ std::optional<Id> Clients::some_live(PoolIndex pool) {
     auto found = live.lower_bound(live.rbegin()->first - far);
     if (dice_.one_in(4)) found = live.begin();
     return found->first;
-}
-
-// Memory is refused now and then. What is refused for it is out_of_memory, and nothing else.
-template <class Call>
-auto Clients::with_little_memory(Process& process, Call call) {
-    memory_was_refused_ = false;
-    try {
-        if (is_between_) return call();
-        if (dice_.one_in(8)) {
-            figures_.inject(Fault::no_memory);
-            memory_is_scarce_ = true;
-            const RefusedMemory refused(dice_.below(3), dice_.one_in(2) ? 1 : RefusedMemory::all);
-            auto answer = call();
-            memory_is_scarce_ = false;
-            memory_was_refused_ = refused.refused() > 0;
-            if (memory_was_refused_) figures_.meet(Fault::no_memory);
-            return answer;
-        }
-        if (dice_.one_in(16)) {
-            figures_.inject(Fault::budget_used_up);
-            memory_is_scarce_ = true;
-            const UsedUpBudget used_up(process.allocator().memory());
-            auto answer = call();
-            memory_is_scarce_ = false;
-            memory_was_refused_ =
-                !answer.result && answer.result.error().code == Errc::out_of_memory;
-            if (memory_was_refused_) figures_.meet(Fault::budget_used_up);
-            return answer;
-        }
-        return call();
-    } catch (const std::bad_alloc&) {
-        violated("refused memory leaves a request as an exception");
-    }
-}
-
-// Asks again, as a session does, when it was told to: behind the next group, or when there is more
-// space.
-template <class Call>
-std::optional<Answer<Lease>> Clients::insist(Process& process, Call call) {
-    constexpr int turns_max = 100;
-    is_process_over_ = false;
-    for (int turn = 0; turn < turns_max; ++turn) {
-        const auto answer = with_little_memory(process, call);
-        const bool is_told =
-            answer.result || !Process::is_to_be_asked_again(answer.result.error().code);
-        // While another request waits, this one is not waited for.
-        if (is_told || is_between_) return answer;
-        figures_.add(Count::asked_again);
-        story_.detail("is to ask again");
-        do {
-            if (!complete_turn_()) {
-                is_process_over_ = true;
-                return std::nullopt;
-            }
-        } while (!process.allocator().has_room());
-        story_.step("asks again");
-    }
-    violated("a request has to ask again and again");
 }
 
 void Clients::come_between(Process& process, bool budget_is_small) {
@@ -155,21 +98,6 @@ void Clients::come_between(Process& process, bool budget_is_small) {
     memory_was_refused_ = false;
 }
 
-template <class Call>
-auto Clients::without_memory(Process& process, Call call) {
-    std::uint64_t refused_count = 0;
-    const auto make = [&] {
-        const UsedUpBudget used_up(process.allocator().memory());
-        const RefusedMemory refused;
-        auto answer = call();
-        refused_count = refused.refused();
-        return answer;
-    };
-    auto answer = make();
-    if (refused_count > 0) violated("a request that must not need memory asked for it");
-    return answer;
-}
-
 // A refusal for want of means needs a want.
 void Clients::check_means(const Error& error, const Process& process, bool budget_is_small) {
     const bool no_memory = memory_was_refused_ || budget_is_small;
@@ -182,57 +110,83 @@ void Clients::check_means(const Error& error, const Process& process, bool budge
     if (error.code == Errc::journal_sealed) violated("sealed, and nothing failed");
 }
 
-void Clients::allocate(Process& process, bool budget_is_small, PoolIndex pool,
-                       std::uint64_t count) {
+bool Clients::is_of_means(const Error& error) {
+    return error.code == Errc::out_of_memory || error.code == Errc::no_space ||
+           Process::is_to_be_asked_again(error.code);
+}
+
+void Clients::allocate(Process& process, bool budget_is_small, PoolIndex pool, const Wish& wish) {
     const std::uint32_t uid = some_user();
-    story_.step("allocate ", count, " of ", pools_[pool].name, " for ", uid);
+    story_.step("allocate ", wish.count, ", aligned to ", wish.align, ", of ", pools_[pool].name,
+                " for ", uid);
     const auto told = insist(process, [&] {
         WaitingGuard guard{*this, process, budget_is_small};
-        return process.allocator().allocate(guard, pool, Wish{.count = count}, user(uid));
+        return process.allocator().allocate(guard, pool, wish, user(uid));
     });
     if (!told) return;
     const Answer<Lease>& answer = *told;
     if (answer.result) {
         story_.detail("= ", *answer.result, waiting(answer.wait_for));
-        figures_.add(Count::leases);
-        oracle_.leased(pool, count, uid, answer);
+        count_lease(pool, wish, *answer.result);
+        oracle_.check_place(*process.allocator().pool(pool), pool, wish, answer.result->range);
+        oracle_.leased(pool, wish.count, uid, answer);
         return;
     }
     const Error& error = answer.result.error();
     story_.detail("= ", said(error), waiting(answer.wait_for));
     figures_.add(Count::refusals);
     check_means(error, process, budget_is_small);
-    if (error.code != Errc::out_of_memory && error.code != Errc::no_space &&
-        !Process::is_to_be_asked_again(error.code)) {
-        oracle_.check_refused_lease(pool, count, error);
-    }
+    if (!is_of_means(error)) oracle_.check_refused_lease(pool, wish, error);
+}
+
+void Clients::count_lease(PoolIndex pool, const Wish& wish, const Lease& lease) {
+    const PoolSpec& spec = pools_[pool];
+    figures_.add(Count::leases);
+    if (wish.align > 1 || spec.align > 1) figures_.add(Count::leases_aligned);
+    if (spec.policy == Policy::lowest) figures_.add(Count::leases_lowest);
+    if (!spec.tracking) figures_.add(Count::leases_untracked);
+    if (spec.policy != Policy::cyclic) return;
+    // Behind an unclean stop it rises too, but the pool goes on where it stood.
+    Lease& last = last_leases_[pool];
+    const bool wrapped = last.range.first > lease.range.first && last.generation < lease.generation;
+    if (wrapped) figures_.add(Count::wraps);
+    last = lease;
 }
 
 void Clients::claim(Process& process, bool budget_is_small) {
     const PoolIndex pool = some_pool();
     const std::uint32_t uid = some_user();
     const Range pool_range = pools_[pool].range;
-    const Id first = some_id(pool, process);
+    const std::set<Id>& reserved = oracle_.reserved(pool);
+    const bool takes_reserved = dice_.one_in(3);
+    const bool wants_reserved = !reserved.empty() && dice_.one_in(3);
+    const Id first = wants_reserved ? some_of(reserved) : some_id(pool, process);
     const std::uint64_t span = dice_.below(dice_.one_in(10) ? 60 : 3);
     const Range range{first, first + std::min(span, pool_range.last - first)};
-    story_.step("claim ", range, " of ", pools_[pool].name, " for ", uid);
+    story_.step("claim ", range, " of ", pools_[pool].name, " for ", uid,
+                takes_reserved ? ", reserved or not" : "");
     const auto told = insist(process, [&] {
         WaitingGuard guard{*this, process, budget_is_small};
-        return process.allocator().allocate_at(guard, pool, range, user(uid));
+        Asker asker = user(uid);
+        asker.takes_reserved = takes_reserved;
+        return process.allocator().allocate_at(guard, pool, range, asker);
     });
     if (!told) return;
     const Answer<Lease>& answer = *told;
     if (answer.result) {
         story_.detail("= ", *answer.result, waiting(answer.wait_for));
         figures_.add(Count::claims);
-        oracle_.claimed(pool, range, uid, answer, process.allocator().pool(pool)->settled_mark());
+        if (has_any(reserved, range)) figures_.add(Count::claims_of_reserved);
+        oracle_.claimed(pool, range, uid, answer, process.allocator().pool(pool)->settled_mark(),
+                        takes_reserved);
         return;
     }
     const Error& error = answer.result.error();
     story_.detail("= ", said(error), waiting(answer.wait_for));
     figures_.add(Count::refusals);
     check_means(error, process, budget_is_small);
-    oracle_.check_refused_claim(pool, range, error);
+    if (is_of_means(error)) return;
+    oracle_.check_refused_claim(pool, range, takes_reserved, error);
 }
 
 void Clients::release(Process& process) {
@@ -324,7 +278,8 @@ std::uint64_t Clients::lease_much(Process& process, bool budget_is_small, std::u
         if (!process.allocator().has_room()) return done;
         count_operation();
         const PoolIndex pool = some_pool();
-        allocate(process, budget_is_small, pool, pools_[pool].lease_count_max - dice_.below(2'000));
+        allocate(process, budget_is_small, pool,
+                 {.count = pools_[pool].lease_count_max - dice_.below(2'000)});
         if (is_process_over_) return done;
     }
     return count;
@@ -367,7 +322,7 @@ std::uint64_t Clients::churn(Process& process, bool budget_is_small, std::uint64
     for (const PoolIndex pool = some_pool(); done < count; done += 2) {
         if (!process.allocator().has_room()) break;
         count_operation();
-        allocate(process, budget_is_small, pool, 1);
+        allocate(process, budget_is_small, pool, {.count = 1});
         if (is_process_over_) break;
         const auto first = some_live(pool);
         if (!first) break;

@@ -8,7 +8,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -50,7 +52,9 @@ private:
     PoolIndex some_pool() { return static_cast<PoolIndex>(dice_.below(pools_.size())); }
     std::uint32_t some_user();
     std::uint64_t some_count(const PoolSpec& spec);
+    Wish some_wish(const PoolSpec& spec);
     Id some_id(PoolIndex pool, Process& process);
+    Id some_of(const std::set<Id>& ids);
     // An ID that is live, if the pool has any.
     std::optional<Id> some_live(PoolIndex pool);
 
@@ -64,23 +68,33 @@ private:
     };
     void come_between(Process& process, bool budget_is_small);
 
+    // clients_means.h
     template <class Call>
     auto with_little_memory(Process& process, Call call);
     // Nothing if the process is over.
     template <class Call>
-    std::optional<Answer<Lease>> insist(Process& process, Call call);
+    auto insist(Process& process, Call call) -> std::optional<decltype(call())>;
     template <class Call>
     auto without_memory(Process& process, Call call);
 
     void count_operation();
-    void allocate(Process& process, bool budget_is_small, PoolIndex pool, std::uint64_t count);
+    void allocate(Process& process, bool budget_is_small, PoolIndex pool, const Wish& wish);
+    void count_lease(PoolIndex pool, const Wish& wish, const Lease& lease);
     void claim(Process& process, bool budget_is_small);
     void release(Process& process);
     void release_wrongly(Process& process);
     void release(Process& process, PoolIndex pool, Range range, std::uint64_t generation,
                  std::uint32_t uid);
+    // What administrators ask (clients_admin.cc).
+    void administer(Process& process, bool budget_is_small);
+    void reserve(Process& process, bool budget_is_small, PoolIndex pool);
+    void unreserve(Process& process, bool budget_is_small, PoolIndex pool);
+    void advance(Process& process, PoolIndex pool);
+
     void lookup(Process& process);
     void list(Process& process);
+    // Refused for want of means, or to be asked again.
+    static bool is_of_means(const Error& error);
     void check_means(const Error& error, const Process& process, bool budget_is_small);
 
     const std::vector<PoolSpec>& pools_;
@@ -95,6 +109,7 @@ private:
     bool is_process_over_ = false;     // the last request ended with it
     bool is_between_ = false;          // it was made while another waited
     bool small_budget_was_met_ = false;
+    std::map<PoolIndex, Lease> last_leases_;  // of those that wrap
 };
 
 }  // namespace inod::sim

@@ -11,20 +11,6 @@ namespace {
 // lib/allocator/pending_changes.h.
 constexpr std::size_t exact_changes_max = 4096;
 
-void erase(LiveIds& live, Range range) {
-    auto it = live.lower_bound(range.first);
-    while (it != live.end() && it->first <= range.last)
-        it = live.erase(it);
-}
-
-void insert(LiveIds& live, Range range, const Known& known) {
-    auto hint = live.upper_bound(range.last);
-    for (Id id = range.first;; ++id) {
-        live.insert_or_assign(hint, id, known);
-        if (id == range.last) break;
-    }
-}
-
 bool same_lease(const Known& known, const Held& held) {
     return known.generation == held.generation && known.uid == held.holder.uid;
 }
@@ -45,34 +31,39 @@ std::size_t Oracle::NumberHash::operator()(const Number& number) const noexcept 
     return hash ^ (hash >> 27U);
 }
 
-void Oracle::Change::apply(std::vector<LiveIds>& live) const {
-    if (leased) {
-        insert(live[pool], range, *leased);
-    } else {
-        erase(live[pool], range);
-    }
-}
-
 // Requests.
 
 void Oracle::leased(PoolIndex pool, std::uint64_t count, std::uint32_t uid,
                     const Answer<Lease>& answer) {
     const Lease& lease = *answer.result;
     if (lease.range.count() != count) violated(count, " asked for, and got ", lease);
+    if (has_any(now_[pool].reserved, lease.range)) violated(lease, " is handed out, and reserved");
+    const auto& passed = now_[pool].passed;
+    if (!has_returning(pool) && passed && lease.range.first <= *passed) {
+        violated(lease, " is handed out, and the pool goes on above ", *passed);
+    }
     hand_out(pool, lease, uid, records_leases(pool), answer.wait_for);
 }
 
 void Oracle::claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answer<Lease>& answer,
-                     std::optional<Id> settled_mark) {
+                     std::optional<Id> settled_mark, bool takes_reserved) {
     const Lease& lease = *answer.result;
     if (lease.range != range) violated("claimed ", range, ", and got ", lease);
+    if (!pools_[pool].tracking) violated("claimed ", range, " of a pool that is a counter");
+    const bool is_reserved = has_any(now_[pool].reserved, range);
+    if (is_reserved && !(takes_reserved && has_all(now_[pool].reserved, range))) {
+        violated("claimed ", range, ", which is reserved");
+    }
     const std::size_t before = this_life_.size();
     hand_out(pool, lease, uid, true, answer.wait_for);
     for (std::size_t i = before; i < this_life_.size(); ++i) {
         HandedOut& one = this_life_[i];
         one.is_claim_above_mark = pools_[pool].policy == Policy::unique &&
-                                  (!settled_mark || one.number.id > *settled_mark);
+                                  (!settled_mark || one.number.id > *settled_mark || is_reserved);
     }
+    if (!is_reserved || has_returning(pool)) return;
+    changes_.back().ends_reserve = true;
+    erase(now_[pool].reserved, range);
 }
 
 void Oracle::hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, bool is_recorded,
@@ -85,11 +76,12 @@ void Oracle::hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, boo
     if (is_recorded && wait_for <= durable_) {
         violated(lease, " may be told at once, and its record is not durable");
     }
-    const auto taken = now_[pool].lower_bound(lease.range.first);
-    if (taken != now_[pool].end() && taken->first <= lease.range.last) {
+    const LiveIds& live = now_[pool].live;
+    const auto taken = live.lower_bound(lease.range.first);
+    if (taken != live.end() && taken->first <= lease.range.last) {
         violated("handed out while it is live: ", taken->first);
     }
-    has_seen_leases_ = true;
+    has_seen_leases_ = has_seen_leases_ || spec.tracking;
     has_heard_ = has_heard_ || wait_for <= durable_;
     for (Id id = lease.range.first;; ++id) {
         const Number number{pool, id, lease.generation};
@@ -100,39 +92,62 @@ void Oracle::hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, boo
         this_life_.push_back({number, wait_for, collecting_, false});
         if (id == lease.range.last) break;
     }
-    const Known known{
-        .generation = lease.generation, .uid = uid, .is_recorded = is_recorded, .lsn = wait_for};
-    insert(now_[pool], lease.range, known);
-    if (is_recorded) changes_.push_back({wait_for, pool, lease.range, known});
+    Change handed_out{
+        .lsn = wait_for, .kind = Change::Kind::leased, .pool = pool, .range = lease.range};
+    if (spec.tracking) {
+        handed_out.known = Known{.generation = lease.generation,
+                                 .uid = uid,
+                                 .is_recorded = is_recorded,
+                                 .lsn = wait_for};
+    }
+    handed_out.apply(now_);
+    if (is_recorded) changes_.push_back(handed_out);
 }
 
 void Oracle::released(PoolIndex pool, Range range, const Answer<void>& answer) {
-    const auto begin = now_[pool].lower_bound(range.first);
-    const bool is_recorded = std::any_of(begin, now_[pool].upper_bound(range.last),
-                                         [](const auto& it) { return it.second.is_recorded; });
-    if (is_recorded && answer.wait_for <= durable_) {
-        violated("the release of ", range, " may be told at once, and its record is not durable");
+    const LiveIds& live = now_[pool].live;
+    const bool is_recorded =
+        std::any_of(live.lower_bound(range.first), live.upper_bound(range.last),
+                    [](const auto& it) { return it.second.is_recorded; });
+    const Change released{
+        .lsn = answer.wait_for, .kind = Change::Kind::released, .pool = pool, .range = range};
+    if (is_recorded) return change(released);
+    released.apply(now_);
+}
+
+// It is recorded.
+void Oracle::change(Change change) {
+    if (change.lsn <= durable_) {
+        violated("the change of ", change.range, " may be told at once, and is not durable");
     }
-    erase(now_[pool], range);
-    if (is_recorded) changes_.push_back({answer.wait_for, pool, range, std::nullopt});
+    change.apply(now_);
+    changes_.push_back(std::move(change));
 }
 
 Error Oracle::not_live(PoolIndex pool, Id id) const {
     return {was_handed_out(pool, id) ? Errc::released : Errc::never_allocated, id};
 }
 
+Error Oracle::inside_error(PoolIndex pool, Range range) const {
+    const Range whole = pools_[pool].range;
+    if (range.first > range.last) return {Errc::range_reversed, range.first};
+    if (range.first < whole.first) return {Errc::id_out_of_range, range.first};
+    if (range.last > whole.last) {
+        return {Errc::id_out_of_range, std::max(range.first, whole.last + 1)};
+    }
+    return {};
+}
+
 Error Oracle::release_error(PoolIndex pool, Range range, std::uint64_t generation,
                             std::uint32_t uid) const {
     const PoolSpec& spec = pools_[pool];
-    if (range.first > range.last) return {Errc::range_reversed, range.first};
-    if (range.first < spec.range.first) return {Errc::id_out_of_range, range.first};
-    if (range.last > spec.range.last) {
-        return {Errc::id_out_of_range, std::max(range.first, spec.range.last + 1)};
-    }
+    if (!spec.tracking) return Errc::not_tracked;
+    if (const Error outside = inside_error(pool, range); outside != Error()) return outside;
     if (spec.policy != Policy::unique && generation == 0) return Errc::generation_required;
+    const LiveIds& live = now_[pool].live;
     for (Id id = range.first;; ++id) {
-        const auto found = now_[pool].find(id);
-        if (found == now_[pool].end()) return not_live(pool, id);
+        const auto found = live.find(id);
+        if (found == live.end()) return not_live(pool, id);
         const Known& known = found->second;
         if (known.generation != generation) return {Errc::stale_generation, known.generation};
         if (known.uid != uid) return {Errc::not_holder, id};
@@ -140,8 +155,15 @@ Error Oracle::release_error(PoolIndex pool, Range range, std::uint64_t generatio
     }
 }
 
+void Oracle::check_not_tracked(const Answer<Held>& answer) {
+    if (answer.result || answer.result.error().code != Errc::not_tracked) {
+        violated("a counter says ", said(answer));
+    }
+}
+
 void Oracle::check_lookup(PoolIndex pool, Id id, const Answer<Held>& answer) const {
-    const LiveIds& live = now_[pool];
+    if (!pools_[pool].tracking) return check_not_tracked(answer);
+    const LiveIds& live = now_[pool].live;
     const auto found = live.find(id);
     if (found == live.end()) {
         const Errc code = answer.result ? Errc::ok : answer.result.error().code;
@@ -163,10 +185,13 @@ void Oracle::check_lookup(PoolIndex pool, Id id, const Answer<Held>& answer) con
             }
             if (at == range.last) break;
         }
+        const auto is_reserved = [&](Id at) { return now_[pool].reserved.contains(at); };
+        // What is claimed of reserved IDs is a run of its own.
         const auto goes_on = [&](Id beside) {
             const auto other = live.find(beside);
             return records_leases(pool) && other != live.end() &&
-                   same_lease(other->second, *answer.result);
+                   same_lease(other->second, *answer.result) &&
+                   is_reserved(beside) == is_reserved(id);
         };
         if ((range.first > 0 && goes_on(range.first - 1)) ||
             (range.last < id_max && goes_on(range.last + 1))) {
@@ -185,7 +210,8 @@ void Oracle::check_lookup(PoolIndex pool, Id id, const Answer<Held>& answer) con
 }
 
 void Oracle::check_next(PoolIndex pool, Id id, const Answer<Held>& answer) const {
-    const LiveIds& live = now_[pool];
+    if (!pools_[pool].tracking) return check_not_tracked(answer);
+    const LiveIds& live = now_[pool].live;
     const auto found = live.lower_bound(id);
     if (found == live.end()) {
         if (answer.result)
@@ -197,38 +223,6 @@ void Oracle::check_next(PoolIndex pool, Id id, const Answer<Held>& answer) const
     const Lsn changed = changes_.empty() ? 0 : changes_.back().lsn;
     if (changed > durable_ && answer.wait_for < changed) {
         violated("a list waits for LSN ", answer.wait_for, ", and the last change is ", changed);
-    }
-}
-
-void Oracle::check_refused_lease(PoolIndex pool, std::uint64_t count, const Error& error) const {
-    const PoolSpec& spec = pools_[pool];
-    const bool too_large = count > spec.lease_count_max;
-    if (too_large != (error.code == Errc::lease_too_large)) {
-        violated(count, " IDs, at most ", spec.lease_count_max, ": ", error.code);
-    }
-    if (error.code != Errc::pool_exhausted) return;
-    // A unique pool may have burned any number of what is not live.
-    if (spec.policy == Policy::unique && spec.range.span() < 1'000'000) return;
-    Id from = spec.range.first;
-    for (const auto& [id, known] : now_[pool]) {
-        if (id - from >= count) violated("exhausted, and from ", from, " to ", id, " all is free");
-        if (id == spec.range.last) return;
-        from = id + 1;
-    }
-    if (spec.range.last - from >= count - 1) {
-        violated("exhausted, and from ", from, " on all is free");
-    }
-}
-
-void Oracle::check_refused_claim(PoolIndex pool, Range range, const Error& error) const {
-    const PoolSpec& spec = pools_[pool];
-    if (error.code == Errc::id_taken) {
-        if (!range.contains(error.detail) || !now_[pool].contains(error.detail)) {
-            violated(error.detail, " is said to be taken, and is not");
-        }
-    }
-    if (error.code == Errc::id_burned && spec.policy != Policy::unique) {
-        violated("a number is burned where numbers return");
     }
 }
 
@@ -295,6 +289,7 @@ bool Oracle::restarted(const Recovery& recovery, Allocator& allocator, StartCond
         auto state = state_after(end, recovery.clean);
         auto different = difference(state, allocator);
         if (!different) {
+            reserve_bands(state, allocator);
             const bool lost_last_group = end < durable_;
             take_over(std::move(state), allocator.journal().durable_lsn(), lost_last_group);
             durable_before_ = recovery.last_lsn;
@@ -326,49 +321,55 @@ bool Oracle::may_be_forgotten(StartConditions conditions) const {
     return conditions.is_damaged && !has_heard_;
 }
 
-std::vector<LiveIds> Oracle::state_after(Lsn lsn, bool clean) const {
+State Oracle::state_after(Lsn lsn, bool clean) const {
     if (clean && closing_) return now_;
-    std::vector<LiveIds> state = settled_;
+    State state = settled_;
     for (const Change& change : changes_) {
         if (change.lsn <= lsn) change.apply(state);
     }
     if (clean) return state;
     for (std::size_t pool = 0; pool < state.size(); ++pool) {
         if (records_leases(static_cast<PoolIndex>(pool))) continue;
-        std::erase_if(state[pool], [](const auto& it) { return !it.second.is_recorded; });
+        std::erase_if(state[pool].live, [](const auto& it) { return !it.second.is_recorded; });
     }
     return state;
 }
 
 // What the allocator answers otherwise than is expected, or nothing.
-std::optional<std::string> Oracle::difference(const std::vector<LiveIds>& expected,
-                                              Allocator& allocator) const {
+std::optional<std::string> Oracle::difference(const State& expected, Allocator& allocator) const {
     for (std::size_t i = 0; i < expected.size(); ++i) {
         const auto pool = static_cast<PoolIndex>(i);
-        auto it = expected[i].begin();
-        for (Id from = 0;;) {
-            const auto answer = allocator.next(pool, from);
-            if (answer.wait_for != 0) return "a list has to wait after a start";
-            if (!answer.result) break;
-            const Range range = answer.result->range;
-            for (Id id = range.first;; ++id, ++it) {
-                if (it == expected[i].end() || it->first > id) {
-                    return text_of("pool ", i, ": ", said(answer), ", and ", id,
-                                   " should not be live");
-                }
-                if (it->first < id) return text_of("pool ", i, ": lost: ", it->first);
-                if (!same_lease(it->second, *answer.result)) {
-                    return text_of("pool ", i, ": ", said(answer), ", and ", id, " should be @",
-                                   it->second.generation, " of ", it->second.uid);
-                }
-                if (id == range.last) break;
-            }
-            ++it;
-            if (range.last == id_max) break;
-            from = range.last + 1;
-        }
-        if (it != expected[i].end()) return text_of("pool ", i, ": lost: ", it->first);
+        if (auto different = difference(pool, expected[i].live, allocator)) return different;
+        if (auto different = difference_of_reserved(pool, expected[i], allocator)) return different;
     }
+    return std::nullopt;
+}
+
+std::optional<std::string> Oracle::difference(PoolIndex pool, const LiveIds& expected,
+                                              Allocator& allocator) const {
+    auto it = expected.begin();
+    for (Id from = 0;;) {
+        const auto answer = allocator.next(pool, from);
+        if (answer.wait_for != 0) return "a list has to wait after a start";
+        if (!answer.result) break;
+        const Range range = answer.result->range;
+        for (Id id = range.first;; ++id, ++it) {
+            if (it == expected.end() || it->first > id) {
+                return text_of("pool ", pool, ": ", said(answer), ", and ", id,
+                               " should not be live");
+            }
+            if (it->first < id) return text_of("pool ", pool, ": lost: ", it->first);
+            if (!same_lease(it->second, *answer.result)) {
+                return text_of("pool ", pool, ": ", said(answer), ", and ", id, " should be @",
+                               it->second.generation, " of ", it->second.uid);
+            }
+            if (id == range.last) break;
+        }
+        ++it;
+        if (range.last == id_max) break;
+        from = range.last + 1;
+    }
+    if (it != expected.end()) return text_of("pool ", pool, ": lost: ", it->first);
     return std::nullopt;
 }
 
@@ -384,9 +385,9 @@ bool Oracle::may_return(const HandedOut& one) const {
 }
 
 // From here on `state` is what there is, and nobody has anything to wait for.
-void Oracle::take_over(std::vector<LiveIds> state, Lsn durable, bool lost_last_group) {
+void Oracle::take_over(State state, Lsn durable, bool lost_last_group) {
     for (const HandedOut& one : this_life_) {
-        const auto& live = state[one.number.pool];
+        const auto& live = state[one.number.pool].live;
         const auto found = live.find(one.number.id);
         if (found != live.end() && found->second.generation == one.number.generation) continue;
         const bool was_heard_of = one.lsn <= durable_;
@@ -400,8 +401,8 @@ void Oracle::take_over(std::vector<LiveIds> state, Lsn durable, bool lost_last_g
     }
     this_life_.clear();
     changes_.clear();
-    for (LiveIds& live : state) {
-        for (auto& [id, known] : live)
+    for (PoolState& pool : state) {
+        for (auto& [id, known] : pool.live)
             known.lsn = 0;
     }
     now_ = state;

@@ -18,18 +18,10 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "lib/allocator/allocator.h"
+#include "tests/sim/oracle_state.h"
 #include "tests/sim/story.h"
 
 namespace inod::sim {
-
-// What is live, as the answers so far have said.
-struct Known {
-    std::uint64_t generation;
-    std::uint32_t uid;
-    bool is_recorded;  // Nobody forgets it in a crash.
-    Lsn lsn;           // what must be durable before anybody may hear of it
-};
-using LiveIds = std::map<Id, Known>;
 
 // What may be true of a start.
 struct StartConditions {
@@ -52,17 +44,28 @@ public:
     void leased(PoolIndex pool, std::uint64_t count, std::uint32_t uid,
                 const Answer<Lease>& answer);
     // `settled_mark`: up to here, at least, the pool's high-water mark was durable before.
+    // `takes_reserved`: who asked may claim what is reserved.
     void claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answer<Lease>& answer,
-                 std::optional<Id> settled_mark = std::nullopt);
+                 std::optional<Id> settled_mark = std::nullopt, bool takes_reserved = false);
     void released(PoolIndex pool, Range range, const Answer<void>& answer);
+    void reserved(PoolIndex pool, Range range, const Answer<void>& answer);
+    void unreserved(PoolIndex pool, Range range, const Answer<void>& answer);
+    void advanced(PoolIndex pool, Id last, const Answer<void>& answer);
+
+    // Before leased(): may `wish` come to this, in the order of the pool?
+    void check_place(const Pool& pool, PoolIndex index, const Wish& wish, Range range) const;
 
     // What a release must be refused with, detail included; ok if it must succeed.
     [[nodiscard]] Error release_error(PoolIndex pool, Range range, std::uint64_t generation,
                                       std::uint32_t uid) const;
     void check_lookup(PoolIndex pool, Id id, const Answer<Held>& answer) const;
     void check_next(PoolIndex pool, Id id, const Answer<Held>& answer) const;
-    void check_refused_lease(PoolIndex pool, std::uint64_t count, const Error& error) const;
-    void check_refused_claim(PoolIndex pool, Range range, const Error& error) const;
+    void check_refused_lease(PoolIndex pool, const Wish& wish, const Error& error) const;
+    void check_refused_claim(PoolIndex pool, Range range, bool takes_reserved,
+                             const Error& error) const;
+    void check_refused_reserve(PoolIndex pool, Range range, const Error& error) const;
+    // What unreserve() must come to.
+    [[nodiscard]] Error unreserve_error(PoolIndex pool, Range range) const;
 
     // What was recorded so far is the group under way; is durable, and the world hears of it.
     void group_begun();
@@ -72,9 +75,10 @@ public:
     void closed() { closed_ = true; }
     [[nodiscard]] bool is_closed() const { return closed_; }
 
-    // Was anything ever handed out, heard of or not?
+    // Was anything ever handed out, heard of or not, that can be released?
     [[nodiscard]] bool has_seen_leases() const { return has_seen_leases_; }
-    [[nodiscard]] const LiveIds& live(PoolIndex pool) const { return now_[pool]; }
+    [[nodiscard]] const LiveIds& live(PoolIndex pool) const { return now_[pool].live; }
+    [[nodiscard]] const std::set<Id>& reserved(PoolIndex pool) const { return now_[pool].reserved; }
 
 private:
     struct Number {
@@ -86,15 +90,6 @@ private:
     struct NumberHash {
         std::size_t operator()(const Number& number) const noexcept;
     };
-    // A change that the journal records.
-    struct Change {
-        Lsn lsn;
-        PoolIndex pool;
-        Range range;
-        std::optional<Known> leased;  // released where there is none
-
-        void apply(std::vector<LiveIds>& live) const;
-    };
     struct HandedOut {
         Number number;
         Lsn lsn;
@@ -105,6 +100,13 @@ private:
     [[nodiscard]] bool records_leases(PoolIndex pool) const {
         return pools_[pool].durability == Durability::lease;
     }
+    [[nodiscard]] bool has_returning(PoolIndex pool) const {
+        return has_generations(pools_[pool].policy);
+    }
+    [[nodiscard]] Error inside_error(PoolIndex pool, Range range) const;
+    [[nodiscard]] std::optional<Error> wish_error(PoolIndex pool, const Wish& wish) const;
+    static void check_not_tracked(const Answer<Held>& answer);
+    void change(Change change);
     void hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, bool is_recorded,
                   Lsn wait_for);
     [[nodiscard]] bool was_handed_out(PoolIndex pool, Id id) const;
@@ -117,11 +119,16 @@ private:
     // The parts of restarted().
     void check_end(const Recovery& recovery, StartConditions conditions) const;
     [[nodiscard]] bool may_be_forgotten(StartConditions conditions) const;
-    [[nodiscard]] std::vector<LiveIds> state_after(Lsn lsn, bool clean) const;
-    [[nodiscard]] std::optional<std::string> difference(const std::vector<LiveIds>& expected,
+    [[nodiscard]] State state_after(Lsn lsn, bool clean) const;
+    [[nodiscard]] std::optional<std::string> difference(const State& expected,
                                                         Allocator& allocator) const;
+    [[nodiscard]] std::optional<std::string> difference(PoolIndex pool, const LiveIds& expected,
+                                                        Allocator& allocator) const;
+    [[nodiscard]] std::optional<std::string> difference_of_reserved(
+        PoolIndex pool, const PoolState& expected, const Allocator& allocator) const;
+    void reserve_bands(State& state, const Allocator& allocator) const;
     [[nodiscard]] bool may_return(const HandedOut& one) const;
-    void take_over(std::vector<LiveIds> state, Lsn durable, bool lost_last_group);
+    void take_over(State state, Lsn durable, bool lost_last_group);
 
     const std::vector<PoolSpec>& pools_;
     boost::unordered_flat_set<Number, NumberHash> numbers_;  // ever handed out, as far as known
@@ -129,9 +136,9 @@ private:
     boost::unordered_flat_map<Number, std::uint64_t, NumberHash> ids_;
     std::vector<HandedOut> this_life_;
 
-    std::vector<LiveIds> now_;      // as the answers have said
-    std::vector<LiveIds> settled_;  // without `changes_`
-    std::vector<Change> changes_;   // of the last durable group and after it
+    State now_;                    // as the answers have said
+    State settled_;                // without `changes_`
+    std::vector<Change> changes_;  // of the last durable group and after it
 
     Lsn durable_ = 0;
     Lsn durable_before_ = 0;        // before the last durable group

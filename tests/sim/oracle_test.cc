@@ -56,6 +56,16 @@ TEST_F(OracleTest, AnIdOfACyclicPoolOncePerGeneration) {
     EXPECT_NE(said([&] { oracle.leased(1, 1, 7, lease({1, 1}, 1, 5)); }), "");
 }
 
+TEST_F(OracleTest, WhatIsReservedIsNotHandedOut) {
+    oracle.reserved(0, {4, 6}, {{}, durable + 1});
+    EXPECT_NE(said([&] { oracle.leased(0, 1, 7, lease({5, 5}, 0, 2)); }), "");
+    EXPECT_NE(said([&] { oracle.claimed(0, {5, 5}, 7, lease({5, 5}, 0, 2)); }), "");
+    EXPECT_NE(said([&] { oracle.reserved(0, {6, 7}, {{}, durable + 2}); }), "");
+    EXPECT_EQ(oracle.unreserve_error(0, {6, 7}), Error(Errc::not_reserved, 6));
+    EXPECT_EQ(said([&] { oracle.claimed(0, {5, 5}, 7, lease({5, 5}, 0, 2), {}, true); }), "");
+    EXPECT_EQ(oracle.reserved(0), (std::set<Id>{4, 6}));
+}
+
 TEST_F(OracleTest, NothingIsToldBeforeItIsDurable) {
     EXPECT_NE(said([&] { oracle.leased(0, 1, 7, lease({1, 1}, 0, 0)); }), "");
     oracle.leased(0, 1, 7, lease({2, 2}, 0, 1));

@@ -5,6 +5,7 @@
 #include <new>
 #include <string>
 
+#include "tests/sim/pools.h"
 #include "tests/sim/promises.h"
 #include "tests/sim/refused_memory.h"
 
@@ -13,29 +14,6 @@ namespace {
 
 constexpr std::uint64_t operations_per_life = 200;
 constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
-
-PoolSpec pool_of(std::string name, Policy policy, Range range,
-                 Durability durability = Durability::lease) {
-    return {.name = std::move(name),
-            .policy = policy,
-            .range = range,
-            .durability = durability,
-            .lease_count_max = 5'000};
-}
-
-// All kinds, small ones among them, that end at the ends of the space.
-std::vector<PoolSpec> first_pools() {
-    return {pool_of("inode", Policy::unique, {1, id_max}),
-            pool_of("block", Policy::unique, {1, id_max}, Durability::block),
-            pool_of("small", Policy::unique, {0, 4'000}),
-            pool_of("top", Policy::unique, {id_max - 3'000, id_max}, Durability::block),
-            pool_of("pid", Policy::cyclic, {1, 40}),
-            pool_of("edge", Policy::cyclic, {id_max - 9, id_max}),
-            pool_of("zero", Policy::cyclic, {0, 20}),
-            pool_of("all", Policy::cyclic, {0, id_max})};
-}
-
-constexpr std::size_t widened_pool = 2;
 
 std::string_view said(End how) {
     switch (how) {
@@ -73,7 +51,7 @@ void World::run(std::uint64_t life_count) {
 void World::make_store() {
     if (is_damage_done_ && !is_damage_noticed_) figures_.add(Count::damage_unnoticed);
     figures_.add(Count::stores);
-    pools_ = first_pools();
+    pools_ = draw_pools(dice_);
     store_ = draw_store(dice_);
     if (store_.has_small_budget) figures_.inject(Fault::small_budget);
     disk_ = std::make_unique<MemStorage>();
@@ -110,13 +88,9 @@ void World::run_process() {
     end(plan);
 }
 
-// An administrator adds a pool, and makes one wider.
 void World::change_configuration() {
-    if (dice_.one_in(20)) pools_[widened_pool].range.last += 500;
-    if (dice_.one_in(20) && pools_.size() < 10) {
-        pools_.push_back(pool_of(text_of("late", pools_.size()), Policy::cyclic, {5, 25}));
-        story_.step("A pool more: ", pools_.back().name);
-    }
+    const std::string_view what = change_pools(pools_, dice_);
+    if (!what.empty()) story_.step(what);
 }
 
 // Starting.
@@ -257,6 +231,10 @@ void World::compare_with(const MemStorage& before) {
         const auto same =
             process_->allocator().pool(pool)->sequence() == twin.allocator().pool(pool)->sequence();
         if (!same) violated("a start from the same bytes puts pool ", i, " elsewhere");
+        if (process_->allocator().pool(pool)->next_reserved(0) !=
+            twin.allocator().pool(pool)->next_reserved(0)) {
+            violated("a start from the same bytes reserves something else in pool ", i);
+        }
         for (Id from = 0;;) {
             const auto one = process_->allocator().next(pool, from).result;
             const auto other = twin.allocator().next(pool, from).result;

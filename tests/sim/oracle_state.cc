@@ -1,0 +1,86 @@
+#include "tests/sim/oracle_state.h"
+
+#include <algorithm>
+
+namespace inod::sim {
+namespace {
+
+// The last ID of `range` that is occupied.
+std::optional<Id> last_occupied(const PoolState& pool, Range range) {
+    std::optional<Id> last;
+    const auto look = [&](const auto& ids, auto id_of) {
+        auto it = ids.upper_bound(range.last);
+        if (it == ids.begin()) return;
+        const Id id = id_of(*--it);
+        if (id >= range.first) last = std::max(last.value_or(id), id);
+    };
+    look(pool.live, [](const auto& entry) { return entry.first; });
+    look(pool.reserved, [](Id id) { return id; });
+    return last;
+}
+
+}  // namespace
+
+void Change::apply(State& state) const {
+    PoolState& to = state[pool];
+    switch (kind) {
+        case Kind::leased:
+            if (known) insert(to.live, range, *known);
+            if (ends_reserve) erase(to.reserved, range);
+            return;
+        case Kind::released: erase(to.live, range); return;
+        case Kind::reserved: insert(to.reserved, range); return;
+        case Kind::unreserved: erase(to.reserved, range); return;
+        case Kind::advanced: to.passed = std::max(to.passed.value_or(0), range.last); return;
+    }
+}
+
+void insert(LiveIds& live, Range range, const Known& known) {
+    auto hint = live.upper_bound(range.last);
+    for (Id id = range.first;; ++id) {
+        live.insert_or_assign(hint, id, known);
+        if (id == range.last) break;
+    }
+}
+
+void erase(LiveIds& live, Range range) {
+    live.erase(live.lower_bound(range.first), live.upper_bound(range.last));
+}
+
+void insert(std::set<Id>& ids, Range range) {
+    for (Id id = range.first;; ++id) {
+        ids.insert(id);
+        if (id == range.last) break;
+    }
+}
+
+void erase(std::set<Id>& ids, Range range) {
+    ids.erase(ids.lower_bound(range.first), ids.upper_bound(range.last));
+}
+
+bool has_any(const std::set<Id>& ids, Range range) {
+    const auto it = ids.lower_bound(range.first);
+    return it != ids.end() && *it <= range.last;
+}
+
+bool has_all(const std::set<Id>& ids, Range range) {
+    const auto count = std::distance(ids.lower_bound(range.first), ids.upper_bound(range.last));
+    return static_cast<std::uint64_t>(count) == range.count();
+}
+
+std::optional<Range> first_free(const PoolState& pool, Range window, std::uint64_t count,
+                                std::uint64_t align) {
+    for (Id from = window.first;;) {
+        const std::uint64_t more = (align - from % align) % align;
+        if (more > window.last - from) return std::nullopt;
+        const Id first = from + more;
+        if (window.last - first < count - 1) return std::nullopt;
+        const Range place{first, first + (count - 1)};
+        const auto taken = last_occupied(pool, place);
+        if (!taken) return place;
+        if (*taken == window.last) return std::nullopt;
+        from = *taken + 1;
+    }
+}
+
+}  // namespace inod::sim
