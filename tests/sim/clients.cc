@@ -7,7 +7,8 @@
 namespace inod::sim {
 void Clients::operate(Process& process, bool budget_is_small) {
     count_operation();
-    const std::uint64_t kind = dice_.below(100);
+    go_on(process);
+    const std::uint64_t kind = dice_.below(108);
     if (kind < 35) {
         const PoolIndex pool = some_pool();
         allocate(process, budget_is_small, pool, some_wish(pools_[pool]));
@@ -21,6 +22,8 @@ void Clients::operate(Process& process, bool budget_is_small) {
         lookup(process);
     } else if (kind < 94) {
         administer(process, budget_is_small);
+    } else if (kind < 102) {
+        do_as_holder(process, budget_is_small);
     } else {
         list(process);
     }
@@ -116,12 +119,12 @@ bool Clients::is_of_means(const Error& error) {
 }
 
 void Clients::allocate(Process& process, bool budget_is_small, PoolIndex pool, const Wish& wish) {
-    const std::uint32_t uid = some_user();
+    const Asker asker = some_asker();
     story_.step("allocate ", wish.count, ", aligned to ", wish.align, ", of ", pools_[pool].name,
-                " for ", uid);
+                " for ", said(asker));
     const auto told = insist(process, [&] {
         WaitingGuard guard{*this, process, budget_is_small};
-        return process.allocator().allocate(guard, pool, wish, user(uid));
+        return process.allocator().allocate(guard, pool, wish, asker);
     });
     if (!told) return;
     const Answer<Lease>& answer = *told;
@@ -129,14 +132,25 @@ void Clients::allocate(Process& process, bool budget_is_small, PoolIndex pool, c
         story_.detail("= ", *answer.result, waiting(answer.wait_for));
         count_lease(pool, wish, *answer.result);
         oracle_.check_place(*process.allocator().pool(pool), pool, wish, answer.result->range);
-        oracle_.leased(pool, wish.count, uid, answer);
+        const HolderId holder =
+            pools_[pool].tracking ? oracle_.served(asker, process.allocator(), answer.wait_for) : 0;
+        oracle_.leased(pool, wish.count, asker.uid, answer, holder);
         return;
     }
     const Error& error = answer.result.error();
     story_.detail("= ", said(error), waiting(answer.wait_for));
     figures_.add(Count::refusals);
     check_means(error, process, budget_is_small);
-    if (!is_of_means(error)) oracle_.check_refused_lease(pool, wish, error);
+    if (is_of_means(error) || is_for_holder(asker, error)) return;
+    oracle_.check_refused_lease(pool, wish, error);
+}
+
+// Refused because the holder has ended?
+bool Clients::is_for_holder(const Asker& asker, const Error& error) const {
+    if (error.code != Errc::holder_ended) return false;
+    if (oracle_.acting_as(asker) != nobody)
+        violated("holder ", asker.acts_as->id, " has not ended");
+    return true;
 }
 
 void Clients::count_lease(PoolIndex pool, const Wish& wish, const Lease& lease) {
@@ -155,20 +169,18 @@ void Clients::count_lease(PoolIndex pool, const Wish& wish, const Lease& lease) 
 
 void Clients::claim(Process& process, bool budget_is_small) {
     const PoolIndex pool = some_pool();
-    const std::uint32_t uid = some_user();
+    Asker asker = some_asker();
     const Range pool_range = pools_[pool].range;
     const std::set<Id>& reserved = oracle_.reserved(pool);
-    const bool takes_reserved = dice_.one_in(3);
+    asker.takes_reserved = dice_.one_in(3);
     const bool wants_reserved = !reserved.empty() && dice_.one_in(3);
     const Id first = wants_reserved ? some_of(reserved) : some_id(pool, process);
     const std::uint64_t span = dice_.below(dice_.one_in(10) ? 60 : 3);
     const Range range{first, first + std::min(span, pool_range.last - first)};
-    story_.step("claim ", range, " of ", pools_[pool].name, " for ", uid,
-                takes_reserved ? ", reserved or not" : "");
+    story_.step("claim ", range, " of ", pools_[pool].name, " for ", said(asker),
+                asker.takes_reserved ? ", reserved or not" : "");
     const auto told = insist(process, [&] {
         WaitingGuard guard{*this, process, budget_is_small};
-        Asker asker = user(uid);
-        asker.takes_reserved = takes_reserved;
         return process.allocator().allocate_at(guard, pool, range, asker);
     });
     if (!told) return;
@@ -177,16 +189,18 @@ void Clients::claim(Process& process, bool budget_is_small) {
         story_.detail("= ", *answer.result, waiting(answer.wait_for));
         figures_.add(Count::claims);
         if (has_any(reserved, range)) figures_.add(Count::claims_of_reserved);
-        oracle_.claimed(pool, range, uid, answer, process.allocator().pool(pool)->settled_mark(),
-                        takes_reserved);
+        const HolderId holder = oracle_.served(asker, process.allocator(), answer.wait_for);
+        oracle_.claimed(pool, range, asker.uid, answer,
+                        process.allocator().pool(pool)->settled_mark(), asker.takes_reserved,
+                        holder);
         return;
     }
     const Error& error = answer.result.error();
     story_.detail("= ", said(error), waiting(answer.wait_for));
     figures_.add(Count::refusals);
     check_means(error, process, budget_is_small);
-    if (is_of_means(error)) return;
-    oracle_.check_refused_claim(pool, range, takes_reserved, error);
+    if (is_of_means(error) || is_for_holder(asker, error)) return;
+    oracle_.check_refused_claim(pool, range, asker.takes_reserved, error);
 }
 
 void Clients::release(Process& process) {
@@ -203,7 +217,7 @@ void Clients::release(Process& process) {
         while (range.last - range.first < span && ++it != live.end() && it->first == range.last + 1)
             range.last = it->first;
     }
-    release(process, pool, range, known->second.generation, known->second.uid);
+    release(process, pool, range, known->second.generation, asker_of(known->second));
 }
 
 void Clients::release_wrongly(Process& process) {
@@ -212,26 +226,29 @@ void Clients::release_wrongly(Process& process) {
     if (!first) return lookup(process);
     const Known known = oracle_.live(pool).find(*first)->second;
     switch (dice_.below(5)) {
-        case 0: release(process, pool, {*first, *first}, known.generation, known.uid + 1); break;
-        case 1: release(process, pool, {*first, *first}, known.generation + 1, known.uid); break;
-        case 2: release(process, pool, {*first, id_max}, known.generation, known.uid); break;
-        case 3: release(process, pool, {*first, 0}, known.generation, known.uid); break;
+        case 0: release(process, pool, {*first, *first}, known.generation, some_asker()); break;
+        case 1:
+            release(process, pool, {*first, *first}, known.generation + 1, asker_of(known));
+            break;
+        case 2: release(process, pool, {*first, id_max}, known.generation, asker_of(known)); break;
+        case 3: release(process, pool, {*first, 0}, known.generation, asker_of(known)); break;
         default: {
             const Id id = some_id(pool, process);
             const std::uint64_t span = std::min<std::uint64_t>(dice_.below(4), id_max - id);
-            release(process, pool, {id, id + span}, known.generation, known.uid);
+            release(process, pool, {id, id + span}, known.generation, asker_of(known));
         }
     }
 }
 
 void Clients::release(Process& process, PoolIndex pool, Range range, std::uint64_t generation,
-                      std::uint32_t uid) {
+                      const Asker& asker) {
     // A range over most of the space is one that this pool does not have, or is refused at its
     // first free ID: what the oracle looks at is short.
-    const Error expected = oracle_.release_error(pool, range, generation, uid);
-    story_.step("release ", range, "@", generation, " of ", pools_[pool].name, " by ", uid);
+    const Error expected =
+        oracle_.release_error(pool, range, generation, asker.uid, oracle_.acting_as(asker));
+    story_.step("release ", range, "@", generation, " of ", pools_[pool].name, " by ", said(asker));
     const auto answer = without_memory(
-        process, [&] { return process.allocator().release(pool, range, generation, user(uid)); });
+        process, [&] { return process.allocator().release(pool, range, generation, asker); });
     const Error got = answer.result ? Error() : answer.result.error();
     story_.detail("= ", said(got), waiting(answer.wait_for));
     // Of an ID that was never heard of nobody can say whether it was handed out.
@@ -268,7 +285,12 @@ void Clients::list(Process& process) {
     const PoolIndex pool = some_pool();
     const Id id = some_id(pool, process);
     story_.step("next from ", id, " in ", pools_[pool].name);
-    const auto answer = without_memory(process, [&] { return process.allocator().next(pool, id); });
+    const auto ask = [&] { return process.allocator().next(pool, id); };
+    auto answer = without_memory(process, ask);
+    while (!answer.result && answer.result.error().code == Errc::sweep_pending) {
+        process.allocator().sweep();
+        answer = without_memory(process, ask);
+    }
     figures_.add(Count::lists);
     oracle_.check_next(pool, id, answer);
 }
@@ -292,7 +314,7 @@ std::uint64_t Clients::release_many(Process& process, std::uint64_t count) {
         while (done < count && !oracle_.live(pool).empty() && process.allocator().has_room()) {
             const auto [id, known] = *oracle_.live(pool).begin();
             count_operation();
-            release(process, pool, {id, id}, known.generation, known.uid);
+            release(process, pool, {id, id}, known.generation, asker_of(known));
             ++done;
         }
     }
@@ -308,7 +330,7 @@ std::uint64_t Clients::scatter(Process& process, std::uint64_t count) {
         while (done < count && it != live.end() && process.allocator().has_room()) {
             const auto [id, known] = *it;
             count_operation();
-            release(process, pool, {id, id}, known.generation, known.uid);
+            release(process, pool, {id, id}, known.generation, asker_of(known));
             ++done;
             it = live.upper_bound(id);
             if (it != live.end()) ++it;
@@ -328,7 +350,7 @@ std::uint64_t Clients::churn(Process& process, bool budget_is_small, std::uint64
         if (!first) break;
         const Known known = oracle_.live(pool).find(*first)->second;
         count_operation();
-        release(process, pool, {*first, *first}, known.generation, known.uid);
+        release(process, pool, {*first, *first}, known.generation, asker_of(known));
     }
     return done;
 }

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/sim/clock.h"
 #include "tests/sim/dice.h"
 #include "tests/sim/figures.h"
 #include "tests/sim/oracle.h"
@@ -25,10 +26,11 @@ namespace inod::sim {
 class Clients {
 public:
     // `complete_turn` lets the flusher do what it has to do; false if that ended the process.
-    Clients(const std::vector<PoolSpec>& pools, Oracle& oracle, Dice& dice, Story& story,
-            Figures& figures, std::function<bool()> complete_turn)
+    Clients(const std::vector<PoolSpec>& pools, Oracle& oracle, Clock& clock, Dice& dice,
+            Story& story, Figures& figures, std::function<bool()> complete_turn)
         : pools_(pools),
           oracle_(oracle),
+          clock_(clock),
           dice_(dice),
           story_(story),
           figures_(figures),
@@ -45,6 +47,13 @@ public:
     std::uint64_t release_many(Process& process, std::uint64_t count);
     std::uint64_t scatter(Process& process, std::uint64_t count);  // of every other ID
     std::uint64_t churn(Process& process, bool budget_is_small, std::uint64_t count);
+
+    // A process was started: what its daemon finds out about holders.
+    void begin(Process& process);
+    // After everything in which holders may end.
+    void look_for_ends(Process& process, Lsn last_before);
+    // Time goes on. Requires has_room(), as operate() does.
+    void go_on(Process& process);
 
     [[nodiscard]] std::uint64_t operation_count() const { return operation_count_; }
 
@@ -77,6 +86,19 @@ private:
     template <class Call>
     auto without_memory(Process& process, Call call);
 
+    // Holders (clients_holders.cc).
+    Asker some_asker();
+    static Asker asker_of(const KnownHolder& holder);
+    [[nodiscard]] Asker asker_of(const Known& known) const;
+    const KnownHolder* some_holder();
+    void do_as_holder(Process& process, bool budget_is_small);
+    BindRequest some_bind();
+    void come_back(Process& process, bool budget_is_small);
+    void bind(Process& process, bool budget_is_small, const BindRequest& request,
+              std::optional<std::uint32_t> of_user = std::nullopt);
+    void renew(Process& process);
+    void end_some(Process& process);
+
     void count_operation();
     void allocate(Process& process, bool budget_is_small, PoolIndex pool, const Wish& wish);
     void count_lease(PoolIndex pool, const Wish& wish, const Lease& lease);
@@ -84,7 +106,7 @@ private:
     void release(Process& process);
     void release_wrongly(Process& process);
     void release(Process& process, PoolIndex pool, Range range, std::uint64_t generation,
-                 std::uint32_t uid);
+                 const Asker& asker);
     // What administrators ask (clients_admin.cc).
     void administer(Process& process, bool budget_is_small);
     void reserve(Process& process, bool budget_is_small, PoolIndex pool);
@@ -93,12 +115,14 @@ private:
 
     void lookup(Process& process);
     void list(Process& process);
+    [[nodiscard]] bool is_for_holder(const Asker& asker, const Error& error) const;
     // Refused for want of means, or to be asked again.
     static bool is_of_means(const Error& error);
     void check_means(const Error& error, const Process& process, bool budget_is_small);
 
     const std::vector<PoolSpec>& pools_;
     Oracle& oracle_;
+    Clock& clock_;
     Dice& dice_;
     Story& story_;
     Figures& figures_;
@@ -109,6 +133,8 @@ private:
     bool is_process_over_ = false;     // the last request ended with it
     bool is_between_ = false;          // it was made while another waited
     bool small_budget_was_met_ = false;
+    std::vector<std::pair<std::uint32_t, HolderRef>> ended_;  // lately, and whose they were
+    std::uint64_t keys_told_ = 0;
     std::map<PoolIndex, Lease> last_leases_;  // of those that wrap
 };
 

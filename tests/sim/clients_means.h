@@ -14,6 +14,11 @@ inline Asker user(std::uint32_t uid) {
     return {.uid = uid, .gid = uid};
 }
 
+inline std::string said(const Asker& asker) {
+    if (!asker.acts_as) return std::to_string(asker.uid);
+    return text_of(asker.uid, ", holder ", asker.acts_as->id);
+}
+
 inline std::string said(const Error& error) {
     return text_of(error.code, ", ", error.detail);
 }
@@ -69,6 +74,11 @@ auto Clients::insist(Process& process, Call call) -> std::optional<decltype(call
         if (is_told || is_between_) return answer;
         figures_.add(Count::asked_again);
         story_.detail("is to ask again");
+        if (answer.result.error().code == Errc::sweep_pending) {
+            figures_.add(Count::sweeps);
+            process.allocator().sweep();
+            continue;
+        }
         do {
             if (!complete_turn_()) {
                 is_process_over_ = true;

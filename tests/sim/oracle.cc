@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t exact_changes_max = 4096;
 
 bool same_lease(const Known& known, const Held& held) {
-    return known.generation == held.generation && known.uid == held.holder.uid;
+    return known.generation == held.generation && known.uid == held.holder.uid &&
+           (known.holder == 0 || known.holder == held.holder.id);
 }
 
 std::string said(const Answer<Held>& answer) {
@@ -34,7 +35,7 @@ std::size_t Oracle::NumberHash::operator()(const Number& number) const noexcept 
 // Requests.
 
 void Oracle::leased(PoolIndex pool, std::uint64_t count, std::uint32_t uid,
-                    const Answer<Lease>& answer) {
+                    const Answer<Lease>& answer, HolderId holder) {
     const Lease& lease = *answer.result;
     if (lease.range.count() != count) violated(count, " asked for, and got ", lease);
     if (has_any(now_[pool].reserved, lease.range)) violated(lease, " is handed out, and reserved");
@@ -42,11 +43,16 @@ void Oracle::leased(PoolIndex pool, std::uint64_t count, std::uint32_t uid,
     if (!has_returning(pool) && passed && lease.range.first <= *passed) {
         violated(lease, " is handed out, and the pool goes on above ", *passed);
     }
-    hand_out(pool, lease, uid, records_leases(pool), answer.wait_for);
+    hand_out(pool, lease,
+             {.generation = lease.generation,
+              .uid = uid,
+              .is_recorded = records_leases(pool),
+              .lsn = answer.wait_for,
+              .holder = holder});
 }
 
 void Oracle::claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answer<Lease>& answer,
-                     std::optional<Id> settled_mark, bool takes_reserved) {
+                     std::optional<Id> settled_mark, bool takes_reserved, HolderId holder) {
     const Lease& lease = *answer.result;
     if (lease.range != range) violated("claimed ", range, ", and got ", lease);
     if (!pools_[pool].tracking) violated("claimed ", range, " of a pool that is a counter");
@@ -55,7 +61,12 @@ void Oracle::claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answe
         violated("claimed ", range, ", which is reserved");
     }
     const std::size_t before = this_life_.size();
-    hand_out(pool, lease, uid, true, answer.wait_for);
+    hand_out(pool, lease,
+             {.generation = lease.generation,
+              .uid = uid,
+              .is_recorded = true,
+              .lsn = answer.wait_for,
+              .holder = holder});
     for (std::size_t i = before; i < this_life_.size(); ++i) {
         HandedOut& one = this_life_[i];
         one.is_claim_above_mark = pools_[pool].policy == Policy::unique &&
@@ -66,9 +77,10 @@ void Oracle::claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answe
     erase(now_[pool].reserved, range);
 }
 
-void Oracle::hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, bool is_recorded,
-                      Lsn wait_for) {
+void Oracle::hand_out(PoolIndex pool, const Lease& lease, const Known& known) {
     const PoolSpec& spec = pools_[pool];
+    const bool is_recorded = known.is_recorded;
+    const Lsn wait_for = known.lsn;
     if (!spec.range.contains(lease.range)) violated(lease, " is outside of the pool");
     if ((lease.generation == 0) != (spec.policy == Policy::unique)) {
         violated(lease, " has a generation that this pool cannot give");
@@ -94,12 +106,7 @@ void Oracle::hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, boo
     }
     Change handed_out{
         .lsn = wait_for, .kind = Change::Kind::leased, .pool = pool, .range = lease.range};
-    if (spec.tracking) {
-        handed_out.known = Known{.generation = lease.generation,
-                                 .uid = uid,
-                                 .is_recorded = is_recorded,
-                                 .lsn = wait_for};
-    }
+    if (spec.tracking) handed_out.known = known;
     handed_out.apply(now_);
     if (is_recorded) changes_.push_back(handed_out);
 }
@@ -139,7 +146,7 @@ Error Oracle::inside_error(PoolIndex pool, Range range) const {
 }
 
 Error Oracle::release_error(PoolIndex pool, Range range, std::uint64_t generation,
-                            std::uint32_t uid) const {
+                            std::uint32_t uid, HolderId holder) const {
     const PoolSpec& spec = pools_[pool];
     if (!spec.tracking) return Errc::not_tracked;
     if (const Error outside = inside_error(pool, range); outside != Error()) return outside;
@@ -150,7 +157,8 @@ Error Oracle::release_error(PoolIndex pool, Range range, std::uint64_t generatio
         if (found == live.end()) return not_live(pool, id);
         const Known& known = found->second;
         if (known.generation != generation) return {Errc::stale_generation, known.generation};
-        if (known.uid != uid) return {Errc::not_holder, id};
+        const bool is_own = holder != 0 ? known.holder == holder : known.uid == uid;
+        if (!is_own) return {Errc::not_holder, id};
         if (id == range.last) return {};
     }
 }
@@ -202,8 +210,11 @@ void Oracle::check_lookup(PoolIndex pool, Id id, const Answer<Held>& answer) con
     if (found != live.end() && found->second.lsn > durable_) {
         changed = std::max(changed, found->second.lsn);
     }
+    // What is free may be so because a holder ended, and waits for the last that did.
+    Lsn latest = changed;
+    if (found == live.end() && last_end_ > durable_) latest = std::max(latest, last_end_);
     const bool is_exact = records_leases(pool) && changes_.size() < exact_changes_max;
-    if (is_exact ? answer.wait_for != changed : answer.wait_for < changed) {
+    if (answer.wait_for < changed || (is_exact && answer.wait_for > latest)) {
         violated("the lookup of ", id, " waits for LSN ", answer.wait_for, ", its last change is ",
                  changed, ", and up to ", durable_, " all is durable");
     }
@@ -246,7 +257,8 @@ void Oracle::forget_id(const Number& number) {
 // The LSN of the last change of `id` that is recorded and not durable yet; 0 if there is none.
 Lsn Oracle::last_change(PoolIndex pool, Id id) const {
     for (auto it = changes_.rbegin(); it != changes_.rend() && it->lsn > durable_; ++it) {
-        if (it->pool == pool && it->range.contains(id)) return it->lsn;
+        if (it->concerns(pool, id))
+            return it->kind == Change::Kind::ended ? it->first_lsn : it->lsn;
     }
     return 0;
 }
@@ -270,8 +282,8 @@ void Oracle::group_durable(Lsn lsn) {
 }
 
 bool Oracle::restarted(const Recovery& recovery, Allocator& allocator, StartConditions conditions) {
-    now_.resize(pools_.size());
-    settled_.resize(pools_.size());
+    now_.pools.resize(pools_.size());
+    settled_.pools.resize(pools_.size());
     check_end(recovery, conditions);
     const Lsn floor = conditions.is_damaged ? durable_before_ : durable_;
 
@@ -286,10 +298,12 @@ bool Oracle::restarted(const Recovery& recovery, Allocator& allocator, StartCond
     }
     std::optional<std::string> wrong;
     for (const Lsn end : ends) {
-        auto state = state_after(end, recovery.clean);
+        auto state = state_after(end, recovery.clean, allocator);
+        if (conditions.is_rebooted) reboot(state);
         auto different = difference(state, allocator);
         if (!different) {
             reserve_bands(state, allocator);
+            take_over_holders(state, allocator, conditions);
             const bool lost_last_group = end < durable_;
             take_over(std::move(state), allocator.journal().durable_lsn(), lost_last_group);
             durable_before_ = recovery.last_lsn;
@@ -321,14 +335,17 @@ bool Oracle::may_be_forgotten(StartConditions conditions) const {
     return conditions.is_damaged && !has_heard_;
 }
 
-State Oracle::state_after(Lsn lsn, bool clean) const {
+State Oracle::state_after(Lsn lsn, bool clean, const Allocator& allocator) const {
     if (clean && closing_) return now_;
     State state = settled_;
     for (const Change& change : changes_) {
         if (change.lsn <= lsn) change.apply(state);
+        if (change.lsn <= lsn || change.kind != Change::Kind::ended) continue;
+        for (const HolderId id : ended_before(change, lsn, allocator, state))
+            end_holder(state, id);
     }
     if (clean) return state;
-    for (std::size_t pool = 0; pool < state.size(); ++pool) {
+    for (std::size_t pool = 0; pool < state.pools.size(); ++pool) {
         if (records_leases(static_cast<PoolIndex>(pool))) continue;
         std::erase_if(state[pool].live, [](const auto& it) { return !it.second.is_recorded; });
     }
@@ -337,7 +354,8 @@ State Oracle::state_after(Lsn lsn, bool clean) const {
 
 // What the allocator answers otherwise than is expected, or nothing.
 std::optional<std::string> Oracle::difference(const State& expected, Allocator& allocator) const {
-    for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (auto different = difference_of_holders(expected, allocator)) return different;
+    for (std::size_t i = 0; i < expected.pools.size(); ++i) {
         const auto pool = static_cast<PoolIndex>(i);
         if (auto different = difference(pool, expected[i].live, allocator)) return different;
         if (auto different = difference_of_reserved(pool, expected[i], allocator)) return different;
@@ -401,13 +419,14 @@ void Oracle::take_over(State state, Lsn durable, bool lost_last_group) {
     }
     this_life_.clear();
     changes_.clear();
-    for (PoolState& pool : state) {
+    for (PoolState& pool : state.pools) {
         for (auto& [id, known] : pool.live)
             known.lsn = 0;
     }
     now_ = state;
     settled_ = std::move(state);
     durable_ = durable;
+    last_end_ = 0;
     // The start has made a group of its own.
     last_durable_group_ = collecting_++;
     has_heard_ = false;

@@ -29,6 +29,12 @@ struct StartConditions {
     bool is_damaged = false;
     // Starts were begun since the last one that succeeded, and may have written something.
     bool was_begun_before = false;
+    // The machine was started since the last one that succeeded; then it took so long until a start was
+    // begun.
+    bool is_rebooted = false;
+    BootTime first_start = 0;
+    BootTime now = 0;
+    std::uint32_t grace_ms = 0;  // as the process was told
 };
 
 class Oracle {
@@ -41,12 +47,14 @@ public:
     bool restarted(const Recovery& recovery, Allocator& allocator, StartConditions conditions);
 
     // Answers to requests that succeeded.
-    void leased(PoolIndex pool, std::uint64_t count, std::uint32_t uid,
-                const Answer<Lease>& answer);
+    // `holder`: who asked, if that is known.
+    void leased(PoolIndex pool, std::uint64_t count, std::uint32_t uid, const Answer<Lease>& answer,
+                HolderId holder = 0);
     // `settled_mark`: up to here, at least, the pool's high-water mark was durable before.
     // `takes_reserved`: who asked may claim what is reserved.
     void claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answer<Lease>& answer,
-                 std::optional<Id> settled_mark = std::nullopt, bool takes_reserved = false);
+                 std::optional<Id> settled_mark = std::nullopt, bool takes_reserved = false,
+                 HolderId holder = 0);
     void released(PoolIndex pool, Range range, const Answer<void>& answer);
     void reserved(PoolIndex pool, Range range, const Answer<void>& answer);
     void unreserved(PoolIndex pool, Range range, const Answer<void>& answer);
@@ -57,7 +65,7 @@ public:
 
     // What a release must be refused with, detail included; ok if it must succeed.
     [[nodiscard]] Error release_error(PoolIndex pool, Range range, std::uint64_t generation,
-                                      std::uint32_t uid) const;
+                                      std::uint32_t uid, HolderId holder = 0) const;
     void check_lookup(PoolIndex pool, Id id, const Answer<Held>& answer) const;
     void check_next(PoolIndex pool, Id id, const Answer<Held>& answer) const;
     void check_refused_lease(PoolIndex pool, const Wish& wish, const Error& error) const;
@@ -66,6 +74,27 @@ public:
     void check_refused_reserve(PoolIndex pool, Range range, const Error& error) const;
     // What unreserve() must come to.
     [[nodiscard]] Error unreserve_error(PoolIndex pool, Range range) const;
+
+    // Holders (oracle_holders.cc).
+
+    // Who acts for `asker`; nobody, if his holder is not there, or is to end.
+    [[nodiscard]] HolderId acting_as(const Asker& asker) const;
+    // `asker` got something, which waits for that LSN. Says who he is.
+    HolderId served(const Asker& asker, const Allocator& allocator, Lsn lsn);
+    void bound(std::uint32_t uid, const BindRequest& request, BootTime now,
+               const Answer<Bound>& answer);
+    void check_refused_bind(std::uint32_t uid, const BindRequest& request,
+                            const Error& error) const;
+    // What renew() must come to.
+    [[nodiscard]] Error renew_error(HolderId id) const;
+    void renewed(HolderId id, BootTime now, const Answer<void>& answer);
+    // It must end as soon as it can.
+    void is_to_end(HolderId id);
+    // How many IDs it has, all pools together.
+    [[nodiscard]] std::uint64_t holdings(HolderId id) const;
+    // After everything in which holders may end: says how many did. `last_before`: the last LSN before it.
+    std::size_t look_for_ends(const Allocator& allocator, BootTime now, Lsn last_before);
+    [[nodiscard]] const std::map<HolderId, KnownHolder>& holders() const { return now_.holders; }
 
     // What was recorded so far is the group under way; is durable, and the world hears of it.
     void group_begun();
@@ -107,8 +136,7 @@ private:
     [[nodiscard]] std::optional<Error> wish_error(PoolIndex pool, const Wish& wish) const;
     static void check_not_tracked(const Answer<Held>& answer);
     void change(Change change);
-    void hand_out(PoolIndex pool, const Lease& lease, std::uint32_t uid, bool is_recorded,
-                  Lsn wait_for);
+    void hand_out(PoolIndex pool, const Lease& lease, const Known& known);
     [[nodiscard]] bool was_handed_out(PoolIndex pool, Id id) const;
     void forget_number(const Number& number);
     void forget_id(const Number& number);
@@ -116,10 +144,25 @@ private:
     [[nodiscard]] Lsn last_change(PoolIndex pool, Id id) const;
     [[nodiscard]] Error not_live(PoolIndex pool, Id id) const;
 
+    // oracle_holders.cc
+    [[nodiscard]] const KnownHolder* find_default(std::uint32_t uid) const;
+    [[nodiscard]] const KnownHolder* find_bound(std::uint32_t uid,
+                                                const BindRequest& request) const;
+    void check_new(const KnownHolder& holder);
+    static std::vector<HolderId> ended_before(const Change& change, Lsn lsn,
+                                              const Allocator& allocator, const State& state);
+    static void reboot(State& state);
+    static std::optional<std::string> difference_of_holders(const State& expected,
+                                                            const Allocator& allocator);
+    void take_over_holders(State& state, const Allocator& allocator,
+                           const StartConditions& conditions);
+    static void check_deadline(const KnownHolder& holder, BootTime got,
+                               const StartConditions& conditions);
+
     // The parts of restarted().
     void check_end(const Recovery& recovery, StartConditions conditions) const;
     [[nodiscard]] bool may_be_forgotten(StartConditions conditions) const;
-    [[nodiscard]] State state_after(Lsn lsn, bool clean) const;
+    [[nodiscard]] State state_after(Lsn lsn, bool clean, const Allocator& allocator) const;
     [[nodiscard]] std::optional<std::string> difference(const State& expected,
                                                         Allocator& allocator) const;
     [[nodiscard]] std::optional<std::string> difference(PoolIndex pool, const LiveIds& expected,
@@ -139,6 +182,10 @@ private:
     State now_;                    // as the answers have said
     State settled_;                // without `changes_`
     std::vector<Change> changes_;  // of the last durable group and after it
+
+    // Those that were ever told of, each from when that was durable on.
+    boost::unordered_flat_map<HolderId, Lsn> holder_ids_;
+    Lsn last_end_ = 0;  // the last record that a holder ended
 
     Lsn durable_ = 0;
     Lsn durable_before_ = 0;        // before the last durable group

@@ -162,7 +162,7 @@ std::optional<std::string> Oracle::difference_of_reserved(PoolIndex pool, const 
 }
 
 void Oracle::reserve_bands(State& state, const Allocator& allocator) const {
-    for (std::size_t i = 0; i < state.size(); ++i) {
+    for (std::size_t i = 0; i < state.pools.size(); ++i) {
         if (!pools_[i].tracking) continue;
         state[i].reserved = reserved_of(static_cast<PoolIndex>(i), allocator);
     }

@@ -22,6 +22,13 @@ std::optional<Id> last_occupied(const PoolState& pool, Range range) {
 }  // namespace
 
 void Change::apply(State& state) const {
+    if (kind == Kind::bound) {
+        state.holders.insert_or_assign(holder->ref.id, *holder);
+        return;
+    }
+    for (const HolderId id : ended)
+        end_holder(state, id);
+    if (kind == Kind::ended) return;
     PoolState& to = state[pool];
     switch (kind) {
         case Kind::leased:
@@ -32,7 +39,17 @@ void Change::apply(State& state) const {
         case Kind::reserved: insert(to.reserved, range); return;
         case Kind::unreserved: erase(to.reserved, range); return;
         case Kind::advanced: to.passed = std::max(to.passed.value_or(0), range.last); return;
+        case Kind::bound:
+        case Kind::ended: return;
     }
+}
+
+bool Change::concerns(PoolIndex asked, Id id) const {
+    if (kind == Kind::bound) return false;
+    if (kind != Kind::ended) return pool == asked && range.contains(id);
+    return std::any_of(freed.begin(), freed.end(), [&](const Piece& piece) {
+        return piece.pool == asked && piece.range.contains(id);
+    });
 }
 
 void insert(LiveIds& live, Range range, const Known& known) {

@@ -7,8 +7,10 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
+#include "lib/allocator/holders.h"
 #include "lib/journal/journal.h"
 #include "lib/pool/lease.h"
 #include "lib/pool/pool_spec.h"
@@ -19,8 +21,9 @@ namespace inod::sim {
 struct Known {
     std::uint64_t generation;
     std::uint32_t uid;
-    bool is_recorded;  // Nobody forgets it in a crash.
-    Lsn lsn;           // what must be durable before anybody may hear of it
+    bool is_recorded;     // Nobody forgets it in a crash.
+    Lsn lsn;              // what must be durable before anybody may hear of it
+    HolderId holder = 0;  // 0: nobody says
 };
 using LiveIds = std::map<Id, Known>;
 
@@ -29,21 +32,58 @@ struct PoolState {
     std::set<Id> reserved;          // somebody's claims among them where numbers return
     std::optional<Id> passed = {};  // an administrator had the pool go on above
 };
-using State = std::vector<PoolState>;
+
+inline constexpr BootTime never = ~BootTime{0};
+inline constexpr HolderId nobody = ~HolderId{0};
+
+struct KnownHolder {
+    HolderRef ref;
+    Binding binding = Binding::persistent;
+    std::uint32_t uid = 0;
+    std::string name = {};
+    HolderKey key = {};
+    ProcessIdentity process = {};
+    std::uint32_t ttl_ms = 0;
+    BootTime deadline = never;  // when it ends if nobody comes before
+    bool is_ending = false;     // as soon as nobody asks on its behalf
+    Lsn lsn = 0;
+};
+
+struct State {
+    std::vector<PoolState> pools;
+    std::map<HolderId, KnownHolder> holders = {};
+
+    PoolState& operator[](std::size_t pool) { return pools[pool]; }
+    const PoolState& operator[](std::size_t pool) const { return pools[pool]; }
+};
+
+struct Piece {
+    PoolIndex pool;
+    Range range;
+};
 
 // A change that the journal records.
 struct Change {
-    enum class Kind { leased, released, reserved, unreserved, advanced };
+    enum class Kind { leased, released, reserved, unreserved, advanced, bound, ended };
 
     Lsn lsn;
     Kind kind;
     PoolIndex pool;
     Range range;
-    std::optional<Known> known = {};  // what is leased, unless nobody keeps it
-    bool ends_reserve = false;        // a claim takes the place of what was reserved
+    std::optional<Known> known = {};         // what is leased, unless nobody keeps it
+    bool ends_reserve = false;               // a claim takes the place of what was reserved
+    std::optional<KnownHolder> holder = {};  // that is bound, or goes on
+    // That came to their end at once, each with a record from `first_lsn` to `lsn`, and what they had.
+    Lsn first_lsn = 0;
+    std::vector<HolderId> ended = {};
+    std::vector<Piece> freed = {};
 
     void apply(State& state) const;
+    [[nodiscard]] bool concerns(PoolIndex pool, Id id) const;
 };
+
+// Takes the holder away with all that it has, which is the answer.
+std::vector<Piece> end_holder(State& state, HolderId holder);
 
 void insert(LiveIds& live, Range range, const Known& known);
 void erase(LiveIds& live, Range range);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lib/allocator/allocator.h"
+#include "tests/sim/clock.h"
 
 namespace inod::sim {
 
@@ -21,9 +22,12 @@ public:
         std::uint64_t segment;
         std::uint64_t snapshot_per_group;
     };
+    static constexpr std::uint32_t grace_ms = 5'000;
+
     // `storage` outlives it. May throw std::bad_alloc, as start(), flush(), make_space() and close()
     // may: the process is over then.
-    Process(Storage& storage, const std::vector<PoolSpec>& pools, const Sizes& sizes);
+    Process(Storage& storage, const std::vector<PoolSpec>& pools, const Sizes& sizes,
+            const Clock& clock);
 
     Result<Recovery, Failure> start() { return allocator_.recover(); }
 

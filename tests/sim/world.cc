@@ -57,9 +57,10 @@ void World::make_store() {
     disk_ = std::make_unique<MemStorage>();
     disk_->watch(&eye_);
     oracle_ = std::make_unique<Oracle>(pools_);
-    clients_ = std::make_unique<Clients>(pools_, *oracle_, dice_, story_, figures_,
+    clients_ = std::make_unique<Clients>(pools_, *oracle_, clock_, dice_, story_, figures_,
                                          [this] { return complete_turn(); });
     steps_ = JournalSteps();
+    known_boot_ = clock_.boot;
     operations_before_ = 0;
     crash_count_ = 0;
     process_number_ = 0;
@@ -83,6 +84,7 @@ void World::run_process() {
     refusals_before_ = disk_->refusals();
     change_configuration();
     if (!start(plan)) return;
+    clients_->begin(*process_);
     live(plan);
     if (!is_over_) stop(plan);
     end(plan);
@@ -137,7 +139,7 @@ std::optional<Failure> World::try_start(const ProcessPlan& plan,
             figures_.inject(Fault::no_memory_in_start);
             refused.emplace(*plan.memory_in_start * *plan.memory_in_start / 2);
         }
-        process_ = std::make_unique<Process>(*disk_, pools_, sizes());
+        process_ = std::make_unique<Process>(*disk_, pools_, sizes(), clock_);
         const auto result = process_->start();
         memory_was_refused = refused && refused->refused() > 0;
         refused.reset();
@@ -199,9 +201,20 @@ void World::started(const Recovery& recovery) {
     is_behind_clean_stop_ = recovery.clean && !recovery.created;
     if (recovery.snapshot_lsn != 0) figures_.add(Count::starts_from_snapshot);
     if (recovery.torn_tail) figures_.add(Count::torn_tails);
-    const bool lost_last_group = oracle_->restarted(
-        recovery, process_->allocator(),
-        {.is_damaged = is_damage_unseen_, .was_begun_before = was_begun_before_});
+    const bool is_rebooted = known_boot_ != clock_.boot;
+    const std::size_t holders_before = oracle_->holders().size();
+    const bool lost_last_group = oracle_->restarted(recovery, process_->allocator(),
+                                                    {.is_damaged = is_damage_unseen_,
+                                                     .was_begun_before = was_begun_before_,
+                                                     .is_rebooted = is_rebooted,
+                                                     .first_start = clock_.first_start,
+                                                     .now = clock_.now,
+                                                     .grace_ms = Process::grace_ms});
+    const std::size_t holders = oracle_->holders().size();
+    figures_.add(Count::holders_over_restarts, holders);
+    if (is_rebooted) figures_.add(Count::reboots);
+    if (is_rebooted) figures_.add(Count::holders_gone_with_reboot, holders_before - holders);
+    known_boot_ = clock_.boot;
     if (lost_last_group) {
         story_.detail("The last group was lost to damage");
         notice_damage(Count::damage_cut_last_group);
@@ -224,7 +237,7 @@ Process::Sizes World::sizes() const {
 void World::compare_with(const MemStorage& before) {
     const auto disk = before.clone();
     disk->set_capacity(unlimited);
-    Process twin(*disk, pools_, sizes());
+    Process twin(*disk, pools_, sizes(), clock_);
     if (const auto twins = twin.start(); !twins) violated("a start from the same bytes fails");
     for (std::size_t i = 0; i < pools_.size(); ++i) {
         const auto pool = static_cast<PoolIndex>(i);
@@ -358,8 +371,10 @@ void World::end(const ProcessPlan& plan) {
             story_.step("The power fails, after a clean stop");
             disk_->crash(dice_.engine());
             power_failed_since_lie_ = true;
+            clock_.reboot(dice_);
         } else {
             disk_->kill();
+            clock_.go_on_alone(dice_);
         }
     } else {
         End how = plan.end;
@@ -378,8 +393,10 @@ void World::crash(End how) {
     if (how == End::kill) {
         figures_.add(Count::kills);
         disk_->kill();
+        clock_.go_on_alone(dice_);
         return;
     }
+    clock_.reboot(dice_);
     figures_.add(Count::power_cuts);
     power_failed_since_lie_ = true;
     const CrashLoss loss = disk_->crash(dice_.engine());

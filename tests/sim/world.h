@@ -112,6 +112,8 @@ private:
     std::unique_ptr<Oracle> oracle_;
     std::unique_ptr<Clients> clients_;
     JournalSteps steps_;
+    Clock clock_;
+    BootId known_boot_{};  // of the last start that succeeded
     std::uint64_t process_number_ = 0;
     std::uint64_t starts_on_full_disk_ = 0;  // since there was room, or a snapshot was made whole
     bool was_begun_before_ = false;          // a start since the last that succeeded

@@ -57,6 +57,7 @@ void World::flush() {
 
 void World::end_turn() {
     const std::uint64_t snapshots_before = process_->snapshot_count();
+    const Lsn last_before = process_->last_lsn();
     const Lsn durable = process_->end_flush();
     turn_ = Turn::durable;
     figures_.add(Count::groups);
@@ -64,6 +65,7 @@ void World::end_turn() {
     figures_.add(Count::snapshots, snapshots);
     if (snapshots > 0) starts_on_full_disk_ = 0;
     oracle_->group_durable(durable);
+    clients_->look_for_ends(*process_, last_before);
     story_.step("flusher: durable up to LSN ", durable);
 }
 
