@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,6 +58,8 @@ struct Placement {
     std::optional<int> crowd_core;
     bool is_paced;
     bool reads;
+    bool is_neighbour_first =
+        false;  // before all else on his core, so that only the daemon is waited for
 };
 
 constexpr std::array placements = {
@@ -64,6 +67,8 @@ constexpr std::array placements = {
     Placement{"1,000 times a second each, on any core", {}, {}, {}, true, false},
     Placement{"as fast as it can, on the other core", 0, 0, 1, false, false},
     Placement{"all connections asking, on the other core", 0, 0, 1, false, true},
+    Placement{"as fast as it can, the daemon alone on its core", 0, 1, 1, false, false, true},
+    Placement{"all connections asking, the daemon alone on its core", 0, 1, 1, false, true, true},
 };
 
 // What a neighbour is asked, and what it tells.
@@ -79,7 +84,7 @@ struct Told {
 // One who allocates, looks up and releases one number at a time, in a process of its own.
 class Neighbour {
 public:
-    Neighbour(const std::string& socket, std::optional<int> core) {
+    Neighbour(const std::string& socket, std::optional<int> core, bool is_first) {
         std::array<int, 2> ends{};
         if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
             throw std::runtime_error("socketpair");
@@ -88,6 +93,8 @@ public:
         const OwnedFd other(ends[1]);
         pid_ = ::fork();
         if (pid_ != 0) return;
+        const sched_param priority{.sched_priority = 1};
+        if (is_first && ::sched_setscheduler(0, SCHED_FIFO, &priority) != 0) ::_exit(1);
         become(neighbour_uid, core);
         auto client = Client::connect({.socket_path = socket,
                                        .pools = {"lease", "block"},
@@ -173,7 +180,7 @@ void measure(const Options& options, const Placement& placement, std::vector<Fig
     }
     e2e::DaemonProcess daemon(config, launch);
     if (!daemon.start()) throw std::runtime_error("the daemon does not start: " + daemon.log());
-    Neighbour neighbour(daemon.socket(), placement.neighbour_core);
+    Neighbour neighbour(daemon.socket(), placement.neighbour_core, placement.is_neighbour_first);
     const Crowd crowd({.socket = daemon.socket(),
                        .uid = crowd_uid,
                        .connections_max = connections_max,
