@@ -176,6 +176,8 @@ Answer<std::uint64_t> Allocator::release_all(const HolderRef& ref) noexcept {
         return {unless_queued(ref, Errc::holder_unknown), last_end()};
     }
     if (journal_.sealed()) return {Errc::journal_sealed};
+    // Somebody asks on its behalf right now: it cannot end before that is decided.
+    if (holders_.is_pinned(ref.index)) return {Errc::block_pending};
     const std::uint64_t held = holdings(ref.index).ids;
     holders_.queue_end(ref.index);
     end_pending();

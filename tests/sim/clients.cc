@@ -244,8 +244,10 @@ void Clients::release(Process& process, PoolIndex pool, Range range, std::uint64
                       const Asker& asker) {
     // A range over most of the space is one that this pool does not have, or is refused at its
     // first free ID: what the oracle looks at is short.
-    const Error expected =
-        oracle_.release_error(pool, range, generation, asker.uid, oracle_.acting_as(asker));
+    const bool is_queued = asker.acts_as && oracle_.is_queued(asker.acts_as->id);
+    const Error expected = is_queued ? Error(Errc::block_pending)
+                                     : oracle_.release_error(pool, range, generation, asker.uid,
+                                                             oracle_.acting_as(asker));
     story_.step("release ", range, "@", generation, " of ", pools_[pool].name, " by ", said(asker));
     const auto answer = without_memory(
         process, [&] { return process.allocator().release(pool, range, generation, asker); });

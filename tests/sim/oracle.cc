@@ -302,6 +302,12 @@ bool Oracle::restarted(const Recovery& recovery, Allocator& allocator, StartCond
         if (conditions.is_rebooted) reboot(state);
         auto different = difference(state, allocator);
         if (!different) {
+            if (conditions.was_begun_before) {
+                // Nobody can see how far a pool was to go on of which nothing was handed out since.
+                const State least = state_after(floor, recovery.clean, allocator);
+                for (std::size_t i = 0; i < state.pools.size(); ++i)
+                    state[i].passed = least[i].passed;
+            }
             reserve_bands(state, allocator);
             take_over_holders(state, allocator, conditions);
             const bool lost_last_group = end < durable_;

@@ -85,6 +85,8 @@ public:
                const Answer<Bound>& answer);
     void check_refused_bind(std::uint32_t uid, const BindRequest& request,
                             const Error& error) const;
+    // Is its end still to be recorded? Nobody may hear of it then.
+    [[nodiscard]] bool is_queued(HolderId id) const;
     // What renew() must come to.
     [[nodiscard]] Error renew_error(HolderId id) const;
     void renewed(HolderId id, BootTime now, const Answer<void>& answer);

@@ -160,10 +160,15 @@ void Oracle::check_refused_bind(std::uint32_t uid, const BindRequest& request,
     if (is_to_be_had) violated("unknown is said to be ", said(*known));
 }
 
+bool Oracle::is_queued(HolderId id) const {
+    const auto found = now_.holders.find(id);
+    return found != now_.holders.end() && found->second.is_ending;
+}
+
 Error Oracle::renew_error(HolderId id) const {
     const auto found = now_.holders.find(id);
-    const bool is_there = found != now_.holders.end() && !found->second.is_ending;
-    return is_there ? Errc::ok : Errc::holder_ended;
+    if (found == now_.holders.end()) return Errc::holder_ended;
+    return is_queued(id) ? Errc::block_pending : Errc::ok;
 }
 
 void Oracle::renewed(HolderId id, BootTime now, const Answer<void>& answer) {
