@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/boot_time.h"
+#include "daemon/stop_signals.h"
 #include "lib/base/random_id.h"
 
 namespace inod::daemon {
@@ -35,6 +36,7 @@ Flusher::Flusher(boost::asio::io_context& io, Allocator& allocator,
       snapshot_age_max_(snapshot_age_max),
       on_failure_(std::move(on_failure)),
       snapshot_due_(Clock::now() + snapshot_age_max) {
+    const StopSignalsBlocked blocked;
     thread_ = std::thread([this] { run(); });
 }
 

@@ -34,6 +34,7 @@
 #include "daemon/memory_limit.h"
 #include "daemon/process_holders.h"
 #include "daemon/session.h"
+#include "daemon/stop_signals.h"
 #include "daemon/turns.h"
 #include "daemon/waker.h"
 #include "lib/allocator/allocator.h"
@@ -67,16 +68,6 @@ void send_refusal(Protocol::socket& socket, Errc code) {
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(out.written().data(), out.size()), ignored);
-}
-
-// The daemon is about to end by itself: what comes now would only cut the end short, with another
-// status than the one that it ends with.
-void block_stop_signals() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 // For `systemctl status`, beside the exit status. Takes no memory, which may be what ran out; a path
