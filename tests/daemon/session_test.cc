@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
@@ -69,7 +70,7 @@ protected:
             {.spec = machine_.specs[1], .grants = {{.rights = {Right::lookup}}}}};
         dispatcher_.emplace(
             *machine_.allocator, config, nullptr, closer_, [] { return DaemonNumbers{}; },
-            [this] { return Dispatcher::Gone{.looked_at = ++looks_}; });
+            [this] { return look_for_the_gone(); });
         context_.emplace(SessionContext{.allocator = *machine_.allocator,
                                         .dispatcher = *dispatcher_,
                                         .flusher = *flusher_,
@@ -98,6 +99,14 @@ protected:
         OwnedFd client(ends[0]);
         EXPECT_EQ(ask(client, {.tag = 1, .body = proto::HelloRequest{}}).code(), Errc::ok);
         return client;
+    }
+    // Whose connections have closed, one of them at a time.
+    Dispatcher::Gone look_for_the_gone() {
+        ++looks_;
+        if (gone_.empty()) return {.looked_at = 1};
+        machine_.allocator->end(gone_.back());
+        gone_.pop_back();
+        return {.looked_at = 1, .may_be_more = !gone_.empty()};
     }
     OwnedFd open_own() { return open({.uid = geteuid(), .gid = 0, .groups = {}}); }
     OwnedFd open_granted(std::uint32_t uid) {
@@ -141,6 +150,9 @@ protected:
     Machine machine_{
         {{.name = "port", .policy = Policy::lowest, .range = {1, 2}}, unique_pool("inode")}};
     boost::asio::io_context io_{1};
+    // As the daemon does by its acceptor, it waits for events though no session does.
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+        io_.get_executor()};
     Closer closer_;
     std::optional<Flusher> flusher_;
     std::optional<Waker> waker_;
@@ -149,6 +161,7 @@ protected:
     std::optional<SessionContext> context_;
     Session::List sessions_;
     std::size_t looks_ = 0;
+    std::vector<HolderRef> gone_;
 };
 
 TEST_F(Sessions, OthersHaveATurnWhileOneAsksForMuch) {
@@ -209,6 +222,24 @@ TEST_F(Sessions, ThoseWhoAreGoneAreLookedForOnceForAllThatIsThere) {
     ASSERT_NO_FATAL_FAILURE(send(client, times(100, too_many)));
     ASSERT_NO_FATAL_FAILURE(turn_until(client, 100 * refused.bytes.size()));
     EXPECT_EQ(looks_, 1U);
+}
+
+// Some at a time, until there are no more.
+TEST_F(Sessions, AllWhoAreGoneAreLookedForBeforeAPoolIsExhausted) {
+    for (const char* const name : {"one", "two"}) {
+        const OwnedFd holder = open_own();
+        const auto bound = bind(holder, name);
+        ASSERT_EQ(bound.code(), Errc::ok);
+        ASSERT_EQ(ask(holder, {.tag = 8, .body = proto::AllocateRequest{}}).code(), Errc::ok);
+        const HolderId id = std::get<proto::BindReply>(bound.reply.body).holder;
+        gone_.push_back({.index = *machine_.allocator->holders().find_id(id), .id = id});
+    }
+    const OwnedFd client = open_own();
+    const proto::Request all{.tag = 7, .body = proto::AllocateRequest{.count = 2}};
+    EXPECT_EQ(ask(client, all).code(), Errc::ok);
+    EXPECT_EQ(looks_, 2U);
+    EXPECT_EQ(ask(client, all).code(), Errc::pool_exhausted);
+    EXPECT_EQ(looks_, 3U);
 }
 
 TEST_F(Sessions, WhoLeavesBecauseTheDaemonEndsKeepsWhatHeHas) {

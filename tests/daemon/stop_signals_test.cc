@@ -8,7 +8,9 @@
 #include <string>
 
 #include <boost/asio/io_context.hpp>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "daemon/closer.h"
 #include "daemon/flusher.h"
@@ -54,7 +56,14 @@ std::size_t count_quiet(const std::set<std::string>& before) {
 
 TEST(StopSignals, AreNotTakenByTheCloser) {
     const auto before = threads();
-    const Closer closer;
+    Closer closer;
+    // A thread that has not begun yet blocks all signals: it has, when it has closed something.
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const OwnedFd reads(ends[0]);
+    closer.close(0, OwnedFd(ends[1]));
+    char none_comes = 0;
+    ASSERT_EQ(read(reads.get(), &none_comes, 1), 0);
     EXPECT_EQ(count_quiet(before), 1U);
     EXPECT_EQ(blocked_by("/proc/thread-self") & stop_signals, none) << "the starter takes them";
 }

@@ -188,6 +188,35 @@ TEST_F(Watching, ManyWaitForOneAndAreToldAll) {
     }
 }
 
+TEST_F(Watching, AShortTimeIsOverThoughAnotherWaitsLonger) {
+    Client holder = daemon_.connect();
+    Client patient = daemon_.connect();
+    Client other = daemon_.connect();
+    const auto lease = holder.allocate("inode").value();
+    begin(patient, "inode", proto::WaitRequest{.id = lease.range.first, .timeout_ms = hour_ms});
+    const auto waited = other.wait("inode", lease.range.first, 0, 50ms);
+    ASSERT_TRUE(waited) << other.error_text();
+    EXPECT_FALSE(*waited);
+    ASSERT_TRUE(holder.release("inode", lease.range));
+    EXPECT_TRUE(is_over(patient));
+}
+
+TEST_F(Watching, AllWatchersAreTold) {
+    Client client = daemon_.connect();
+    const std::uint64_t from = now(client, "inode");
+    std::vector<Client> watchers;
+    for (int i = 0; i < 5; ++i) {
+        Client& watcher = watchers.emplace_back(daemon_.connect());
+        begin(watcher, "inode", proto::WatchRequest{.from = from, .timeout_ms = hour_ms});
+    }
+    ASSERT_TRUE(client.allocate("inode"));
+    for (Client& watcher : watchers) {
+        const auto reply = watcher.receive(soon());
+        ASSERT_TRUE(reply) << name(reply.error().code);
+        EXPECT_TRUE(std::holds_alternative<proto::WatchReply>(reply->body));
+    }
+}
+
 TEST_F(Watching, AConnectionHasSoManyRequestsThatWait) {
     Client client = daemon_.connect();
     const auto lease = client.allocate("inode").value();
