@@ -108,7 +108,7 @@ bool names_form(Errc code) {
 
 Dispatcher::Dispatcher(Allocator& allocator, const Config& config, ProcessHolders* processes,
                        Closer& closer, std::function<DaemonNumbers()> numbers,
-                       std::function<Gone()> end_the_gone)
+                       std::function<Gone()> end_the_gone, std::function<std::uint64_t()> now_us)
     : allocator_(allocator),
       grants_(allocator.pool_index_end()),
       limits_(allocator.pool_index_end()),
@@ -118,7 +118,8 @@ Dispatcher::Dispatcher(Allocator& allocator, const Config& config, ProcessHolder
       processes_(processes),
       closer_(closer),
       numbers_(std::move(numbers)),
-      end_the_gone_(std::move(end_the_gone)) {
+      end_the_gone_(std::move(end_the_gone)),
+      now_us_(std::move(now_us)) {
     for (const PoolConfig& pool : config.pools) {
         const Pool* const found = allocator_.find_pool(pool.spec.name);
         INOD_ASSERT(found != nullptr);

@@ -4,6 +4,7 @@
 // Thread safety: all calls under the flusher's lock.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -67,10 +68,11 @@ public:
 
     // `processes` may be null: then nothing can be bound to a process. It and all else outlive the
     // dispatcher. `end_the_gone` has holders end whose connections have closed or whose processes have
-    // ended, unnoticed so far; it is called under the lock, when a pool is exhausted.
+    // ended, unnoticed so far; it is called under the lock, when a pool is exhausted. `now_us` tells how
+    // long requests take: microseconds, of a clock that only goes forward.
     Dispatcher(Allocator& allocator, const Config& config, ProcessHolders* processes,
                Closer& closer, std::function<DaemonNumbers()> numbers,
-               std::function<Gone()> end_the_gone);
+               std::function<Gone()> end_the_gone, std::function<std::uint64_t()> now_us);
 
     // The client at the other end of a connection just accepted.
     [[nodiscard]] Client welcome(Peer peer, PeerSocket socket) const;
@@ -88,8 +90,19 @@ public:
         work_ = 0;
         work_max_ = work_max;
     }
+    // From here on time counts, and not while it waited for the lock.
+    void begin_deciding() {
+        deciding_since_us_ = now_us_();
+        work_before_ = work_;
+    }
+    // What was done in this turn: what was counted, or what would take as long if that is more.
     [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
-    [[nodiscard]] bool has_done_enough() const noexcept { return work_ >= work_max_; }
+    // Requires begin_deciding() in this turn.
+    [[nodiscard]] bool has_done_enough() {
+        const std::uint64_t time_us = now_us_() - deciding_since_us_;
+        work_ = std::max(work_, work_before_ + time_us / us_per_work);
+        return work_ >= work_max_;
+    }
 
     // Decides one frame and puts its reply into `outbox`. May drop and retake `guard`. Requires
     // outbox.has_room() and allocator.has_room(). An operation that takes the descriptor that was
@@ -114,6 +127,8 @@ public:
 private:
     // So many that are only looked at take as long as a request.
     static constexpr HolderIndex holders_per_work = 64;
+    // What takes longer than this counts as more, whatever it was: most requests take a part of it.
+    static constexpr std::uint64_t us_per_work = 2;
 
     // Where a reply goes, and to what.
     struct Call {
@@ -201,10 +216,13 @@ private:
     Closer& closer_;
     std::function<DaemonNumbers()> numbers_;
     std::function<Gone()> end_the_gone_;
+    std::function<std::uint64_t()> now_us_;
     // Of this turn: requests, what was listed for them, connections that were looked at; each takes
     // about a microsecond.
     std::uint64_t work_ = 0;
     std::uint64_t work_max_ = 0;
+    std::uint64_t deciding_since_us_ = 0;
+    std::uint64_t work_before_ = 0;  // in this turn, before it was decided on
     const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

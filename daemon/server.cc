@@ -84,6 +84,12 @@ void tell_systemd(const Failure& failure) {
     sd_notify(0, notice.data());
 }
 
+std::uint64_t steady_us() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
 class Server {
 public:
     // `shares` are kept within.
@@ -157,7 +163,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
                                    .groups_synced = flusher_.groups_synced(),
                                    .run = run};
           },
-          [this] { return end_the_gone(); }),
+          [this] { return end_the_gone(); }, steady_us),
       context_{.allocator = allocator,
                .dispatcher = dispatcher_,
                .flusher = flusher_,

@@ -133,6 +133,7 @@ void Session::on_read(const error_code& error, std::size_t size) {
 // Decides what is there. True if it got any further.
 bool Session::decide() {
     auto guard = context_.flusher.lock();
+    context_.dispatcher.begin_deciding();
     context_.allocator.set_time(boot_time());
     const std::size_t pending = input_.pending();
     const std::size_t due = long_requests_.due_count();

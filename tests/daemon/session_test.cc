@@ -70,7 +70,7 @@ protected:
             {.spec = machine_.specs[1], .grants = {{.rights = {Right::lookup}}}}};
         dispatcher_.emplace(
             *machine_.allocator, config, nullptr, closer_, [] { return DaemonNumbers{}; },
-            [this] { return look_for_the_gone(); });
+            [this] { return look_for_the_gone(); }, [this] { return now_us_ += us_per_look_; });
         context_.emplace(SessionContext{.allocator = *machine_.allocator,
                                         .dispatcher = *dispatcher_,
                                         .flusher = *flusher_,
@@ -162,6 +162,8 @@ protected:
     Session::List sessions_;
     std::size_t looks_ = 0;
     std::vector<HolderRef> gone_;
+    std::uint64_t now_us_ = 0;
+    std::uint64_t us_per_look_ = 0;  // at the clock: nothing takes any time
 };
 
 TEST_F(Sessions, OthersHaveATurnWhileOneAsksForMuch) {
@@ -210,6 +212,28 @@ TEST_F(Sessions, AUserWaitsForOneTurnOfAnotherAndNotForAllThatHeAsks) {
     for (const OwnedFd& client : greedy)
         ASSERT_NO_FATAL_FAILURE(turn_until(client, count * reply_size));
     EXPECT_EQ(answered(), connections * count);
+}
+
+// Requests of which each takes long make a turn of few.
+TEST_F(Sessions, AUserWaitsNotForManyThatTakeLong) {
+    us_per_look_ = 40;
+    constexpr std::size_t count = 200;
+    constexpr std::size_t reply_size = proto::frame_header_size;
+    const proto::Request ping{.tag = 7, .body = proto::PingRequest{}};
+    const OwnedFd modest = open_granted(stranger);
+    const OwnedFd greedy = open_own();
+    ASSERT_NO_FATAL_FAILURE(send(greedy, times(count, ping)));
+    std::size_t before = 0;
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_NO_FATAL_FAILURE(send(modest, encoded(ping)));
+        ASSERT_NO_FATAL_FAILURE(turn_until(modest, reply_size));
+        EXPECT_EQ(receive(modest).code(), Errc::ok);
+        const std::size_t now = bytes_for(greedy) / reply_size;
+        EXPECT_LE(now - before, 8U) << "request " << i;
+        before = now;
+    }
+    EXPECT_GT(before, 0U);
+    ASSERT_NO_FATAL_FAILURE(turn_until(greedy, count * reply_size));
 }
 
 // Each look asks the kernel about every connection that there is.
