@@ -137,8 +137,11 @@ Result<Pool::Plan> Pool::plan_at(GuardRef guard, Range range, HolderIndex holder
                 .is_of_reserved = is_of_reserved};
 }
 
-// Whoever names numbers finds free what has rested enough, whether a search came by before or not.
+// Whoever names numbers finds free what has rested enough, whether a search came by before or not; and of
+// what is dead there he takes out a part, if it is much.
 Result<Pool::ClaimOf> Pool::find_free(Range range, bool may_take_reserved) {
+    if (auto inside = check_inside(range); !inside) return inside.error();
+    if (has_dead() && !clear_first_dead(range)) return Errc::sweep_pending;
     end_due_rests();
     const auto what = check_free(range, may_take_reserved);
     const bool may_be_over = !what && what.error().code == Errc::id_resting && has_rested();

@@ -332,6 +332,7 @@ private:
 
     // pool_sweep.cc
     void clear_dead(Range range) noexcept;
+    bool clear_first_dead(Range range) noexcept;
     void erase_dead(const Part& part) noexcept;
     bool sweep(bool is_assigned, Id& from, std::size_t& visits_left) noexcept;
     void end_due_rests() noexcept;

@@ -10,6 +10,9 @@ namespace {
 // Pieces of the quarantine that one search ends at most; each takes up to 250 ns.
 constexpr std::size_t rests_per_search = 2048;
 
+// Entries of the dead that one claim takes out at most before it asks for a sweep; each takes up to 500 ns.
+constexpr std::size_t dead_per_claim = 1024;
+
 }  // namespace
 
 void Pool::leases_died(const TagCount& count) noexcept {
@@ -29,6 +32,22 @@ void Pool::clear_dead(Range range) noexcept {
             if (entry->range.last >= range.last) break;
         }
     }
+}
+
+// The dead of `range` up to what is live there, which is the end of any claim. False if there are more than
+// one call takes out.
+bool Pool::clear_first_dead(Range range) noexcept {
+    std::size_t count = 0;
+    for (const bool is_assigned : {false, true}) {
+        const RangeTree& tree = tree_of(is_assigned);
+        for (auto entry = tree.next(range.first);
+             entry && entry->range.overlaps(range) && tags_.is_dead(entry->value);
+             entry = tree.next(range.first)) {
+            if (count++ == dead_per_claim) return false;
+            erase_dead({{*intersection(entry->range, range), entry->value}, is_assigned});
+        }
+    }
+    return true;
 }
 
 // Where numbers rest, these do so from now on. In replay it is not known when they were swept, and

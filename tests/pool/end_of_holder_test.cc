@@ -125,6 +125,49 @@ TEST(EndOfHolder, AClaimOfReservedIdsEndsToo) {
     EXPECT_SOUND(test.pool);
 }
 
+// A claim takes out what is dead where it lies, but no more at a time than others can wait for.
+TEST(EndOfHolder, AClaimOverMuchOfItAsksForASweep) {
+    constexpr Id count = 5'000;
+    constexpr std::uint64_t at_once = 1'024;
+    for (const bool has_quarantine : {false, true}) {
+        PoolSpec spec = cyclic_spec({0, 2 * count});
+        spec.quarantine_ms = has_quarantine ? 1'000 : 0;
+        TestPool test(spec);
+        for (Id id = 0; id < count; ++id)
+            ASSERT_TRUE(test.allocate_at(2 * id, 1));
+        ASSERT_TRUE(test.allocate_at(2 * count, 2));
+        end(test, 1);
+        std::uint64_t dead = test.pool.dead_runs();
+        ASSERT_EQ(dead, count);
+        while (dead > 0) {
+            const Outcome outcome = test.allocate_at({0, 2 * count - 1}, 3);
+            EXPECT_LE(dead - test.pool.dead_runs(), at_once);
+            ASSERT_LT(test.pool.dead_runs(), dead) << "it comes to an end";
+            const bool is_last = dead <= at_once;
+            if (!is_last) {
+                EXPECT_EQ(outcome, Outcome(Errc::sweep_pending));
+            } else if (has_quarantine) {
+                EXPECT_EQ(outcome, Outcome(Error{Errc::id_resting, 0}));
+            } else {
+                EXPECT_EQ(outcome.lease.range, (Range{0, 2 * count - 1}));
+            }
+            dead = test.pool.dead_runs();
+            EXPECT_SOUND(test.pool);
+        }
+    }
+}
+
+// What is live is found without taking out what is dead behind it.
+TEST(EndOfHolder, AClaimOfWhatIsLiveAsksForNoSweep) {
+    TestPool test(cyclic_spec({0, 10'000}));
+    ASSERT_TRUE(test.allocate_at(0, 2));
+    for (Id id = 1; id < 5'000; ++id)
+        ASSERT_TRUE(test.allocate_at(2 * id, 1));
+    end(test, 1);
+    EXPECT_EQ(Outcome(test.allocate_at({0, 10'000}, 3)), Outcome(Error{Errc::id_taken, 0}));
+    EXPECT_EQ(test.pool.dead_runs(), 4'999U);
+}
+
 // Where much is to be swept, walking over it is put off.
 TEST(EndOfHolder, WalkingOverMuchOfItAsksForASweep) {
     TestPool test(unique_spec({1, 1'000'000}));
