@@ -436,6 +436,7 @@ Result<AllocatorOptions, Failure> options_of(const Config& config) {
     options.tokens = {.keep_ms = std::uint64_t{config.token_keep} * 1000,
                       .count_max = config.token_count_max,
                       .hash_key = {random_word(), random_word()}};
+    options.hash_key = {random_word(), random_word()};
     options.fresh_token_epoch = random_word();
     return options;
 }

@@ -44,7 +44,7 @@ Allocator::Allocator(Storage& storage, AllocatorOptions options)
     : options_(with_witness(std::move(options))),
       budget_(options_.memory_max),
       journal_(storage, options_.journal),
-      holders_(budget_),
+      holders_(budget_, options_.hash_key),
       tags_(budget_),
       accounts_(budget_),
       tokens_(options_.tokens, budget_),

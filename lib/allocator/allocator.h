@@ -38,6 +38,7 @@
 #include "lib/base/guard.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
+#include "lib/base/sip_hash.h"
 #include "lib/journal/journal.h"
 #include "lib/pool/marks.h"
 #include "lib/pool/pool.h"
@@ -61,6 +62,7 @@ struct AllocatorOptions {
     std::uint32_t restart_grace_ms = 10'000;
     std::uint32_t holders_max = 1'000'000;  // of all users together
     TokenOptions tokens{};                  // count_max 0: there are none
+    SipKey hash_key{};                      // a secret, for the table of holders
     // A random number, for the epoch of tokens that a start may have to begin; 0: it begins none.
     std::uint64_t fresh_token_epoch = 0;
 };

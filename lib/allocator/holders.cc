@@ -1,8 +1,11 @@
 #include "lib/allocator/holders.h"
 
-#include <functional>
+#include <algorithm>
+#include <array>
+#include <cstring>
 #include <limits>
 #include <new>
+#include <span>
 
 #include "lib/base/assert.h"
 #include "lib/pool/record.h"
@@ -30,7 +33,8 @@ std::uint64_t memory_of(std::string_view name) {
 
 }  // namespace
 
-Holders::Holders(MemoryBudget& budget) : budget_(budget), counts_(budget) {}
+Holders::Holders(MemoryBudget& budget, const SipKey& hash_key)
+    : budget_(budget), hash_key_(hash_key), counts_(budget) {}
 
 Holders::~Holders() {
     budget_.give(budgeted_);
@@ -55,12 +59,21 @@ ProcessIdentity Holders::Entry::process() const noexcept {
         .pid = ttl_ms_or_pid, .inode = words[0], .start_time = words[1], .pid_namespace = words[2]};
 }
 
-std::uint64_t Holders::hash_of(const Holder& holder) noexcept {
-    const std::uint64_t what = holder.binding == Binding::process
-                                   ? holder.process.inode ^ holder.process.start_time
-                                   : std::hash<std::string_view>()(holder.name);
-    const auto binding = static_cast<std::uint64_t>(holder.binding);
-    return mixed(what * 0x9E3779B97F4A7C15 + (binding << 32U | holder.uid));
+std::uint64_t Holders::hash_of(const Holder& holder) const noexcept {
+    std::array<std::uint64_t, 2 + holder_name_size_max / sizeof(std::uint64_t)> words{
+        std::uint64_t{holder.uid} << 32U | holder.name.size() << 8U |
+        static_cast<std::uint64_t>(holder.binding)};
+    std::size_t count = 1;
+    if (holder.binding == Binding::process) {
+        words[count++] = holder.process.inode;
+        words[count++] = holder.process.start_time;
+    }
+    for (auto rest = holder.name.substr(0, holder_name_size_max); !rest.empty(); ++count) {
+        const std::size_t size = std::min(rest.size(), sizeof(std::uint64_t));
+        std::memcpy(&words[count], rest.data(), size);
+        rest.remove_prefix(size);
+    }
+    return SipHash(hash_key_)(std::span(words).first(count));
 }
 
 bool Holders::has_identity(const Holder& holder) noexcept {

@@ -24,6 +24,7 @@
 #include "lib/base/growing_map.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
+#include "lib/base/sip_hash.h"
 #include "lib/pool/lease.h"
 
 namespace inod {
@@ -38,7 +39,8 @@ struct HolderRef {
 
 class Holders {
 public:
-    explicit Holders(MemoryBudget& budget);
+    // `hash_key` is a secret, or clients could choose names that are all in one chain, with others'.
+    explicit Holders(MemoryBudget& budget, const SipKey& hash_key = {});
     Holders(const Holders&) = delete;
     Holders& operator=(const Holders&) = delete;
     ~Holders();
@@ -128,6 +130,9 @@ public:
     // or came after a copy.
     void skip_lost_ids() noexcept { next_id_ += lost_ids_max; }
 
+    // By which it is found, of one that is found by who it is.
+    [[nodiscard]] std::uint64_t hash_of(const Holder& holder) const noexcept;
+
     // Bytes that all take in a snapshot at most.
     [[nodiscard]] std::uint64_t saved_size() const noexcept { return saved_size_; }
 
@@ -166,8 +171,6 @@ private:
     static_assert(sizeof(Entry) == 64);
 
     [[nodiscard]] static bool has_identity(const Holder& holder) noexcept;
-    // For the hash table.
-    [[nodiscard]] static std::uint64_t hash_of(const Holder& holder) noexcept;
     [[nodiscard]] auto link() noexcept {
         return
             [this](HolderIndex index) -> HolderIndex& { return entries_[index].same_or_previous; };
@@ -189,6 +192,7 @@ private:
     void drop_deadline(HolderIndex index) noexcept;
 
     MemoryBudget& budget_;
+    const SipKey hash_key_;
     std::uint64_t budgeted_ = 0;
     Blocks<Entry> entries_;
     Chains identities_;          // of those that are found by who they are

@@ -7,60 +7,13 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "lib/base/assert.h"
+#include "lib/base/sip_hash.h"
 
 namespace inod {
 namespace {
 
 // Giving a block back takes as long as looking at so many slots.
 constexpr std::size_t visits_per_block = 64;
-
-using SipKey = std::array<std::uint64_t, 2>;
-
-// SipHash-1-3 of words, as of their little-endian bytes. Whoever does not know the key cannot find
-// words that have hashes alike. Source: Aumasson, Bernstein, "SipHash: a fast short-input PRF",
-// INDOCRYPT 2012.
-class SipHash {
-public:
-    explicit SipHash(const SipKey& key)
-        : v0_(key[0] ^ 0x736f6d6570736575),
-          v1_(key[1] ^ 0x646f72616e646f6d),
-          v2_(key[0] ^ 0x6c7967656e657261),
-          v3_(key[1] ^ 0x7465646279746573) {}
-
-    std::uint64_t operator()(std::span<const std::uint64_t> words) {
-        for (const std::uint64_t word : words)
-            compress(word);
-        compress(std::uint64_t{words.size() * sizeof(std::uint64_t)} << 56U);
-        v2_ ^= 0xffU;
-        for (int i = 0; i < 3; ++i)
-            round();
-        return v0_ ^ v1_ ^ v2_ ^ v3_;
-    }
-
-private:
-    void compress(std::uint64_t word) {
-        v3_ ^= word;
-        round();
-        v0_ ^= word;
-    }
-    void round() {
-        v0_ += v1_;
-        v1_ = std::rotl(v1_, 13) ^ v0_;
-        v0_ = std::rotl(v0_, 32);
-        v2_ += v3_;
-        v3_ = std::rotl(v3_, 16) ^ v2_;
-        v0_ += v3_;
-        v3_ = std::rotl(v3_, 21) ^ v0_;
-        v2_ += v1_;
-        v1_ = std::rotl(v1_, 17) ^ v2_;
-        v2_ = std::rotl(v2_, 32);
-    }
-
-    std::uint64_t v0_;
-    std::uint64_t v1_;
-    std::uint64_t v2_;
-    std::uint64_t v3_;
-};
 
 // The newest is open; with the one before it, if that is, it is the only one.
 bool is_sound(std::span<const TokenEpoch> epochs) {

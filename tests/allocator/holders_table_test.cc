@@ -197,6 +197,33 @@ TEST(HoldersTable, AgainstAModel) {
     }
 }
 
+// Names that somebody chose so that all lie in one chain of 256, with that of another user, do so for one
+// secret alone. A daemon's is made at its start.
+TEST(HoldersTable, WhoDoesNotKnowTheSecretCannotFillAChain) {
+    constexpr std::size_t wanted = 256;
+    constexpr std::uint64_t chain_mask = 0xFF;
+    MemoryBudget budget(std::uint64_t{1} << 20U);
+    const Holders known(budget, {1, 2});
+    const Holders secret(budget, {3, 4});
+    const Holder other{.binding = Binding::persistent, .uid = 1};
+    const auto chain_in = [](const Holders& table, const Holder& holder) {
+        return table.hash_of(holder) & chain_mask;
+    };
+    std::map<std::uint64_t, std::size_t> counts;
+    std::size_t chosen = 0;
+    for (std::size_t i = 0; chosen < wanted; ++i) {
+        // As long as a name can be, and different at its end.
+        std::string name = std::to_string(i);
+        name.insert(0, holder_name_size_max - name.size(), 'x');
+        const Holder holder{.binding = Binding::persistent, .uid = 2, .name = name};
+        if (chain_in(known, holder) != chain_in(known, other)) continue;
+        ++chosen;
+        ++counts[chain_in(secret, holder)];
+    }
+    for (const auto& [chain, count] : counts)
+        EXPECT_LE(count, 8U);
+}
+
 // One that is refused for want of memory leaves nothing behind but room.
 TEST(HoldersTable, IsAsBeforeWhereThereIsNoMemory) {
     for (std::uint64_t memory_max = 0; memory_max < 30'000; memory_max += 500) {
