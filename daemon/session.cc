@@ -207,7 +207,7 @@ void Session::go_on() {
     while (socket_.is_open()) {
         const bool settled = settle();
         send();
-        if (writing_) break;
+        if (writing_ || !socket_.is_open()) break;
         if (!settled) continue;  // everything was sent, so there is room now
         if (!has_undecided() || asks_for_turn() || !decide()) break;
     }

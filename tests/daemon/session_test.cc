@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -103,7 +104,9 @@ protected:
     // Whose connections have closed, one of them at a time.
     Dispatcher::Gone look_for_the_gone() {
         ++looks_;
-        if (gone_.empty()) return {.looked_at = 1};
+        if (gone_.empty()) {
+            return {.looked_at = 1, .may_be_more = std::exchange(may_be_more_, false)};
+        }
         machine_.allocator->end(gone_.back());
         gone_.pop_back();
         return {.looked_at = 1, .may_be_more = !gone_.empty()};
@@ -162,6 +165,7 @@ protected:
     Session::List sessions_;
     std::size_t looks_ = 0;
     std::vector<HolderRef> gone_;
+    bool may_be_more_ = false;  // at the next look, and none after it
     std::uint64_t now_us_ = 0;
     std::uint64_t us_per_look_ = 0;  // at the clock: nothing takes any time
 };
@@ -280,6 +284,26 @@ TEST_F(Sessions, WhoLeavesBecauseTheDaemonEndsKeepsWhatHeHas) {
             session.end_if_gone();
         EXPECT_EQ(machine_.allocator->holders().find_id(id).has_value(), is_stopping);
     }
+}
+
+// A client sends and closes at once. Its reply cannot be written while a request behind it is still to be asked
+// again: that one is not decided any more, and nothing that comes after it.
+TEST_F(Sessions, NothingIsDecidedForOneWhoIsGone) {
+    const OwnedFd other = open_own();
+    ASSERT_EQ(bind(other, "other").code(), Errc::ok);
+    OwnedFd client = open_own();
+    may_be_more_ = true;
+    Bytes all = encoded({.tag = 7, .body = proto::PingRequest{}});
+    for (const Bytes& more :
+         {encoded({.tag = 8, .body = proto::AllocateRequest{.count = 5}}),
+          encoded({.tag = 9, .body = proto::BindRequest{.binding = proto::Binding::connection}})})
+        all.insert(all.end(), more.begin(), more.end());
+    ASSERT_NO_FATAL_FAILURE(send(client, all));
+    client = OwnedFd();
+    while (context_->session_count > 1)
+        io_.run_one_for(std::chrono::seconds(1));
+    EXPECT_FALSE(may_be_more_) << "it came to be asked again";
+    EXPECT_EQ(machine_.allocator->holders().size(), 1U) << "and nobody would end that one";
 }
 
 TEST_F(Sessions, AHolderIsForWhoMayAllocate) {
