@@ -496,7 +496,7 @@ private:
     Result<HolderIndex> find_or_make_bound(const Asker& asker, const BindRequest& request);
     [[nodiscard]] Result<HolderIndex> find_keyed(const Asker& asker,
                                                  const BindRequest& request) const;
-    void end_now(HolderIndex index) noexcept;
+    std::size_t end_now(HolderIndex index) noexcept;
     void leave_behind(ServedPool& served, HolderIndex index) noexcept;
     void end_pending() noexcept;
     void end_overdue() noexcept;

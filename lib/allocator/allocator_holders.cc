@@ -15,7 +15,8 @@ constexpr std::uint64_t holder_size_max = 192;
 // Entries of trees that are looked at in one slice of a sweep. Each takes up to 500 ns, an erase included.
 constexpr std::size_t visits_per_sweep = 1024;
 
-// Holders that come to their end at once, one behind the other: some 300 ns each.
+// Holders that come to their end at once, one behind the other: some 300 ns each, and as much for each pool
+// more that one has something of.
 constexpr std::size_t ends_at_once = 512;
 
 // What ended holders leave behind is swept when it is this part of what is live, and so many entries:
@@ -186,15 +187,16 @@ Answer<std::uint64_t> Allocator::release_all(const HolderRef& ref) noexcept {
 
 // As far as the journal has room for it, and not all at once: what was queued last comes first.
 void Allocator::end_pending() noexcept {
-    for (std::size_t i = 0; i < ends_at_once && can_end_some(); ++i)
-        end_now(*holders_.take_ending());
+    for (std::size_t work = 0; work < ends_at_once && can_end_some();)
+        work += end_now(*holders_.take_ending());
 }
 
 bool Allocator::can_end_some() const noexcept {
     return holders_.has_ending() && !journal_.sealed() && has_room();
 }
 
-void Allocator::end_now(HolderIndex index) noexcept {
+// Returns how many ends that was worth.
+std::size_t Allocator::end_now(HolderIndex index) noexcept {
     // One that nobody heard of holds nothing.
     if (holders_.is_recorded(index)) last_end_lsn_ = append(HolderEnded{.index = index});
     ServedPool* shrunk = nullptr;
@@ -205,10 +207,12 @@ void Allocator::end_now(HolderIndex index) noexcept {
         }
         served_pool.ended += tags_.count(value);
     });
-    for (; shrunk != nullptr; shrunk = shrunk->next_shrunk)
+    std::size_t pool_count = 0;
+    for (; shrunk != nullptr; shrunk = shrunk->next_shrunk, ++pool_count)
         leave_behind(*shrunk, index);
     waits_.ended(holders_.id(index));
     holders_.remove(index);
+    return std::max<std::size_t>(pool_count, 1);
 }
 
 // What a holder that came to its end had of a pool is nobody's any more.

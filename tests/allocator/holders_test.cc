@@ -446,6 +446,47 @@ TEST_F(HoldersTest, ManyThatAreOverdueEndByAndByAndAFullPoolWaitsForThem) {
     EXPECT_EQ(machine_.allocator->verify().value_or("sound"), "sound");
 }
 
+// What an end takes grows with the pools that the holder had something of.
+TEST(Holders, ThoseWhoHaveSomethingOfManyPoolsEndFewAtATime) {
+    constexpr PoolIndex pools = 64;
+    constexpr std::size_t holders = 100;
+    std::vector<PoolSpec> specs;
+    while (specs.size() < pools)
+        specs.push_back({.name = "p" + std::to_string(specs.size()), .range = {1, 1'000}});
+    Machine machine(std::move(specs));
+    ASSERT_STARTS(machine);
+    NoGuard nobody_else;
+    for (std::uint64_t i = 0; i < holders; ++i) {
+        const auto one = machine.insist([&] {
+            return machine.allocator->bind(
+                as(7), {.binding = Binding::ttl, .secret = secret(i + 1), .ttl_ms = 1'000});
+        });
+        ASSERT_TRUE(one.result);
+        for (PoolIndex pool = 0; pool < pools; ++pool) {
+            const auto leased = machine.insist([&] {
+                return machine.allocator->allocate(nobody_else, pool, Wish{.count = 1},
+                                                   as(7, one.result->ref));
+            });
+            ASSERT_TRUE(leased.result);
+        }
+        ASSERT_TRUE(machine.flush());
+    }
+    const auto ended_by = [&](auto call) {
+        const std::size_t before = machine.allocator->holders().size();
+        call();
+        return before - machine.allocator->holders().size();
+    };
+    constexpr std::size_t at_once = 512 / pools;
+    EXPECT_EQ(ended_by([&] { machine.allocator->set_time(1'000); }), at_once);
+    while (machine.allocator->holders().size() > 0) {
+        const std::size_t ended = ended_by([&] { machine.allocator->sweep(); });
+        ASSERT_GT(ended, 0U);
+        ASSERT_LE(ended, at_once);
+        ASSERT_TRUE(machine.flush());
+    }
+    EXPECT_EQ(machine.allocator->verify().value_or("sound"), "sound");
+}
+
 TEST_F(HoldersTest, SweepingGoesInSlicesAndAFullPoolWaitsForIt) {
     ASSERT_STARTS(machine_);
     const Bound mine = bound(7, {.binding = Binding::connection, .secret = secret(1)});
