@@ -123,7 +123,8 @@ void Clients::allocate(Process& process, bool budget_is_small, PoolIndex pool, c
     story_.step("allocate ", wish.count, ", aligned to ", wish.align, ", of ", pools_[pool].name,
                 " for ", said(asker));
     const auto told = insist(process, [&] {
-        WaitingGuard guard{*this, process, budget_is_small};
+        oracle_.searched(pool, wish);
+        WaitingGuard guard{*this, process, budget_is_small, pool, &wish};
         return process.allocator().allocate(guard, pool, wish, asker);
     });
     if (!told) return;
@@ -157,6 +158,9 @@ void Clients::count_lease(PoolIndex pool, const Wish& wish, const Lease& lease) 
     const PoolSpec& spec = pools_[pool];
     figures_.add(Count::leases);
     if (wish.align > 1 || spec.align > 1) figures_.add(Count::leases_aligned);
+    const Oracle::Rests rests = oracle_.rests(pool, lease.range);
+    if (rests.count > 0) figures_.add(Count::leases_rested);
+    if (rests.yielded > 0) figures_.add(Count::leases_yielded);
     if (spec.policy == Policy::lowest) figures_.add(Count::leases_lowest);
     if (!spec.tracking) figures_.add(Count::leases_untracked);
     if (spec.policy != Policy::cyclic) return;
@@ -200,6 +204,7 @@ void Clients::claim(Process& process, bool budget_is_small) {
     figures_.add(Count::refusals);
     check_means(error, process, budget_is_small);
     if (is_of_means(error) || is_for_holder(asker, error)) return;
+    if (error.code == Errc::id_resting) figures_.add(Count::claims_of_resting);
     oracle_.check_refused_claim(pool, range, asker.takes_reserved, error);
 }
 

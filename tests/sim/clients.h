@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -72,7 +71,11 @@ private:
         Clients& clients;
         Process& process;
         bool budget_is_small;
-        void lock() {}
+        PoolIndex pool = 0;
+        const Wish* searches = nullptr;  // that pool for this, if anything
+        void lock() {
+            if (searches != nullptr) clients.oracle_.searched(pool, *searches);
+        }
         void unlock() { clients.come_between(process, budget_is_small); }
     };
     void come_between(Process& process, bool budget_is_small);

@@ -203,6 +203,7 @@ void Clients::go_on(Process& process) {
         return Answer<void>{};
     });
     look_for_ends(process, last_before);
+    oracle_.set_time(clock_.now, process.allocator());
     figures_.add(Count::ends_by_time, count_before - oracle_.holders().size());
     if (!process.allocator().wants_sweep() || dice_.one_in(2)) return;
     figures_.add(Count::sweeps);

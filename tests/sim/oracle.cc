@@ -56,6 +56,7 @@ void Oracle::claimed(PoolIndex pool, Range range, std::uint32_t uid, const Answe
     const Lease& lease = *answer.result;
     if (lease.range != range) violated("claimed ", range, ", and got ", lease);
     if (!pools_[pool].tracking) violated("claimed ", range, " of a pool that is a counter");
+    check_rests(pool, range);
     const bool is_reserved = has_any(now_[pool].reserved, range);
     if (is_reserved && !(takes_reserved && has_all(now_[pool].reserved, range))) {
         violated("claimed ", range, ", which is reserved");
@@ -116,8 +117,12 @@ void Oracle::released(PoolIndex pool, Range range, const Answer<void>& answer) {
     const bool is_recorded =
         std::any_of(live.lower_bound(range.first), live.upper_bound(range.last),
                     [](const auto& it) { return it.second.is_recorded; });
-    const Change released{
-        .lsn = answer.wait_for, .kind = Change::Kind::released, .pool = pool, .range = range};
+    const Change released{.lsn = answer.wait_for,
+                          .kind = Change::Kind::released,
+                          .pool = pool,
+                          .range = range,
+                          .at = time_};
+    rests_begin(pool, time_);
     if (is_recorded) return change(released);
     released.apply(now_);
 }
@@ -284,6 +289,9 @@ void Oracle::group_durable(Lsn lsn) {
 bool Oracle::restarted(const Recovery& recovery, Allocator& allocator, StartConditions conditions) {
     now_.pools.resize(pools_.size());
     settled_.pools.resize(pools_.size());
+    rests_over_.resize(pools_.size());
+    for (std::size_t i = 0; i < pools_.size(); ++i)
+        now_[i].rest_ms = settled_[i].rest_ms = pools_[i].quarantine_ms;
     check_end(recovery, conditions);
     const Lsn floor = conditions.is_damaged ? durable_before_ : durable_;
 
@@ -299,7 +307,7 @@ bool Oracle::restarted(const Recovery& recovery, Allocator& allocator, StartCond
     std::optional<std::string> wrong;
     for (const Lsn end : ends) {
         auto state = state_after(end, recovery.clean, allocator);
-        if (conditions.is_rebooted) reboot(state);
+        if (conditions.is_rebooted) reboot(state, conditions.first_start);
         auto different = difference(state, allocator);
         if (!different) {
             if (conditions.was_begun_before) {
@@ -310,6 +318,7 @@ bool Oracle::restarted(const Recovery& recovery, Allocator& allocator, StartCond
             }
             reserve_bands(state, allocator);
             take_over_holders(state, allocator, conditions);
+            take_over_rests(state, conditions);
             const bool lost_last_group = end < durable_;
             take_over(std::move(state), allocator.journal().durable_lsn(), lost_last_group);
             durable_before_ = recovery.last_lsn;
@@ -348,7 +357,7 @@ State Oracle::state_after(Lsn lsn, bool clean, const Allocator& allocator) const
         if (change.lsn <= lsn) change.apply(state);
         if (change.lsn <= lsn || change.kind != Change::Kind::ended) continue;
         for (const HolderId id : ended_before(change, lsn, allocator, state))
-            end_holder(state, id);
+            end_holder(state, id, change.at);
     }
     if (clean) return state;
     for (std::size_t pool = 0; pool < state.pools.size(); ++pool) {

@@ -92,6 +92,18 @@ public:
     void renewed(HolderId id, BootTime now, const Answer<void>& answer);
     // It must end as soon as it can.
     void is_to_end(HolderId id);
+    // Before each search for `wish`: in a pool that yields it may end rests.
+    void searched(PoolIndex pool, const Wish& wish);
+    // What time it is; and in which pools what ended holders left begins to rest no sooner than now.
+    void set_time(BootTime now, const Allocator& allocator);
+    // How many of these were given back before, how many of them must rest still, and of how many a search
+    // may have ended the rest before its time.
+    struct Rests {
+        std::size_t count = 0;
+        std::size_t early = 0;
+        std::size_t yielded = 0;
+    };
+    [[nodiscard]] Rests rests(PoolIndex pool, Range range) const;
     // How many IDs it has, all pools together.
     [[nodiscard]] std::uint64_t holdings(HolderId id) const;
     // After everything in which holders may end: says how many did. `last_before`: the last LSN before it.
@@ -146,6 +158,14 @@ private:
     [[nodiscard]] Lsn last_change(PoolIndex pool, Id id) const;
     [[nodiscard]] Error not_live(PoolIndex pool, Id id) const;
 
+    // oracle_rests.cc
+    void check_rests(PoolIndex pool, Range range) const;
+    [[nodiscard]] bool may_rest(PoolIndex pool, Id id) const;
+    // Something may begin to rest, now or before.
+    void rests_begin(PoolIndex pool, BootTime now);
+    void yield(PoolIndex pool, BootTime until);
+    void take_over_rests(State& state, const StartConditions& conditions);
+
     // oracle_holders.cc
     [[nodiscard]] const KnownHolder* find_default(std::uint32_t uid) const;
     [[nodiscard]] const KnownHolder* find_bound(std::uint32_t uid,
@@ -153,7 +173,7 @@ private:
     void check_new(const KnownHolder& holder);
     static std::vector<HolderId> ended_before(const Change& change, Lsn lsn,
                                               const Allocator& allocator, const State& state);
-    static void reboot(State& state);
+    void reboot(State& state, BootTime first_start) const;
     static std::optional<std::string> difference_of_holders(const State& expected,
                                                             const Allocator& allocator);
     void take_over_holders(State& state, const Allocator& allocator,
@@ -187,6 +207,9 @@ private:
 
     // Those that were ever told of, each from when that was durable on.
     boost::unordered_flat_map<HolderId, Lsn> holder_ids_;
+    BootTime time_ = 0;
+    std::vector<BootTime>
+        rests_over_;    // by pool: when nothing rests any more, unless something is given back
     Lsn last_end_ = 0;  // the last record that a holder ended
 
     Lsn durable_ = 0;

@@ -40,9 +40,12 @@ std::vector<Piece> take_live(State& state, HolderId holder) {
 
 }  // namespace
 
-std::vector<Piece> end_holder(State& state, HolderId holder) {
+std::vector<Piece> end_holder(State& state, HolderId holder, BootTime at) {
     state.holders.erase(holder);
-    return take_live(state, holder);
+    std::vector<Piece> freed = take_live(state, holder);
+    for (const Piece& piece : freed)
+        begin_rest(state.pools[piece.pool], piece.range, at, false);
+    return freed;
 }
 
 const KnownHolder* Oracle::find_default(std::uint32_t uid) const {
@@ -219,9 +222,12 @@ std::size_t Oracle::look_for_ends(const Allocator& allocator, BootTime now, Lsn 
                   .pool = 0,
                   .range = {},
                   .first_lsn = last - ended.size() + 1,
-                  .ended = ended};
+                  .ended = ended,
+                  .at = now};
     for (const HolderId id : ended) {
-        auto freed = end_holder(now_, id);
+        auto freed = end_holder(now_, id, now);
+        for (const Piece& piece : freed)
+            rests_begin(piece.pool, now);
         change.freed.insert(change.freed.end(), freed.begin(), freed.end());
     }
     changes_.push_back(std::move(change));
@@ -249,13 +255,18 @@ std::vector<HolderId> Oracle::ended_before(const Change& change, Lsn lsn,
 }
 
 // The machine was started anew: connections and processes of before are gone.
-void Oracle::reboot(State& state) {
+void Oracle::reboot(State& state, BootTime first_start) const {
     std::vector<HolderId> gone;
     for (auto& [id, holder] : state.holders) {
         if (is_transient(holder)) gone.push_back(id);
     }
+    // What had not rested enough has its whole rest again.
+    for (PoolState& pool : state.pools) {
+        for (auto& [id, rest] : pool.resting)
+            rest.until = rest.until > time_ ? first_start + pool.rest_ms : 0;
+    }
     for (const HolderId id : gone)
-        end_holder(state, id);
+        end_holder(state, id, first_start);
 }
 
 std::optional<std::string> Oracle::difference_of_holders(const State& expected,

@@ -47,9 +47,13 @@ void Oracle::check_place(const Pool& pool, PoolIndex index, const Wish& wish, Ra
     const PoolSpec& spec = pools_[index];
     const std::uint64_t align = std::lcm(wish.align, spec.align);
     if (range.first % align != 0) violated(range, " is not aligned to ", align);
+    check_rests(index, range);
     if (spec.policy != Policy::lowest || pool.has_dead()) return;
     const auto lowest = first_free(now_[index], spec.range, wish.count, align);
-    if (lowest != range) violated(range, " is handed out, and ", lowest->first, " is the lowest");
+    // What may have rested enough may be free.
+    const bool may_be_lower = spec.quarantine_ms > 0 && (!lowest || range.first < lowest->first);
+    if (lowest != range && !may_be_lower)
+        violated(range, " is handed out, and ", lowest->first, " is the lowest");
 }
 
 void Oracle::check_refused_lease(PoolIndex pool, const Wish& wish, const Error& error) const {
@@ -61,7 +65,8 @@ void Oracle::check_refused_lease(PoolIndex pool, const Wish& wish, const Error& 
     // A unique pool may have burned any number of what is not live.
     if (spec.policy == Policy::unique && spec.range.span() < 1'000'000) return;
     const Range window{spec.wrap_to.value_or(spec.range.first), spec.range.last};
-    const auto free = first_free(now_[pool], window, wish.count, std::lcm(wish.align, spec.align));
+    const auto free = first_free(now_[pool], window, wish.count, std::lcm(wish.align, spec.align),
+                                 !spec.quarantine_yields && time_ < rests_over_[pool]);
     if (free) violated("exhausted, and ", *free, " is free");
 }
 
@@ -87,6 +92,11 @@ void Oracle::check_refused_claim(PoolIndex pool, Range range, bool takes_reserve
                 violated("all of ", range, " is reserved, and to be had");
             }
             return;
+        case Errc::id_resting:
+            if (!range.contains(error.detail) || !may_rest(pool, error.detail)) {
+                violated(error.detail, " is said to rest, and does not");
+            }
+            return;
         case Errc::id_burned:
             if (has_returning(pool)) violated("a number is burned where numbers return");
             return;
@@ -106,6 +116,7 @@ void Oracle::reserved(PoolIndex pool, Range range, const Answer<void>& answer) {
     if (!is_free || has_any(now_[pool].reserved, range)) {
         violated("reserved: ", range, ", and it was not free");
     }
+    check_rests(pool, range);
     change({.lsn = answer.wait_for, .kind = Change::Kind::reserved, .pool = pool, .range = range});
 }
 

@@ -17,6 +17,9 @@
 
 namespace inod::sim {
 
+inline constexpr BootTime never = ~BootTime{0};
+inline constexpr HolderId nobody = ~HolderId{0};
+
 // What is live, as the answers so far have said.
 struct Known {
     std::uint64_t generation;
@@ -27,14 +30,20 @@ struct Known {
 };
 using LiveIds = std::map<Id, Known>;
 
+struct Rest {
+    BootTime until;            // at least
+    bool is_exact = true;      // and not longer
+    bool may_be_over = false;  // a search may have ended it before its time
+    friend bool operator==(const Rest&, const Rest&) = default;
+};
+
 struct PoolState {
     LiveIds live;
+    std::map<Id, Rest> resting;  // what was given back; it may have rested enough
+    BootTime rest_ms = 0;
     std::set<Id> reserved;          // somebody's claims among them where numbers return
     std::optional<Id> passed = {};  // an administrator had the pool go on above
 };
-
-inline constexpr BootTime never = ~BootTime{0};
-inline constexpr HolderId nobody = ~HolderId{0};
 
 struct KnownHolder {
     HolderRef ref;
@@ -64,7 +73,7 @@ struct Piece {
 
 // A change that the journal records.
 struct Change {
-    enum class Kind { leased, released, reserved, unreserved, advanced, bound, ended };
+    enum class Kind { leased, released, reserved, unreserved, advanced, bound, ended, yielded };
 
     Lsn lsn;
     Kind kind;
@@ -77,13 +86,20 @@ struct Change {
     Lsn first_lsn = 0;
     std::vector<HolderId> ended = {};
     std::vector<Piece> freed = {};
+    // When what is given back by this begins to rest; yielded: what was to rest until then may be free.
+    BootTime at = 0;
 
     void apply(State& state) const;
     [[nodiscard]] bool concerns(PoolIndex pool, Id id) const;
 };
 
 // Takes the holder away with all that it has, which is the answer.
-std::vector<Piece> end_holder(State& state, HolderId holder);
+std::vector<Piece> end_holder(State& state, HolderId holder, BootTime at);
+// What was given back then begins to rest, if it does so in this pool; then, or (not `is_exact`) later.
+void begin_rest(PoolState& pool, Range range, BootTime at, bool is_exact);
+// A search may have ended rests that were to last until then at most.
+void may_yield(PoolState& pool, BootTime until);
+void end_rest(PoolState& pool, Range range);
 
 void insert(LiveIds& live, Range range, const Known& known);
 void erase(LiveIds& live, Range range);
@@ -93,8 +109,9 @@ void erase(std::set<Id>& ids, Range range);
 bool has_any(const std::set<Id>& ids, Range range);
 bool has_all(const std::set<Id>& ids, Range range);
 
-// The lowest place for so many IDs of that alignment in `window`, none of them live or reserved.
+// The lowest place for so many IDs of that alignment in `window`, none of them live or reserved; nor, if
+// `with_rests`, such as may rest.
 std::optional<Range> first_free(const PoolState& pool, Range window, std::uint64_t count,
-                                std::uint64_t align);
+                                std::uint64_t align, bool with_rests = true);
 
 }  // namespace inod::sim

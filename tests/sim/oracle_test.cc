@@ -33,7 +33,13 @@ protected:
 
     const std::vector<PoolSpec> pools = {
         {.name = "unique", .policy = Policy::unique, .range = {1, 1'000}},
-        {.name = "cyclic", .policy = Policy::cyclic, .range = {1, 9}}};
+        {.name = "cyclic", .policy = Policy::cyclic, .range = {1, 9}},
+        {.name = "rest", .policy = Policy::cyclic, .range = {1, 9}, .quarantine_ms = 500},
+        {.name = "yields",
+         .policy = Policy::cyclic,
+         .range = {1, 4},
+         .quarantine_ms = 500,
+         .quarantine_yields = true}};
     MemStorage disk;
     Allocator allocator{disk, {.pools = pools, .journal = {}, .memory_max = 1U << 30U}};
     Oracle oracle{pools};
@@ -64,6 +70,59 @@ TEST_F(OracleTest, WhatIsReservedIsNotHandedOut) {
     EXPECT_EQ(oracle.unreserve_error(0, {6, 7}), Error(Errc::not_reserved, 6));
     EXPECT_EQ(said([&] { oracle.claimed(0, {5, 5}, 7, lease({5, 5}, 0, 2), {}, true); }), "");
     EXPECT_EQ(oracle.reserved(0), (std::set<Id>{4, 6}));
+}
+
+TEST_F(OracleTest, WhatWasGivenBackRests) {
+    oracle.leased(2, 2, 7, lease({1, 2}, 1, 1));
+    oracle.set_time(1'000, allocator);
+    oracle.released(2, {1, 2}, {{}, durable + 2});
+    const auto takes = [&](Range range) {
+        return said([&] { oracle.check_place(*allocator.pool(2), 2, {.count = 1}, range); });
+    };
+    EXPECT_EQ(takes({3, 3}), "");
+    oracle.set_time(1'499, allocator);
+    EXPECT_NE(takes({1, 1}), "");
+    oracle.set_time(1'500, allocator);
+    EXPECT_EQ(takes({1, 1}), "");
+}
+
+TEST_F(OracleTest, WhereThePoolYieldsTheOldestIsEndedWhenThereIsNothingElse) {
+    oracle.leased(3, 3, 7, lease({1, 3}, 1, 1));
+    for (const Id id : {Id{2}, Id{1}, Id{3}}) {
+        oracle.set_time(1'000 + 10 * id, allocator);
+        oracle.released(3, {id, id}, {{}, durable + 1 + id});
+    }
+    const auto takes = [&](Wish wish, Range range) {
+        return said([&] {
+            oracle.searched(3, wish);
+            oracle.check_place(*allocator.pool(3), 3, wish, range);
+        });
+    };
+    EXPECT_NE(takes({.count = 1}, {1, 1}), "") << "4 is free";
+    oracle.leased(3, 1, 7, lease({4, 4}, 1, 9));
+    EXPECT_NE(takes({.count = 5}, {1, 1}), "") << "nothing ends for what has no place";
+    EXPECT_NE(takes({.count = 1}, {2, 2}), "") << "1 has rested longer";
+    EXPECT_EQ(takes({.count = 1}, {1, 1}), "");
+    EXPECT_NE(said([&] { oracle.claimed(3, {3, 3}, 7, lease({3, 3}, 2, 10)); }), "");
+    EXPECT_EQ(takes({.count = 2}, {1, 2}), "");
+}
+
+TEST_F(OracleTest, OneThatActsAsAHolderHasWhatIsItsOwn) {
+    const BindRequest request{.binding = Binding::ttl, .ttl_ms = 100};
+    const Answer<Bound> answer{Bound{.ref = {.index = 5, .id = 9}, .key = {}, .is_new = true},
+                               durable + 1};
+    oracle.bound(7, request, 1'000, answer);
+    EXPECT_NE(said([&] { oracle.bound(7, request, 1'000, answer); }), "") << "a number twice";
+    Asker asker{.uid = 7};
+    EXPECT_EQ(oracle.acting_as(asker), nobody);
+    asker.acts_as = answer.result->ref;
+    EXPECT_EQ(oracle.acting_as(asker), 9U);
+    oracle.leased(0, 1, 7, lease({1, 1}, 0, 2), 9);
+    EXPECT_EQ(oracle.holdings(9), 1U);
+    EXPECT_EQ(oracle.release_error(0, {1, 1}, 0, 7, nobody), Error(Errc::not_holder, 1));
+    // The allocator has no such holder: it is gone before its time, and then at it.
+    EXPECT_NE(said([&] { oracle.look_for_ends(allocator, 1'099, 0); }), "");
+    EXPECT_NE(said([&] { oracle.look_for_ends(allocator, 1'100, durable); }), "") << "no record";
 }
 
 TEST_F(OracleTest, NothingIsToldBeforeItIsDurable) {

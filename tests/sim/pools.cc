@@ -39,6 +39,12 @@ PoolSpec counter(PoolSpec spec) {
     return spec;
 }
 
+PoolSpec resting(PoolSpec spec, std::uint64_t rest_ms, bool yields) {
+    spec.quarantine_ms = rest_ms;
+    spec.quarantine_yields = yields;
+    return spec;
+}
+
 // All kinds, small ones among them, and those that end at the ends of the space.
 std::vector<PoolSpec> catalogue() {
     return {
@@ -57,6 +63,10 @@ std::vector<PoolSpec> catalogue() {
         pool_of("slot", Policy::lowest, {0, 50}),
         pool_of("high", Policy::lowest, {id_max - 200, id_max}),
         reserving(aligned(pool_of("pair", Policy::lowest, {1, 90}), 2), {{1, 1}, {11, 20}}),
+        resting(pool_of("rest", Policy::cyclic, {1, 40}), 3'000, false),
+        resting(pool_of("worn", Policy::cyclic, {1, 25}), 30'000, true),
+        resting(pool_of("calm", Policy::lowest, {0, 60}), 2'000, true),
+        resting(reserving(pool_of("nap", Policy::lowest, {1, 120}), {{5, 9}}), 800, false),
         counter(pool_of("count", Policy::unique, {1, id_max})),
         counter(block_of("tick", {1, id_max})),
         counter(pool_of("turn", Policy::cyclic, {1, 30})),
