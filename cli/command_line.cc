@@ -4,6 +4,33 @@
 #include <string_view>
 
 namespace inod::cli {
+namespace {
+
+Format format_of(std::string_view text) {
+    if (text == "off") return Format::off;
+    if (text == "pretty") return Format::pretty;
+    if (text == "short") return Format::one_line;
+    throw CLI::ValidationError("--json: '" + std::string(text) +
+                               "' is none of off, pretty and short");
+}
+
+// What is wrong with a command line, and whose --help says how it goes.
+std::string explain(const CLI::App* app, const CLI::Error& error) {
+    const auto verbs = app->get_subcommands();
+    const std::string verb = verbs.empty() ? "" : verbs.front()->get_name();
+    std::string what = error.what();
+    const bool is_of_a_value =
+        error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ValidationError);
+    if (const auto unknown = app->remaining(); !is_of_a_value && !unknown.empty()) {
+        what = "unknown: '" + unknown.front() + "'";
+        if (verb == "run" && !unknown.front().starts_with('-'))
+            what += "; a command goes behind --";
+    }
+    return "inoctl: " + what + "; inoctl " + (verb.empty() ? "" : verb + " ") +
+           "--help says what there is\n";
+}
+
+}  // namespace
 
 CommandLine::CommandLine() {
     app_.set_version_flag("--version", "inoctl " INOD_VERSION);
@@ -13,15 +40,11 @@ CommandLine::CommandLine() {
         ->envname("INOD_SOCKET")
         ->check(not_empty_)
         ->capture_default_str();
-    app_.add_option("--json", options_.format, "Print JSON: pretty, short (one line) or off")
-        ->transform(CLI::CheckedTransformer(formats_))
+    app_.add_option_function<std::string>(
+            "--json", [this](const std::string& text) { options_.format = format_of(text); },
+            "Print JSON: pretty, short (one line) or off")
         ->option_text("off|pretty|short (off)");
-    app_.failure_message([](const CLI::App* app, const CLI::Error& error) {
-        const auto unknown = app->remaining();
-        const std::string what =
-            unknown.empty() ? error.what() : "unknown: '" + unknown.front() + "'";
-        return "inoctl: " + what + "; inoctl --help says what there is\n";
-    });
+    app_.failure_message(explain);
     app_.footer(
         "An ID is a number from 0 to 18446744073709551615; a range is FIRST-LAST; @GENERATION\n"
         "behind either tells one turn of a wrapping pool from another.\n"

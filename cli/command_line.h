@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <map>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -85,11 +84,12 @@ private:
                                       Target& target) {
         return verb->add_option_function<std::string>(
             option_name,
-            [&target](const std::string& text) {
+            [&target, option_name](const std::string& text) {
                 const auto ids = parse_ids(text);
                 if (!ids || ids->range.first != ids->range.last || ids->generation != 0 ||
                     ids->range.first > std::numeric_limits<Int>::max()) {
-                    throw CLI::ValidationError("'" + text + "' is not a number from 0 to " +
+                    throw CLI::ValidationError(std::string(option_name) + ": '" + text +
+                                               "' is not a number from 0 to " +
                                                std::to_string(std::numeric_limits<Int>::max()));
                 }
                 target = static_cast<Int>(ids->range.first);
@@ -100,8 +100,6 @@ private:
     const CLI::Validator not_empty_{
         [](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); },
         ""};
-    const std::map<std::string, Format> formats_{
-        {"pretty", Format::pretty}, {"short", Format::one_line}, {"off", Format::off}};
     CLI::App app_{"inoctl: numbers from inod, the number daemon"};
     Options options_;
     AdoptOptions adopt_;

@@ -50,10 +50,23 @@ ExitStatus show_levels(Client& client, const Options& options) {
     return ExitStatus::ok;
 }
 
-// " holder=7 key=00..ff" of one with a time limit, which cannot be renewed without.
+bool has_ttl(const Options& options) {
+    return options.bind && options.bind->binding == proto::Binding::ttl;
+}
+
+// " key=00..ff" of a holder with a time limit, which cannot be renewed without.
+std::string text_of_key(const Options& options, const proto::BindReply& bound) {
+    return has_ttl(options) ? " key=" + hex(bound.key) : std::string();
+}
+
+// " holder=7 key=00..ff" of one with a time limit.
 std::string text_of_holder(const Options& options, const proto::BindReply& bound) {
-    if (!options.bind || options.bind->binding != proto::Binding::ttl) return {};
-    return " holder=" + std::to_string(bound.holder) + " key=" + hex(bound.key);
+    if (!has_ttl(options)) return {};
+    return " holder=" + std::to_string(bound.holder) + text_of_key(options, bound);
+}
+
+bool outlives_inoctl(const Options& options) {
+    return has_ttl(options) || options.bind->binding == proto::Binding::persistent || options.pid;
 }
 
 void add_holder(Json& json, const proto::BindReply& bound) {
@@ -104,7 +117,10 @@ ExitStatus alloc(Client& client, const Options& options) {
     const auto lease = lease_as_wished(client, options);
     if (!lease) {
         const ExitStatus status = fail(client, lease.error());
-        if (bound) complain("the holder stays:" + text_of_holder(options, *bound));
+        if (bound && outlives_inoctl(options)) {
+            complain("the holder stays: holder=" + std::to_string(bound->holder) +
+                     text_of_key(options, *bound));
+        }
         return status;
     }
     std::string leased = text_of(lease->range, lease->generation);
@@ -139,7 +155,11 @@ ExitStatus for_each_ids(Client& client, const Options& options, const std::strin
     std::string names;
     for (const IdsArgument& ids : options.ids) {
         if (const auto outcome = attempt(ids); !outcome) {
-            status = fail(client, outcome.error());
+            Failure failure = failure_of(client, outcome.error());
+            if (options.ids.size() > 1) {
+                failure.message += ", of " + text_of(ids.range, ids.generation);
+            }
+            status = fail(failure);
             if (status == ExitStatus::no_daemon) break;
             continue;
         }

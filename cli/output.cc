@@ -66,7 +66,7 @@ std::string detail_text(const Error& error) {
         case Errc::lease_too_large: return "at most " + number;
         case Errc::pool_exhausted:
             return error.detail == 0 ? std::string()
-                                     : "the next one has rested in " + number + " ms";
+                                     : "or wait: the next one is free in " + number + " ms";
         default: return {};
     }
 }

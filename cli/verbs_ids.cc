@@ -144,7 +144,11 @@ void CommandLine::add_watch() {
             "--from",
             [this](const std::string& text) {
                 if (text == "now") return;
-                options_.from_lsn = ids_of(text, true, false).range.first;
+                const auto lsn = parse_ids(text);
+                if (!lsn || lsn->range.first != lsn->range.last || lsn->generation != 0) {
+                    throw CLI::ValidationError("--from: '" + text + "' is neither an LSN nor now");
+                }
+                options_.from_lsn = lsn->range.first;
             },
             "What comes behind this LSN, the number in front of each line")
         ->option_text("LSN|now (now)");

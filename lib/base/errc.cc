@@ -66,7 +66,10 @@ constexpr std::array entries{
     INOD_ERRC(no_space, "the disk has no room for the journal; make room"),
     INOD_ERRC(journal_sealed, "a write to the journal failed; the daemon must be restarted"),
     INOD_ERRC(too_many_connections, "the daemon's connection limit is reached; try later"),
-    INOD_ERRC(quota_exceeded, "the user has as many as the configuration allows"),
+    INOD_ERRC(
+        quota_exceeded,
+        "more than the user may have: `limits` of the pool or of one above it, `user_limits` or "
+        "`holders_max` in the configuration say how much"),
     INOD_ERRC(token_quota,
               "as many tokens are kept as may be; time makes room, or an administrator does"),
     INOD_ERRC(shutting_down, "the daemon is about to end; connect again"),
@@ -84,7 +87,6 @@ constexpr std::array entries{
     INOD_ERRC(timed_out, "no reply in time; the request may still be carried out"),
     INOD_ERRC(in_doubt, "the connection broke with the request under way"),
     INOD_ERRC(protocol_violation, "the peer does not speak inod's protocol"),
-    INOD_ERRC(block_pending, "the pool's next numbers are about to be durable; ask again"),
     INOD_ERRC(sweep_pending, "what ended holders left behind is being swept; ask again"),
 };
 

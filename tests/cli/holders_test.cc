@@ -50,6 +50,23 @@ TEST_F(InoctlHolders, GiveBackAllThatTheyHave) {
     expect_refused("release --all --holder " + web, "holder_unknown");
 }
 
+// Made for a lease that was then refused.
+TEST_F(InoctlHolders, AreToldIfTheyStayWithoutALease) {
+    const auto said = [this](const std::string& arguments) {
+        const std::string text = run("alloc inode --count 0 " + arguments).err;
+        return text.substr(text.find('\n') + 1);
+    };
+    const std::string stays = "inoctl: the holder stays: holder=";
+    const std::string named = said("--name web");
+    const auto all = json("--json=short holders");
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(named, stays + all[0]["holder"].dump() + "\n");
+    EXPECT_NE(said("--bind ttl=1d").find(" key="), std::string::npos);
+    EXPECT_EQ(said("--bind process"), "");
+    EXPECT_EQ(said("--bind connection"), "");
+    EXPECT_EQ(said(""), "");
+}
+
 TEST_F(InoctlHolders, AreListedWithWhatTheyHave) {
     run("alloc inode --count 3");
     run("alloc inode --bind ttl=10m --name 'a b'");

@@ -55,6 +55,16 @@ TEST_F(Inoctl, ReleasesWhatItCan) {
     expect("list inode", "2" + own());
 }
 
+// Of several, each refusal says which.
+TEST_F(Inoctl, RefusalsOfSeveralSayOfWhich) {
+    run("alloc pid --count 3");
+    EXPECT_EQ(run("release pid 2@7 3-4@1").err,
+              "inoctl: stale_generation: the number is live with another generation (now 1), of "
+              "2@7\ninoctl: released all the same: 3-4@1\n");
+    EXPECT_EQ(run("release pid 2@7").err,
+              "inoctl: stale_generation: the number is live with another generation (now 1)\n");
+}
+
 TEST_F(Inoctl, RefusalsHaveTheErrorsNameFirst) {
     run("alloc inode");
     expect_refused("alloc nosuch", "pool_unknown");
@@ -149,6 +159,22 @@ TEST_F(Inoctl, WrongUsageEndsWithStatus2) {
         EXPECT_EQ(outcome.status, 2);
         EXPECT_NE(outcome.err, "");
     }
+}
+
+TEST_F(Inoctl, WrongUsageSaysWhatIsWrongAndWhereToRead) {
+    const auto complains = [this](const std::string& arguments, const std::string& what,
+                                  const std::string& verb) {
+        SCOPED_TRACE(arguments);
+        EXPECT_EQ(run(arguments).err,
+                  "inoctl: " + what + "; inoctl " + verb + "--help says what there is\n");
+    };
+    complains("nosuch", "unknown: 'nosuch'", "");
+    complains("alloc inode --nosuch", "unknown: '--nosuch'", "alloc ");
+    complains("alloc inode --count -1",
+              "--count: '-1' is not a number from 0 to 18446744073709551615", "alloc ");
+    complains("watch inode --from x", "--from: 'x' is neither an LSN nor now", "watch ");
+    complains("run --pool inode true", "unknown: 'true'; a command goes behind --", "run ");
+    complains("--json alloc inode", "--json: 'alloc' is none of off, pretty and short", "");
 }
 
 // The number is leased all the same, so it is told on stderr.
