@@ -97,8 +97,9 @@ public:
     }
     // What was done in this turn: what was counted, or what would take as long if that is more.
     [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
-    // Requires begin_deciding() in this turn.
+    // Requires begin_deciding() in this turn. A turn gets somewhere, however long it took to begin.
     [[nodiscard]] bool has_done_enough() {
+        if (work_ == 0) return false;
         const std::uint64_t time_us = now_us_() - deciding_since_us_;
         work_ = std::max(work_, work_before_ + time_us / us_per_work);
         return work_ >= work_max_;

@@ -36,10 +36,10 @@ class Turns {
 public:
     // Of one turn, where a request with its reply is 1, and so is whatever takes as long: about a
     // microsecond. And of one where a user is alone.
-    static constexpr std::uint64_t work_max = 64;
+    static constexpr std::uint64_t work_max = 16;
     static constexpr std::uint64_t work_max_alone = 1'000;
     // For so many rounds, somewhat less than a second's work, after somebody asked, others are not alone.
-    static constexpr std::uint64_t rounds_until_alone = 10'000;
+    static constexpr std::uint64_t rounds_until_alone = 40'000;
 
     explicit Turns(boost::asio::io_context& io) : io_(io) {}
     Turns(const Turns&) = delete;
