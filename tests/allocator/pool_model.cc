@@ -366,6 +366,17 @@ std::optional<Error> PoolModel::reserve_refusal(Range range,
     return burned(range);
 }
 
+void PoolModel::look_for_claim(Range range) {
+    if (!spec.tracking || outside(range)) return;
+    for (auto it = numbers.lower_bound(range.first); it != numbers.end() && it->first <= range.last;
+         ++it) {
+        ModelNumber& number = it->second;
+        if (number.is_live()) return;
+        if (number.is != ModelNumber::Is::left || number.begun_from) continue;
+        number.begun_from = now + spec.quarantine_ms;
+    }
+}
+
 void PoolModel::reserve(Range range) {
     each(range, [&](Id id) {
         forget(id);
@@ -465,8 +476,9 @@ void PoolModel::swept(bool for_good) {
             continue;
         }
         number.until = now + spec.quarantine_ms;
-        // In this life it began to rest just now; a life before may have let it begin then.
-        if (!is_left_open) number.from = number.until;
+        // In this life it began to rest just now, if no claim came by; a life before may have let it begin
+        // then.
+        if (!is_left_open) number.from = number.begun_from.value_or(number.until);
     }
     left_count_ = 0;
     is_left_open = false;
@@ -490,6 +502,7 @@ void PoolModel::restart(bool was_clean) {
         if (number.is == ModelNumber::Is::resting && number.was_left) {
             number.is = ModelNumber::Is::left;
             number.from = std::min(number.from, number.left_from);
+            number.begun_from.reset();
             number.until = never;
             ++left_count_;
         }

@@ -42,6 +42,8 @@ struct ModelNumber {
     BootTime from = 0;
     BootTime until = 0;
     BootTime left_from = 0;  // of what was left behind, however late it was swept out
+    std::optional<BootTime> begun_from =
+        std::nullopt;  // of the same: a claim came by and let its rest begin
 
     [[nodiscard]] bool is_live() const { return is == Is::live; }
     // Are they a run, where they touch?
@@ -73,6 +75,9 @@ public:
     // Why a claim must be refused; nothing if it must be granted. Where it is open, `said` decides.
     [[nodiscard]] std::optional<Error> claim_refusal(Range range, bool takes_reserved,
                                                      const std::optional<Error>& said) const;
+    // A claim or a wish to reserve came as far as to look what is free there: what was left behind begins
+    // to rest then.
+    void look_for_claim(Range range);
     // What was granted. Returns the generation.
     std::uint64_t take(Range range, bool is_claim);
     // Each number of it is like that. Comes behind take().

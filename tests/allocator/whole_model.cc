@@ -208,6 +208,8 @@ std::string WholeModel::refused(const HandOutRequest& request, const Error& erro
         if (level == request.pool && request.claim) {
             expected =
                 pools[level].claim_refusal(*request.claim, request.asker.takes_reserved, error);
+            if (request.count() <= pools[level].spec.lease_count_max)
+                pools[level].look_for_claim(*request.claim);
             break;
         }
         const PoolModel::Wanted wanted = wanted_at(request, level);

@@ -508,6 +508,7 @@ private:
         ASSERT_EQ(text_of(error), text_of(refusal))
             << machine_.specs[pool].name << " " << range.first;
         met("reserve " + (refusal ? std::string(name(refusal->code)) : "done"));
+        model_.pools[pool].look_for_claim(range);
         if (!refusal) model_.pools[pool].reserve(range);
         observe();
     }
