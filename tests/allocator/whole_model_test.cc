@@ -15,43 +15,13 @@
 #include <tuple>
 
 #include "tests/allocator/levels.h"
+#include "tests/pool/spec_changes.h"
 
 namespace inod {
 namespace {
 
 constexpr std::uint64_t keep_ms = 4'000;
 constexpr std::uint32_t user_count = 4;
-
-PoolSpec limited(PoolSpec spec, std::uint32_t lease_count_max) {
-    spec.lease_count_max = lease_count_max;
-    return spec;
-}
-
-PoolSpec resting(PoolSpec spec, std::uint64_t rest_ms, bool yields) {
-    spec.quarantine_ms = rest_ms;
-    spec.quarantine_yields = yields;
-    return spec;
-}
-
-PoolSpec aligned(PoolSpec spec, std::uint64_t align) {
-    spec.align = align;
-    return spec;
-}
-
-PoolSpec banded(PoolSpec spec, std::vector<Range> bands) {
-    spec.reserved = std::move(bands);
-    return spec;
-}
-
-PoolSpec wrapping(PoolSpec spec, Id wrap_to) {
-    spec.wrap_to = wrap_to;
-    return spec;
-}
-
-PoolSpec untracked(PoolSpec spec) {
-    spec.tracking = false;
-    return spec;
-}
 
 // Parents first, so that a pool's place is its index. Small, so that they are used up and begin anew.
 std::vector<PoolSpec> pools() {

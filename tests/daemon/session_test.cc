@@ -5,7 +5,6 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +18,7 @@
 
 #include "daemon/waker.h"
 #include "tests/allocator/machine.h"
+#include "tests/proto/encoded.h"
 
 namespace inod::daemon {
 namespace {
@@ -27,14 +27,6 @@ using Bytes = std::vector<std::byte>;
 
 constexpr std::uint32_t stranger = 4242;
 constexpr std::uint32_t granted_gid = 77;
-
-Bytes encoded(const proto::Request& request) {
-    Bytes memory(proto::request_size_max);
-    ByteWriter out(memory);
-    if (!proto::encode_request(out, request)) throw std::logic_error("no such request");
-    memory.resize(out.size());
-    return memory;
-}
 
 Bytes times(std::size_t count, const proto::Request& request) {
     const Bytes one = encoded(request);

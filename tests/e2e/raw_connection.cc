@@ -57,14 +57,6 @@ Bytes frame(std::uint8_t operation, std::uint16_t pool, std::uint16_t tag, const
     return memory;
 }
 
-Bytes encoded(const proto::Request& request) {
-    Bytes memory(proto::request_size_max);
-    ByteWriter out(memory);
-    if (!proto::encode_request(out, request)) throw std::logic_error("no such request");
-    memory.resize(out.size());
-    return memory;
-}
-
 RawConnection::RawConnection(const std::string& socket_path)
     : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (!socket_) fail("socket");

@@ -14,6 +14,7 @@
 #include "proto/frame.h"
 #include "proto/reply.h"
 #include "proto/request.h"
+#include "tests/proto/encoded.h"
 
 namespace inod::e2e {
 
@@ -35,7 +36,6 @@ struct Answer {
 // A frame with this header, its size filled in, and this body.
 Bytes frame(std::uint8_t operation, std::uint16_t pool, std::uint16_t tag, const Bytes& body = {},
             std::uint8_t flags = 0);
-Bytes encoded(const proto::Request& request);
 
 class RawConnection {
 public:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "tests/pool/spec_changes.h"
+
 namespace inod::sim {
 namespace {
 
@@ -19,57 +21,31 @@ PoolSpec block_of(std::string name, Range range) {
     return spec;
 }
 
-PoolSpec aligned(PoolSpec spec, std::uint64_t align) {
-    spec.align = align;
-    return spec;
-}
-
-PoolSpec reserving(PoolSpec spec, std::vector<Range> bands) {
-    spec.reserved = std::move(bands);
-    return spec;
-}
-
-PoolSpec wrapping_to(PoolSpec spec, Id wrap_to) {
-    spec.wrap_to = wrap_to;
-    return spec;
-}
-
-PoolSpec counter(PoolSpec spec) {
-    spec.tracking = false;
-    return spec;
-}
-
-PoolSpec resting(PoolSpec spec, std::uint64_t rest_ms, bool yields) {
-    spec.quarantine_ms = rest_ms;
-    spec.quarantine_yields = yields;
-    return spec;
-}
-
 // All kinds, small ones among them, and those that end at the ends of the space.
 std::vector<PoolSpec> catalogue() {
     return {
         pool_of("inode", Policy::unique, {1, id_max}),
         pool_of("small", Policy::unique, {0, 4'000}),
         aligned(pool_of("pages", Policy::unique, {3, id_max}), 8),
-        reserving(pool_of("kept", Policy::unique, {1, id_max}), {{3, 9}, {40, 60}}),
+        banded(pool_of("kept", Policy::unique, {1, id_max}), {{3, 9}, {40, 60}}),
         block_of("block", {1, id_max}),
         block_of("top", {id_max - 3'000, id_max}),
         pool_of("pid", Policy::cyclic, {1, 40}),
         pool_of("edge", Policy::cyclic, {id_max - 9, id_max}),
         pool_of("zero", Policy::cyclic, {0, 20}),
         pool_of("all", Policy::cyclic, {0, id_max}),
-        wrapping_to(reserving(pool_of("round", Policy::cyclic, {1, 60}), {{30, 33}, {58, 60}}), 20),
+        wrapping(banded(pool_of("round", Policy::cyclic, {1, 60}), {{30, 33}, {58, 60}}), 20),
         aligned(pool_of("even", Policy::cyclic, {1, 70}), 4),
         pool_of("slot", Policy::lowest, {0, 50}),
         pool_of("high", Policy::lowest, {id_max - 200, id_max}),
-        reserving(aligned(pool_of("pair", Policy::lowest, {1, 90}), 2), {{1, 1}, {11, 20}}),
+        banded(aligned(pool_of("pair", Policy::lowest, {1, 90}), 2), {{1, 1}, {11, 20}}),
         resting(pool_of("rest", Policy::cyclic, {1, 40}), 3'000, false),
         resting(pool_of("worn", Policy::cyclic, {1, 25}), 30'000, true),
         resting(pool_of("calm", Policy::lowest, {0, 60}), 2'000, true),
-        resting(reserving(pool_of("nap", Policy::lowest, {1, 120}), {{5, 9}}), 800, false),
-        counter(pool_of("count", Policy::unique, {1, id_max})),
-        counter(block_of("tick", {1, id_max})),
-        counter(pool_of("turn", Policy::cyclic, {1, 30})),
+        resting(banded(pool_of("nap", Policy::lowest, {1, 120}), {{5, 9}}), 800, false),
+        untracked(pool_of("count", Policy::unique, {1, id_max})),
+        untracked(block_of("tick", {1, id_max})),
+        untracked(pool_of("turn", Policy::cyclic, {1, 30})),
     };
 }
 
