@@ -99,6 +99,22 @@ Needed needed(const proto::Request& request) {
     return std::visit(of_body, request.body);
 }
 
+// For who is refused for want of it. No memory is needed to say so.
+std::string_view missing(const proto::Request& request) {
+    const auto right = needed(request).right;
+    if (!right) return "an administrator must grant this user some right in the pool";
+    switch (*right) {
+        case Right::allocate: return "an administrator must grant this user 'allocate' in the pool";
+        case Right::lookup: return "an administrator must grant this user 'lookup' in the pool";
+        case Right::list: return "an administrator must grant this user 'list' in the pool";
+        case Right::release_others:
+            return "an administrator must grant this user 'release_others' in the pool";
+        case Right::administer:
+            return "an administrator must grant this user 'administer' in the pool";
+    }
+    return {};
+}
+
 // Is it about the frame's form, which comes before what came with it?
 bool names_form(Errc code) {
     return code != Errc::ok && code < Errc::descriptor_unexpected;
@@ -179,8 +195,8 @@ Dispatcher::Next Dispatcher::answer(const proto::Frame& frame, Client& client, O
 }
 
 Dispatcher::Next Dispatcher::answer_body(const Call& call) {
-    if (const Errc denied = check_access(call); denied != Errc::ok) {
-        refuse(call, denied, 0, {});
+    if (const Errc denied = check_access(call.request, call.client); denied != Errc::ok) {
+        refuse(call, denied, 0, denied == Errc::access_denied ? missing(call.request) : "");
         return Next::go_on;
     }
     return std::visit([&](const auto& body) { return answer(call, body); }, call.request.body);
@@ -190,14 +206,47 @@ bool Dispatcher::is_to_be_asked_again(Errc code) noexcept {
     return code == Errc::block_pending || code == Errc::sweep_pending;
 }
 
-Dispatcher::Next Dispatcher::answer_done(const Call& call, const Answer<void>& answer) {
-    if (answer.result) {
-        reply(call, proto::DoneReply{}, answer.wait_for);
-        return Next::go_on;
-    }
-    if (is_to_be_asked_again(answer.result.error().code)) return Next::ask_again;
-    refuse(call, answer.result.error(), answer.wait_for, {});
+Dispatcher::Next Dispatcher::answer_done(const Call& call, const Answer<void>& answer) const {
+    if (!answer.result) return refuse_or_ask_again(call, answer.result.error(), answer.wait_for);
+    reply(call, proto::DoneReply{}, answer.wait_for);
     return Next::go_on;
+}
+
+Dispatcher::Next Dispatcher::refuse_or_ask_again(const Call& call, const Error& error,
+                                                 Lsn wait_for) const {
+    if (is_to_be_asked_again(error.code)) return Next::ask_again;
+    refuse(call, error, wait_for, quota_that_refused(call, error));
+    return Next::go_on;
+}
+
+// Which of the limits; empty if it was none.
+std::string_view Dispatcher::quota_that_refused(const Call& call, const Error& error) const {
+    if (error.code != Errc::quota_exceeded) return {};
+    if (is_of_all_users(error)) {
+        return "holders_max: all users together have as many holders as the configuration allows";
+    }
+    const auto* const allocate = std::get_if<proto::AllocateRequest>(&call.request.body);
+    if (allocate != nullptr) return pool_quota_that_refused(call, allocate->count, error);
+    const auto* const at = std::get_if<proto::AllocateAtRequest>(&call.request.body);
+    if (at != nullptr) return pool_quota_that_refused(call, at->range.count(), error);
+    return "this user has as many holders as he may";
+}
+
+std::string_view Dispatcher::pool_quota_that_refused(const Call& call, std::uint64_t count,
+                                                     const Error& error) const {
+    const Client& client = call.client;
+    const Quota& quota = client.quotas[call.request.pool];
+    const TagCount has = allocator_.account(call.request.pool, client.peer.uid);
+    if (error.detail == quota.ids && (count > quota.ids || has.ids > quota.ids - count)) {
+        return "this user may have no more IDs of the pool";
+    }
+    if (error.detail == quota.leases && has.runs >= quota.leases) {
+        return "this user may have no more leases of the pool";
+    }
+    if (allocator_.pool(call.request.pool)->spec().parent.empty()) {
+        return "this user has as many holders as he may";
+    }
+    return "this user has as many holders as he may, or as many IDs or leases of a pool above";
 }
 
 void Dispatcher::encode_refusal(Errc code, ByteWriter& out) {
@@ -232,11 +281,11 @@ void Dispatcher::refuse(const Call& call, const Error& error, Lsn wait_for, std:
 }
 
 // ok, or why the client may not ask this of the pool that it names.
-Errc Dispatcher::check_access(const Call& call) const {
-    const auto [of_pool, right] = needed(call.request);
+Errc Dispatcher::check_access(const proto::Request& request, const Client& client) const {
+    const auto [of_pool, right] = needed(request);
     if (!of_pool) return Errc::ok;
-    if (allocator_.pool(call.request.pool) == nullptr) return Errc::pool_unknown;
-    const Rights rights = rights_in(call.client, call.request.pool);
+    if (allocator_.pool(request.pool) == nullptr) return Errc::pool_unknown;
+    const Rights rights = rights_in(client, request.pool);
     const bool may = right ? rights.has(*right) : !rights.empty();
     return may ? Errc::ok : Errc::access_denied;
 }
@@ -341,7 +390,6 @@ void Dispatcher::add_pool_stats(proto::StatsReplyWriter& writer, PoolIndex index
     for (const proto::Stat& stat : {
              proto::Stat{StatId::live_ids, pool.live_count().ids},
              proto::Stat{StatId::live_runs, pool.live_count().runs},
-             proto::Stat{StatId::cursor, last_handed_out(pool)},
              proto::Stat{StatId::generation, pool.sequence().generation},
              proto::Stat{StatId::allocations, pool.counters().allocations},
              proto::Stat{StatId::releases, pool.counters().releases},
@@ -351,6 +399,10 @@ void Dispatcher::add_pool_stats(proto::StatsReplyWriter& writer, PoolIndex index
              proto::Stat{StatId::reserve_nodes, pool.tree().reserve_size()},
          }) {
         writer.add(stat);
+    }
+    // The lowest that is free is wherever it is.
+    if (pool.spec().policy != Policy::lowest) {
+        writer.add({StatId::cursor, last_handed_out(pool)});
     }
 }
 

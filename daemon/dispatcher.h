@@ -182,6 +182,9 @@ private:
     [[nodiscard]] bool is_there(const Client& client, const proto::BindRequest& bind,
                                 const ProcessIdentity& process) const;
     [[nodiscard]] bool is_of_all_users(const Error& refusal) const;
+    [[nodiscard]] std::string_view quota_that_refused(const Call& call, const Error& error) const;
+    [[nodiscard]] std::string_view pool_quota_that_refused(const Call& call, std::uint64_t count,
+                                                           const Error& error) const;
     [[nodiscard]] std::optional<HolderIndex> next_seen(const Client& client, HolderIndex from);
     [[nodiscard]] std::optional<HolderRef> meant_by(const Call& call, HolderId holder);
     [[nodiscard]] proto::HolderRecord record_of(HolderIndex index) const;
@@ -190,8 +193,9 @@ private:
 
     // Replies with what `to_body` makes of the result, or refuses, or has it asked again.
     template <class T, class ToBody>
-    static Next answer_with(const Call& call, const Answer<T>& answer, ToBody to_body);
-    static Next answer_done(const Call& call, const Answer<void>& answer);
+    Next answer_with(const Call& call, const Answer<T>& answer, ToBody to_body) const;
+    Next answer_done(const Call& call, const Answer<void>& answer) const;
+    Next refuse_or_ask_again(const Call& call, const Error& error, Lsn wait_for) const;
     // Is this refusal none, but a wish to be asked again?
     [[nodiscard]] static bool is_to_be_asked_again(Errc code) noexcept;
     static void reply(const Call& call, const proto::Reply::Body& body, Lsn wait_for);
@@ -199,7 +203,7 @@ private:
     static void refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text);
     [[nodiscard]] Result<void, Failure> check_names(const proto::HelloRequest& hello,
                                                     const Client& client) const;
-    [[nodiscard]] Errc check_access(const Call& call) const;
+    [[nodiscard]] Errc check_access(const proto::Request& request, const Client& client) const;
     [[nodiscard]] static Rights rights_in(const Client& client, PoolIndex pool);
     template <class Writer>
     bool add_pools(Writer& writer, const Client& client,
@@ -229,14 +233,9 @@ private:
 
 template <class T, class ToBody>
 Dispatcher::Next Dispatcher::answer_with(const Call& call, const Answer<T>& answer,
-                                         ToBody to_body) {
-    if (answer.result) {
-        reply(call, to_body(*answer.result), answer.wait_for);
-        return Next::go_on;
-    }
-    const Error error = answer.result.error();
-    if (is_to_be_asked_again(error.code)) return Next::ask_again;
-    refuse(call, error, answer.wait_for, {});
+                                         ToBody to_body) const {
+    if (!answer.result) return refuse_or_ask_again(call, answer.result.error(), answer.wait_for);
+    reply(call, to_body(*answer.result), answer.wait_for);
     return Next::go_on;
 }
 

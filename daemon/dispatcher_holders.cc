@@ -110,11 +110,6 @@ Dispatcher::Next Dispatcher::bind_as(const Call& call, const proto::BindRequest&
             call.client.ends_with_it = answer.result->ref;
         }
     }
-    if (!answer.result && is_of_all_users(answer.result.error())) {
-        refuse(call, answer.result.error(), answer.wait_for,
-               "holders_max: all users together have as many holders as the configuration allows");
-        return Next::go_on;
-    }
     return answer_with(call, answer, [](const Bound& bound) {
         return proto::BindReply{.holder = bound.ref.id, .key = bytes_of(bound.key)};
     });

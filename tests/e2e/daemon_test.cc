@@ -208,6 +208,19 @@ TEST_F(Daemon, CountsWhatItDid) {
     EXPECT_LT(value_of(daemon, StatId::memory_used), value_of(daemon, StatId::memory_max));
 }
 
+TEST(Stats, ALowestPoolHasNoCursor) {
+    DaemonProcess daemon(
+        R"({"pools": [{"name": "port", "policy": "lowest", "min": 1, "max": 100}]})");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    Client client = daemon.connect();
+    ASSERT_TRUE(client.allocate("port", 2).has_value());
+    const auto stats = client.stats("port").value();
+    EXPECT_EQ(value_of(stats, proto::StatId::live_ids), 2U);
+    for (const proto::Stat& stat : stats)
+        EXPECT_NE(stat.id, proto::StatId::cursor) << "the lowest that is free is wherever it is";
+    EXPECT_EQ(daemon.terminate(), (Exit{.status = 0})) << daemon.log();
+}
+
 TEST_F(Daemon, AnyConnectionOfTheUserMayRelease) {
     Range range{};
     {

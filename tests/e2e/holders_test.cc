@@ -346,19 +346,24 @@ TEST(Users, HaveNoMoreThanTheirLimits) {
         const ClientOptions options{.socket_path = daemon.socket(), .pools = {}};
         auto client = Client::connect(options);
         if (!client) _exit(2);
-        const auto refused = [&](const auto& result, Errc code) {
-            return !result && result.error().code == code;
+        // With what of it the administrator has to change.
+        const auto refused = [&](const auto& result, Errc code, std::string_view names = "") {
+            return !result && result.error().code == code &&
+                   client->error_text().find(names) != std::string::npos;
         };
-        if (!refused(client->allocate("pid", 6), Errc::quota_exceeded)) _exit(3);
+        if (!refused(client->allocate("pid", 6), Errc::quota_exceeded, "IDs of the pool")) _exit(3);
         const auto first = client->allocate("pid", 3);
         if (!first) _exit(4);
         if (!refused(client->allocate("pid", 3), Errc::quota_exceeded)) _exit(5);
         if (!client->release("pid", first->range, first->generation)) _exit(6);
-        if (!client->allocate("pid", 5)) _exit(7);
-        if (!refused(client->lookup("pid", 1), Errc::access_denied)) _exit(8);
-        if (!refused(client->reserve("pid", {900, 901}), Errc::access_denied)) _exit(9);
+        if (!client->allocate("pid", 1) || !client->allocate_at("pid", {100, 100})) _exit(7);
+        if (!refused(client->allocate("pid"), Errc::quota_exceeded, "leases of the pool")) _exit(7);
+        if (!refused(client->lookup("pid", 1), Errc::access_denied, "'lookup'")) _exit(8);
+        if (!refused(client->reserve("pid", {900, 901}), Errc::access_denied, "'administer'")) {
+            _exit(9);
+        }
         if (!client->bind({.name = "one"})) _exit(10);
-        if (!refused(client->bind({.name = "two"}), Errc::quota_exceeded)) _exit(11);
+        if (!refused(client->bind({.name = "two"}), Errc::quota_exceeded, "holders")) _exit(11);
         auto second = Client::connect(options);
         auto third = Client::connect(options);
         if (!second || !third) _exit(12);
