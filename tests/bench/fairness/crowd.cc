@@ -101,7 +101,7 @@ void drop_replies(int socket) {
 // Requests on every connection that he can have, as many as go in, again and again. Where nobody reads, all
 // limits are reached when nothing went in for a while.
 void ask_everywhere(const CrowdPlan& plan, int ready) {
-    const e2e::Bytes ping = e2e::encoded({.tag = 2, .body = proto::PingRequest{}});
+    const e2e::Bytes ping = encoded({.tag = 2, .body = proto::PingRequest{}});
     e2e::Bytes bytes;
     for (int i = 0; i < 4'096; ++i)
         bytes.insert(bytes.end(), ping.begin(), ping.end());
