@@ -25,6 +25,13 @@ HolderKey key_of(const proto::HolderKey& bytes) {
     return key;
 }
 
+// Only what is known by a key takes one: the kernel is asked twice for it.
+HolderKey secret_for(const proto::BindRequest& bind) {
+    const bool has_key =
+        bind.binding == proto::Binding::connection || bind.binding == proto::Binding::ttl;
+    return has_key ? HolderKey{{random_word(), random_word()}} : HolderKey{};
+}
+
 proto::HolderKey bytes_of(const HolderKey& key) {
     proto::HolderKey bytes{};
     ByteWriter out(bytes);
@@ -92,7 +99,7 @@ Dispatcher::Next Dispatcher::bind_as(const Call& call, const proto::BindRequest&
     auto answer = allocator_.bind(asker_of(call), {.binding = static_cast<Binding>(bind.binding),
                                                    .name = bind.name,
                                                    .key = key_of(bind.key),
-                                                   .secret = {{random_word(), random_word()}},
+                                                   .secret = secret_for(bind),
                                                    .process = process,
                                                    .ttl_ms = bind.ttl_ms});
     if (answer.result && pidfd != nullptr) {
