@@ -145,7 +145,7 @@ private:
 
     // dispatcher.cc: what concerns the connection and the daemon
     Next answer(const Call& call, const proto::HelloRequest& hello);
-    Next answer(const Call& call, const proto::PingRequest& ping);
+    static Next answer(const Call& call, const proto::PingRequest& ping);
     Next answer(const Call& call, const proto::PoolsRequest& pools);
     Next answer(const Call& call, const proto::StatsRequest& stats);
     Next answer(const Call& call, const proto::TokenEpochRequest& asked);
@@ -167,7 +167,7 @@ private:
     Next answer(const Call& call, const proto::BindRequest& bind);
     Next answer(const Call& call, const proto::RenewRequest& renew);
     Next answer(const Call& call, const proto::ReleaseAllRequest& release);
-    Next answer(const Call& call, const proto::HoldersRequest& holders);
+    Next answer(const Call& call, const proto::HoldersRequest& request);
     Next bind_process(const Call& call, const proto::BindRequest& bind);
     Next bind_as(const Call& call, const proto::BindRequest& bind, const ProcessIdentity& process,
                  OwnedFd* pidfd);
