@@ -6,12 +6,10 @@
 #include <utility>
 
 #include "daemon/process_identity.h"
-#include "daemon/stop_signals.h"
 
 namespace inod::daemon {
 
 Closer::Closer() : shared_(std::make_shared<Shared>()) {
-    const StopSignalsBlocked blocked;
     std::thread([shared = shared_] { run(shared); }).detach();
 }
 

@@ -4,12 +4,9 @@
 #include <new>
 #include <utility>
 
-#include <boost/asio/bind_allocator.hpp>
-#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 
 #include "daemon/boot_time.h"
-#include "daemon/stop_signals.h"
 #include "lib/base/random_id.h"
 
 namespace inod::daemon {
@@ -29,14 +26,15 @@ void log_space(bool has_space) {
 
 }  // namespace
 
-Flusher::Flusher(boost::asio::io_context& io, Allocator& allocator,
-                 std::chrono::seconds snapshot_age_max, OnFailure on_failure)
-    : io_(io),
+Flusher::Flusher(EventLoop& loop, Allocator& allocator, std::chrono::seconds snapshot_age_max,
+                 OnFailure on_failure)
+    : loop_(loop),
       allocator_(allocator),
       snapshot_age_max_(snapshot_age_max),
       on_failure_(std::move(on_failure)),
-      snapshot_due_(Clock::now() + snapshot_age_max) {
-    const StopSignalsBlocked blocked;
+      snapshot_due_(Clock::now() + snapshot_age_max),
+      telling_task_([this] { tell_waiters(); }),
+      failure_task_([this] { on_failure_(failure_); }) {
     thread_ = std::thread([this] { run(); });
 }
 
@@ -73,8 +71,7 @@ void Flusher::run() {
     } catch (const std::bad_alloc&) {
         failure_ = std::move(no_memory_);
     }
-    boost::asio::post(io_, boost::asio::bind_allocator(HandlerAllocator<void>(failure_memory_),
-                                                       [this] { on_failure_(failure_); }));
+    loop_.post_from_any_thread(failure_task_);
 }
 
 Result<void, Failure> Flusher::flush_until_stopped() {
@@ -183,8 +180,7 @@ void Flusher::unlock(Guard& guard) {
     telling_ = telling_ || tells;
     guard.unlock();
     if (!tells) return;
-    boost::asio::post(io_, boost::asio::bind_allocator(HandlerAllocator<void>(telling_memory_),
-                                                       [this] { tell_waiters(); }));
+    loop_.post_from_any_thread(telling_task_);
 }
 
 void Flusher::tell_waiters() {

@@ -15,10 +15,9 @@
 #include <mutex>
 #include <thread>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
 
-#include "daemon/handler_memory.h"
+#include "daemon/event_loop.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/result.h"
 
@@ -33,7 +32,7 @@ public:
     DurabilityWaiter& operator=(const DurabilityWaiter&) = delete;
     virtual ~DurabilityWaiter() = default;
 
-    // Another group is durable. Called on the io_context's thread, without the lock.
+    // Another group is durable. Called on the loop's thread, without the lock.
     virtual void on_durable() = 0;
 };
 
@@ -42,11 +41,11 @@ public:
     using Guard = std::unique_lock<std::mutex>;
     using OnFailure = std::function<void(const Failure&)>;
 
-    // Sessions are told on `io`. `on_failure` is called there too, once, when the journal fails:
+    // Sessions are told on `loop`. `on_failure` is called there too, once, when the journal fails:
     // nothing becomes durable after that. `snapshot_age_max`, not 0: nothing in the log stays longer
     // than that without a snapshot begun behind it.
-    Flusher(boost::asio::io_context& io, Allocator& allocator,
-            std::chrono::seconds snapshot_age_max, OnFailure on_failure);
+    Flusher(EventLoop& loop, Allocator& allocator, std::chrono::seconds snapshot_age_max,
+            OnFailure on_failure);
     Flusher(const Flusher&) = delete;
     Flusher& operator=(const Flusher&) = delete;
     ~Flusher();
@@ -58,8 +57,8 @@ public:
     // it at once.
     void notify(Guard guard) noexcept;
 
-    // Calls waiter.on_durable() when the next group is durable. Requires the lock, and a thread of
-    // the io_context. The waiter leaves the list before it is called, and when it is destroyed,
+    // Calls waiter.on_durable() when the next group is durable. Requires the lock, and the
+    // loop's thread. The waiter leaves the list before it is called, and when it is destroyed,
     // which belongs on that thread as well.
     void await(DurabilityWaiter& waiter) noexcept;
 
@@ -87,7 +86,7 @@ private:
     void unlock(Guard& guard);
     void tell_waiters();
 
-    boost::asio::io_context& io_;
+    EventLoop& loop_;
     Allocator& allocator_;
     const std::chrono::seconds snapshot_age_max_;
     OnFailure on_failure_;
@@ -100,10 +99,10 @@ private:
     Waiters waiters_;
     bool has_news_ = false;  // a group became durable, or space was made, since they were told last
     bool telling_ = false;   // tell_waiters() is on its way
-    HandlerMemory telling_memory_;
+    Task telling_task_;
     Failure failure_{};  // why the thread ended, if the journal failed
     Failure no_memory_{Errc::out_of_memory, "the system has no memory for the journal"};
-    HandlerMemory failure_memory_;
+    Task failure_task_;
     std::atomic<std::uint64_t> groups_synced_{0};
     std::thread thread_;
 };

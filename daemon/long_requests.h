@@ -7,7 +7,7 @@
 //
 // Memory: a request's is taken from the budget when it is made, and nothing else ever.
 //
-// Thread safety: all calls under the flusher's lock, on the io_context's thread; has_due() needs no lock.
+// Thread safety: all calls under the flusher's lock, on the loop's thread; has_due() needs no lock.
 #pragma once
 
 #include <chrono>

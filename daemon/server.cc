@@ -11,22 +11,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "daemon/acceptor.h"
 #include "daemon/boot_time.h"
 #include "daemon/closer.h"
 #include "daemon/descriptor_limit.h"
 #include "daemon/dispatcher.h"
+#include "daemon/event_loop.h"
 #include "daemon/file_system.h"
 #include "daemon/flusher.h"
 #include "daemon/listener.h"
@@ -35,6 +33,7 @@
 #include "daemon/process_holders.h"
 #include "daemon/session.h"
 #include "daemon/stop_signals.h"
+#include "daemon/timer.h"
 #include "daemon/turns.h"
 #include "daemon/waker.h"
 #include "lib/allocator/allocator.h"
@@ -48,26 +47,16 @@
 namespace inod::daemon {
 namespace {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
-using Protocol = asio::local::stream_protocol;
-
 // How long clients that do not read their replies can hold up a stop.
 constexpr std::chrono::seconds stop_patience{5};
 
-// How long to wait before another accept(2) after one that failed for lack of descriptors or
-// memory.
-constexpr std::chrono::milliseconds accept_pause{100};
-
 // Tells a client why it gets no session. It has sent nothing that would have to be read first, and
 // the frame fits any socket's buffer.
-void send_refusal(Protocol::socket& socket, Errc code) {
+void send_refusal(const OwnedFd& socket, Errc code) {
     std::array<std::byte, 256> memory;
     ByteWriter out(memory);
     Dispatcher::encode_refusal(code, out);
-    error_code ignored;
-    socket.non_blocking(true, ignored);
-    socket.write_some(asio::buffer(out.written().data(), out.size()), ignored);
+    ::send(socket.get(), out.written().data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 // For `systemctl status`, beside the exit status. Takes no memory, which may be what ran out; a path
@@ -90,30 +79,32 @@ std::uint64_t steady_us() {
         std::chrono::duration_cast<std::chrono::microseconds>(now).count());
 }
 
-class Server {
+class Server final : private Polled {
 public:
     // `shares` are kept within.
     Server(const Config& config, Allocator& allocator, Listener listener,
            const DescriptorShares& shares, std::uint64_t run);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
-    // However it came to its end: behind it nobody waits for signals any more.
-    ~Server() { block_stop_signals(); }
+    ~Server() override;
 
     // Serves until the end. True if everything is on stable storage. Throws only before it is ready.
     bool run();
 
 private:
     std::unique_ptr<ProcessHolders> find_processes();
-    void await_ended_processes();
+    // Processes that the daemon watches have ended.
+    void on_ready(Readiness ready) override;
+    void stop_watching() noexcept;
     Dispatcher::Gone end_the_gone();
-    void accept();
-    void on_accept(const error_code& error, Protocol::socket socket);
+    void on_accept_failure(int error);
+    void on_stop_signal(int signal);
     bool serve_and_stop();
     bool run_events();
-    void open_session(Protocol::socket socket);
-    void refuse(Protocol::socket& socket, Errc code);
-    std::shared_ptr<Session> make_session(Protocol::socket socket, Peer peer);
+    void open_session(OwnedFd socket);
+    void refuse(const OwnedFd& socket, Errc code);
+    std::shared_ptr<Session> make_session(OwnedFd socket, Peer peer);
+    void start_session(OwnedFd socket, Peer peer);
     void begin_stop(Errc reason);
     void abort_sessions();
     void on_journal_failure(const Failure& failure);
@@ -121,22 +112,21 @@ private:
     const Config& config_;
     const DescriptorShares shares_;
     Allocator& allocator_;
-    asio::io_context io_{1};
+    EventLoop loop_;
+    StopSignals signals_;  // before there is another thread
     Listener listener_;
-    Protocol::acceptor acceptor_;
-    asio::signal_set signals_;
-    asio::steady_timer timer_;
+    Timer patience_;  // of a stop
     Flusher flusher_;
     Waker waker_;
     Turns turns_;
     Closer closer_;
     std::unique_ptr<ProcessHolders> processes_;
-    asio::posix::stream_descriptor ended_processes_;
+    bool is_watching_ = false;  // the ends of processes
     Dispatcher dispatcher_;
     SessionContext context_;
     Session::List sessions_;
+    Acceptor acceptor_;
     bool stopping_ = false;
-    bool accept_failing_ = false;
     bool refusing_ = false;
     bool journal_failed_ = false;
 };
@@ -146,16 +136,14 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
     : config_(config),
       shares_(shares),
       allocator_(allocator),
+      signals_(loop_, [this](int signal) { on_stop_signal(signal); }),
       listener_(std::move(listener)),
-      acceptor_(io_, Protocol(), listener_.release_socket()),
-      signals_(io_, SIGTERM, SIGINT),
-      timer_(io_),
-      flusher_(io_, allocator, std::chrono::seconds(config.snapshot_age_max),
+      patience_(loop_, [this] { loop_.stop(); }),
+      flusher_(loop_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
-      waker_(io_, allocator, flusher_),
-      turns_(io_),
+      waker_(loop_, allocator, flusher_),
+      turns_(loop_),
       processes_(find_processes()),
-      ended_processes_(io_),
       dispatcher_(
           allocator, config, processes_.get(), closer_,
           [this, run] {
@@ -168,21 +156,34 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
                .dispatcher = dispatcher_,
                .flusher = flusher_,
                .waker = waker_,
+               .loop = loop_,
                .turns = turns_,
                .session_count = 0,
                .is_stopping = false,
-               .on_last_end = [this] {
-                   if (stopping_) timer_.cancel();
-               }} {}
+               .on_last_end =
+                   [this] {
+                       if (stopping_) loop_.stop();
+                   }},
+      acceptor_(
+          loop_, OwnedFd(listener_.release_socket()),
+          [this](OwnedFd socket) { open_session(std::move(socket)); },
+          [this](int error) { on_accept_failure(error); }) {
+    if (!processes_) return;
+    is_watching_ =
+        loop_.add(processes_->descriptor(), *this, EventLoop::Trigger::level).has_value();
+    if (!is_watching_)
+        spdlog::warn("ends of processes are only noticed late: no memory to wait for them");
+}
+
+Server::~Server() {
+    stop_watching();
+}
+
+void Server::stop_watching() noexcept {
+    if (std::exchange(is_watching_, false)) loop_.remove(processes_->descriptor(), *this);
+}
 
 bool Server::run() {
-    signals_.async_wait([this](const error_code& error, int signal) {
-        if (error) return;
-        spdlog::info("stopping: signal={}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-        begin_stop(Errc::shutting_down);
-    });
-    await_ended_processes();
-    accept();
     sd_notify(0, "READY=1");
     try {
         return serve_and_stop();
@@ -213,25 +214,15 @@ std::unique_ptr<ProcessHolders> Server::find_processes() {
     return std::move(*made);
 }
 
-void Server::await_ended_processes() {
-    if (!processes_) return;
-    if (!ended_processes_.is_open()) {
-        // The event loop closes its own.
-        error_code error;
-        ended_processes_.assign(fcntl(processes_->descriptor(), F_DUPFD_CLOEXEC, 0), error);
-        if (error) {
-            spdlog::warn("ends of processes are only noticed late: {}", error.message());
-            return;
-        }
-    }
-    ended_processes_.async_wait(asio::posix::stream_descriptor::wait_read,
-                                [this](const error_code& error) {
-                                    if (error || stopping_) return;
-                                    auto guard = flusher_.lock();
-                                    processes_->end_some();
-                                    flusher_.notify(std::move(guard));
-                                    await_ended_processes();
-                                });
+void Server::on_ready(Readiness /*ready*/) {
+    auto guard = flusher_.lock();
+    processes_->end_some();
+    flusher_.notify(std::move(guard));
+}
+
+void Server::on_stop_signal(int signal) {
+    spdlog::info("stopping: signal={}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    begin_stop(Errc::shutting_down);
 }
 
 // Under the lock. Of many processes that have ended some come first, and the connections at the end.
@@ -258,7 +249,7 @@ bool Server::serve_and_stop() {
 // memory most of all; then the journal is left as after a crash, which is what recovery is for.
 bool Server::run_events() {
     try {
-        io_.run();
+        loop_.run();
         return true;
     } catch (const std::exception& error) {
         spdlog::critical("stopped in the middle: {}", error.what());
@@ -266,40 +257,15 @@ bool Server::run_events() {
     }
 }
 
-void Server::accept() {
-    acceptor_.async_accept([this](const error_code& error, Protocol::socket socket) {
-        on_accept(error, std::move(socket));
-    });
-}
-
-void Server::on_accept(const error_code& error, Protocol::socket socket) {
-    if (stopping_) return;
-    if (!error) {
-        accept_failing_ = false;
-        try {
-            open_session(std::move(socket));
-        } catch (const std::bad_alloc&) {
-            spdlog::warn("connection closed: the system has no memory, connections={}",
-                         context_.session_count);
-        }
-        accept();
-        return;
-    }
-    if (!accept_failing_) {
-        spdlog::warn("accept failed, trying again until it works: error='{}' connections={}",
-                     error.message(), context_.session_count);
-    }
-    accept_failing_ = true;
-    timer_.expires_after(accept_pause);
-    timer_.async_wait([this](const error_code& cancelled) {
-        if (!cancelled && !stopping_) accept();
-    });
+void Server::on_accept_failure(int error) {
+    spdlog::warn("accept failed, trying again until it works: error='{}' connections={}",
+                 std::system_category().message(error), context_.session_count);
 }
 
 // What was taken from the memory budget is the session's from here on, or given back.
-std::shared_ptr<Session> Server::make_session(Protocol::socket socket, Peer peer) {
+std::shared_ptr<Session> Server::make_session(OwnedFd socket, Peer peer) {
     try {
-        const PeerSocket at{.socket = socket.native_handle(), .accepted_at = ticks_since_boot()};
+        const PeerSocket at{.socket = socket.get(), .accepted_at = ticks_since_boot()};
         return std::make_shared<Session>(
             std::move(socket), dispatcher_.welcome(std::move(peer), at), context_, sessions_);
     } catch (...) {
@@ -308,30 +274,39 @@ std::shared_ptr<Session> Server::make_session(Protocol::socket socket, Peer peer
     }
 }
 
-void Server::open_session(Protocol::socket socket) {
-    auto peer = peer_of(socket.native_handle());
-    if (!peer) {
-        spdlog::warn("connection closed: {}", peer.error().message);
-        return;
+void Server::start_session(OwnedFd socket, Peer peer) {
+    const auto session = make_session(std::move(socket), std::move(peer));
+    if (session->start()) {
+        refusing_ = false;
+    } else {
+        spdlog::warn("connection closed: the kernel has no memory to watch it, connections={}",
+                     context_.session_count);
     }
-    if (context_.session_count >= shares_.connections) {
-        refuse(socket, Errc::too_many_connections);
-        return;
+}
+
+void Server::open_session(OwnedFd socket) {
+    try {
+        auto peer = peer_of(socket.get());
+        if (!peer) {
+            spdlog::warn("connection closed: {}", peer.error().message);
+        } else if (context_.session_count >= shares_.connections) {
+            refuse(socket, Errc::too_many_connections);
+        } else if (turns_.count_of(peer->uid) >=
+                   dispatcher_.limits_of_user(peer->uid).connections) {
+            send_refusal(socket, Errc::quota_exceeded);
+        } else if (!allocator_.memory().take(Session::memory_size(allocator_))) {
+            refuse(socket, Errc::out_of_memory);
+        } else {
+            start_session(std::move(socket), std::move(*peer));
+        }
+    } catch (const std::bad_alloc&) {
+        spdlog::warn("connection closed: the system has no memory, connections={}",
+                     context_.session_count);
     }
-    if (turns_.count_of(peer->uid) >= dispatcher_.limits_of_user(peer->uid).connections) {
-        send_refusal(socket, Errc::quota_exceeded);
-        return;
-    }
-    if (!allocator_.memory().take(Session::memory_size(allocator_))) {
-        refuse(socket, Errc::out_of_memory);
-        return;
-    }
-    refusing_ = false;
-    make_session(std::move(socket), std::move(*peer))->start();
 }
 
 // Says so in the log once, until a connection is taken again.
-void Server::refuse(Protocol::socket& socket, Errc code) {
+void Server::refuse(const OwnedFd& socket, Errc code) {
     if (!refusing_) {
         spdlog::warn("connections are refused: {}, connections={}", name(code),
                      context_.session_count);
@@ -345,26 +320,18 @@ void Server::begin_stop(Errc reason) {
     if (stopping_) return;
     stopping_ = context_.is_stopping = true;
     sd_notify(0, "STOPPING=1");
-    error_code ignored;
-    acceptor_.close(ignored);
-    signals_.cancel(ignored);
-    ended_processes_.cancel(ignored);
+    acceptor_.stop();
+    stop_watching();
     for (auto session = sessions_.begin(); session != sessions_.end();) {
         (session++)->finish(reason);
     }
-    timer_.expires_after(stop_patience);
-    timer_.async_wait([this](const error_code& cancelled) {
-        if (!cancelled) io_.stop();
-    });
-    if (context_.session_count == 0) timer_.cancel();
+    patience_.set_after(stop_patience);
+    if (context_.session_count == 0) loop_.stop();
 }
 
-// Closes whatever is still open, and lets the operations under way end.
 void Server::abort_sessions() {
     while (!sessions_.empty())
         sessions_.front().abort();
-    io_.restart();
-    io_.poll();
 }
 
 void Server::on_journal_failure(const Failure& failure) {
@@ -375,7 +342,7 @@ void Server::on_journal_failure(const Failure& failure) {
     tell_systemd(failure);
     journal_failed_ = true;
     begin_stop(Errc::journal_sealed);
-    io_.stop();
+    loop_.stop();
 }
 
 // --- the start ---------------------------------------------------------------------------------

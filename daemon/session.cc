@@ -1,17 +1,14 @@
 #include "daemon/session.h"
 
+#include <cerrno>
 #include <utility>
 
-#include <boost/asio/bind_allocator.hpp>
-#include <boost/asio/buffer.hpp>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "daemon/boot_time.h"
 
 namespace inod::daemon {
-
-namespace asio = boost::asio;
-using boost::system::error_code;
 
 namespace {
 
@@ -20,7 +17,7 @@ constexpr std::uint64_t turn_work = 5;
 
 }  // namespace
 
-Session::Session(Socket socket, Client client, SessionContext& context, List& open)
+Session::Session(OwnedFd socket, Client client, SessionContext& context, List& open)
     : TurnTaker(context.turns, client.peer.uid),
       socket_(std::move(socket)),
       client_(std::move(client)),
@@ -29,8 +26,6 @@ Session::Session(Socket socket, Client client, SessionContext& context, List& op
       input_(input_memory_, proto::request_size_max),
       long_requests_(context.waker, context.allocator.memory(), [this] { on_durable(); }) {
     client_.long_requests = &long_requests_;
-    error_code ignored;
-    socket_.non_blocking(true, ignored);
     ++context_.session_count;
 }
 
@@ -43,91 +38,70 @@ Session::~Session() {
     if (--context_.session_count == 0) context_.on_last_end();
 }
 
-void Session::start() {
+Result<> Session::start() {
+    if (auto added = context_.loop.add(socket_.get(), *this); !added) return added;
     self_ = shared_from_this();
     open_.push_back(*this);
-    read();
+    return {};
 }
 
-// In its turn, as every read is a part of what others wait for; unless there are no others. That costs a
-// system call less.
-void Session::read() {
-    if (reading_ || read_all_ || refused_ || undecided_) return;
-    reading_ = true;
-    if (passes_descriptors() || !context_.turns.is_one_alone()) {
-        await_readable();
-    } else {
-        read_at_once();
+void Session::on_ready(Readiness ready) {
+    readable_ = readable_ || ready.readable;
+    ended_ = ended_ || ready.ended;
+    urgent_ = urgent_ || ready.urgent;
+    if (writing_ && ready.writable) {
+        writing_ = false;
+        context_.loop.await_writable(socket_.get(), *this, false);
+        ask_for_turn();
+    } else if (wants_to_read()) {
+        ask_for_turn();
     }
-}
-
-void Session::await_readable() {
-    socket_.async_wait(
-        Socket::wait_read,
-        asio::bind_allocator(HandlerAllocator<void>(read_memory_),
-                             [self = shared_from_this()](const error_code& /*the read tells*/) {
-                                 self->readable_ = true;
-                                 if (self->socket_.is_open()) self->ask_for_turn();
-                             }));
-}
-
-void Session::read_at_once() {
-    const auto room = input_.prepare();
-    socket_.async_read_some(asio::buffer(room.data(), room.size()),
-                            asio::bind_allocator(HandlerAllocator<void>(read_memory_),
-                                                 [self = shared_from_this()](
-                                                     const error_code& error, std::size_t size) {
-                                                     self->on_read(error, size);
-                                                     if (self->socket_.is_open())
-                                                         self->ask_for_turn();
-                                                 }));
 }
 
 std::uint64_t Session::take_turn(std::uint64_t work_max) {
     const auto self = shared_from_this();
     context_.dispatcher.begin_turn(work_max);
-    if (std::exchange(readable_, false)) read_what_is_there();
-    if (std::exchange(has_read_, false) && socket_.is_open()) decide();
+    if (wants_to_read()) read();
     go_on();
     return turn_work + context_.dispatcher.work();
 }
 
-void Session::read_what_is_there() {
-    error_code error;
-    const std::size_t size =
-        passes_descriptors() ? read_with_descriptors(error) : read_plainly(error);
-    on_read(error, size);
-}
-
-// The kernel drops whatever descriptors come.
-std::size_t Session::read_plainly(error_code& error) {
-    const auto room = input_.prepare();
-    const std::size_t size = socket_.read_some(asio::buffer(room.data(), room.size()), error);
-    if (error == asio::error::would_block || error == asio::error::interrupted) error.clear();
-    return size;
-}
-
-std::size_t Session::read_with_descriptors(error_code& error) {
-    const TakesDescriptor takes = context_.dispatcher.takes_descriptors(client_)
-                                      ? proto::takes_descriptor
-                                      : [](proto::Operation) { return false; };
-    const Received received = receive(socket_.native_handle(), input_, takes, passed_);
-    error = error_code(received.error, boost::system::system_category());
-    if (received.ended) error = asio::error::eof;
-    return received.size;
-}
-
-void Session::on_read(const error_code& error, std::size_t size) {
-    reading_ = false;
-    if (!socket_.is_open()) return;
-    if (error && error != asio::error::eof) {
+void Session::read() {
+    const Received received = passes_descriptors() ? read_with_descriptors() : read_plainly();
+    if (received.error != 0) {
         abort();
         return;
     }
-    has_read_ = true;
     client_.has_asked_for_the_gone = false;
-    read_all_ = read_all_ || error == asio::error::eof;
-    input_.received(size);
+    read_all_ = received.ended;
+    input_.received(received.size);
+    decide();
+}
+
+// The kernel drops whatever descriptors come. What brought less than there was room for was all there was,
+// but for the end, and for what lies behind an urgent byte.
+Received Session::read_plainly() {
+    const auto room = input_.prepare();
+    const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
+    if (size == 0) return {.ended = true};
+    if (size < 0) {
+        const bool is_temporary = errno == EAGAIN || errno == EINTR;
+        readable_ = errno != EAGAIN;
+        return {.error = is_temporary ? 0 : errno};
+    }
+    const auto count = static_cast<std::size_t>(size);
+    readable_ = count == room.size() || ended_ || urgent_;
+    return {.size = count};
+}
+
+// A read may end at what came with a descriptor, so only one that brought nothing tells that nothing is left.
+Received Session::read_with_descriptors() {
+    const TakesDescriptor takes = context_.dispatcher.takes_descriptors(client_)
+                                      ? proto::takes_descriptor
+                                      : [](proto::Operation) { return false; };
+    const Received received = receive(socket_.get(), input_, takes, passed_);
+    readable_ = received.size > 0;
+    return received;
 }
 
 // Decides what is there. True if it got any further.
@@ -186,7 +160,7 @@ void Session::decide_frames(Flusher::Guard& guard) {
 }
 
 void Session::on_durable() {
-    if (socket_.is_open()) ask_for_turn();
+    if (is_open()) ask_for_turn();
 }
 
 // Lets go what has become durable, and waits on if more is to. False if there was no room for it.
@@ -204,49 +178,39 @@ bool Session::settle() {
 // can make room for the one before it, so they are repeated until an event must come first:
 // on_durable(), room in the socket, or another turn.
 void Session::go_on() {
-    while (socket_.is_open()) {
+    while (is_open()) {
         const bool settled = settle();
         send();
-        if (writing_ || !socket_.is_open()) break;
+        if (writing_ || !is_open()) break;
         if (!settled) continue;  // everything was sent, so there is room now
         if (!has_undecided() || asks_for_turn() || !decide()) break;
     }
-    const bool done = refused_ || (read_all_ && !has_undecided() && !reading_);
+    const bool done = refused_ || (read_all_ && !has_undecided());
     if (done && outbox_.empty()) abort();
-    if (socket_.is_open()) read();
+    if (is_open() && wants_to_read()) ask_for_turn();
 }
 
 void Session::send() {
-    while (!writing_ && socket_.is_open() && !outbox_.ready().empty()) {
+    while (!writing_ && is_open() && !outbox_.ready().empty()) {
         const auto bytes = outbox_.ready();
-        error_code error;
-        const std::size_t size =
-            socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
-        if (error == asio::error::would_block) {
-            await_writable();
-        } else if (error) {
+        const ssize_t size =
+            ::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (size >= 0) {
+            outbox_.sent(static_cast<std::size_t>(size));
+        } else if (errno == EAGAIN) {
+            writing_ = true;
+            context_.loop.await_writable(socket_.get(), *this, true);
+        } else if (errno != EINTR) {
             abort();
-        } else {
-            outbox_.sent(size);
         }
     }
-}
-
-void Session::await_writable() {
-    writing_ = true;
-    socket_.async_wait(Socket::wait_write,
-                       asio::bind_allocator(HandlerAllocator<void>(write_memory_),
-                                            [self = shared_from_this()](const error_code& error) {
-                                                self->writing_ = false;
-                                                if (!error) self->on_durable();
-                                            }));
 }
 
 // Has the holder that ends with the connection end, if the peer has closed it and nobody has noticed.
 void Session::end_if_gone() noexcept {
     // Whoever leaves because the daemon ends comes back to what he has, as with abort().
-    if (context_.is_stopping || !client_.ends_with_it || !socket_.is_open()) return;
-    pollfd asked{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+    if (context_.is_stopping || !client_.ends_with_it || !is_open()) return;
+    pollfd asked{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
     const bool is_gone = ::poll(&asked, 1, 0) == 1 && (asked.revents & (POLLHUP | POLLERR)) != 0;
     if (is_gone) context_.dispatcher.disconnected(client_);
 }
@@ -262,15 +226,14 @@ void Session::finish(Errc reason) {
     }
     if (reason != Errc::ok && outbox_.has_room()) Dispatcher::refuse_stream(reason, outbox_);
     read_all_ = true;
-    error_code ignored;
-    socket_.shutdown(Socket::shutdown_receive, ignored);
+    ::shutdown(socket_.get(), SHUT_RD);
     take_turn_now();
 }
 
 void Session::abort() {
-    if (!socket_.is_open()) return;
-    error_code ignored;
-    socket_.close(ignored);
+    if (!is_open()) return;
+    context_.loop.remove(socket_.get(), *this);
+    socket_ = OwnedFd();
     end_asking();
     context_.dispatcher.drop(client_, passed_);
     {

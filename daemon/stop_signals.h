@@ -1,26 +1,29 @@
 // SIGTERM and SIGINT, by which whoever runs the daemon stops it.
 //
-// Only the event loop's thread takes them. At the daemon's end nobody handles them any more, and a thread
-// that still took one would end the process with it, whatever status it was about to end with.
+// No thread takes them: they are read like anything else that the event loop waits for. A thread that took
+// one would end the process with it, whatever status it was about to end with.
 #pragma once
 
-#include <csignal>
+#include <functional>
+
+#include "daemon/event_loop.h"
+#include "lib/base/owned_fd.h"
 
 namespace inod::daemon {
 
-// As long as it lives this thread takes none, nor do the threads that it starts meanwhile, ever.
-class StopSignalsBlocked {
+class StopSignals final : public Polled {
 public:
-    StopSignalsBlocked() noexcept;
-    StopSignalsBlocked(const StopSignalsBlocked&) = delete;
-    StopSignalsBlocked& operator=(const StopSignalsBlocked&) = delete;
-    ~StopSignalsBlocked();
+    // From here on this thread takes none any more, nor do the threads that it starts, to the process's end.
+    // Throws std::system_error if the kernel has no descriptor or no memory for it. `loop` outlives it.
+    StopSignals(EventLoop& loop, std::function<void(int signal)> on_signal);
+    ~StopSignals() override;
+
+    void on_ready(Readiness ready) override;
 
 private:
-    sigset_t before_;
+    EventLoop& loop_;
+    std::function<void(int signal)> on_signal_;
+    OwnedFd signals_;
 };
-
-// This thread takes none any more.
-void block_stop_signals() noexcept;
 
 }  // namespace inod::daemon

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/bind_allocator.hpp>
-#include <boost/asio/post.hpp>
-
 #include "lib/base/assert.h"
 
 namespace inod::daemon {
@@ -40,7 +37,7 @@ void Turns::ask(TurnTaker& taker) {
     }
     user.waiting.push_back(taker);
     if (!user.is_linked()) ring_.push_back(user);
-    post_next();
+    loop_.post(next_);
 }
 
 void Turns::begin_turn(User& user) const noexcept {
@@ -62,7 +59,6 @@ void Turns::give_turn(TurnTaker& taker, std::uint64_t enough) {
 
 // A turn of the user who has waited longest. When he had one in this round, all who wait have.
 void Turns::serve_next() {
-    is_posted_ = false;
     if (ring_.empty()) return;
     User& user = ring_.front();
     ring_.pop_front();
@@ -76,13 +72,7 @@ void Turns::serve_next() {
     }
     if (!user.waiting.empty() && !user.is_linked()) ring_.push_back(user);
     leave(user);
-    if (!ring_.empty()) post_next();
-}
-
-void Turns::post_next() {
-    if (std::exchange(is_posted_, true)) return;
-    boost::asio::post(io_, boost::asio::bind_allocator(HandlerAllocator<void>(posting_memory_),
-                                                       [this] { serve_next(); }));
+    if (!ring_.empty()) loop_.post(next_);
 }
 
 }  // namespace inod::daemon

@@ -12,7 +12,7 @@
 // all that others ask. Where one user alone asked for a long while, his turns are longer, as nobody waits
 // for their ends and each costs a look; the first request of another is the end of that.
 //
-// Thread safety: everything on the io_context's thread. Asking and taking turns takes no memory.
+// Thread safety: everything on the loop's thread. Asking and taking turns takes no memory.
 #pragma once
 
 #include <cstddef>
@@ -20,10 +20,9 @@
 #include <optional>
 #include <unordered_map>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
 
-#include "daemon/handler_memory.h"
+#include "daemon/event_loop.h"
 
 namespace inod::daemon {
 
@@ -41,7 +40,7 @@ public:
     // For so many rounds, somewhat less than a second's work, after somebody asked, others are not alone.
     static constexpr std::uint64_t rounds_until_alone = 40'000;
 
-    explicit Turns(boost::asio::io_context& io) : io_(io) {}
+    explicit Turns(EventLoop& loop) : loop_(loop), next_([this] { serve_next(); }) {}
     Turns(const Turns&) = delete;
     Turns& operator=(const Turns&) = delete;
     ~Turns() = default;  // requires that there are no takers
@@ -72,17 +71,15 @@ private:
     void begin_turn(User& user) const noexcept;
     void give_turn(TurnTaker& taker, std::uint64_t enough);
     void serve_next();
-    void post_next();
 
-    boost::asio::io_context& io_;
+    EventLoop& loop_;
+    Task next_;
     std::unordered_map<std::uint32_t, User> users_;  // by UID
     Users ring_;                                     // with somebody who waits, the next one first
     std::uint64_t round_ = 1;
     std::uint64_t alone_from_ = 0;           // the round
     std::optional<std::uint32_t> last_uid_;  // who asked last
     bool is_giving_ = false;                 // a turn is under way
-    bool is_posted_ = false;                 // serve_next() is on its way
-    HandlerMemory posting_memory_;
 };
 
 // Somebody who takes turns for a user.

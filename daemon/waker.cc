@@ -1,10 +1,5 @@
 #include "daemon/waker.h"
 
-#include <utility>
-
-#include <boost/asio/bind_allocator.hpp>
-#include <boost/asio/post.hpp>
-
 namespace inod::daemon {
 namespace {
 
@@ -13,8 +8,12 @@ constexpr std::size_t visits_per_slice = 256;
 
 }  // namespace
 
-Waker::Waker(boost::asio::io_context& io, Allocator& allocator, Flusher& flusher)
-    : io_(io), allocator_(allocator), flusher_(flusher), timer_(io) {}
+Waker::Waker(EventLoop& loop, Allocator& allocator, Flusher& flusher)
+    : loop_(loop),
+      allocator_(allocator),
+      flusher_(flusher),
+      looking_([this] { look(); }),
+      timer_(loop, [this] { look(); }) {}
 
 Waker::~Waker() {
     const auto guard = flusher_.lock();
@@ -38,8 +37,6 @@ void Waker::forget(LongRequest& request) noexcept {
     allocator_.waits().remove(request);
     if (request.of_watches.is_linked()) watches_.erase(watches_.iterator_to(request));
     if (request.by_deadline.is_linked()) deadlines_.erase(deadlines_.iterator_to(request));
-    // Nobody waits for the timer, as the daemon may at its end.
-    if (deadlines_.empty() && is_timing_) timer_.cancel();
 }
 
 void Waker::wake(LongRequest& request) noexcept {
@@ -50,7 +47,7 @@ void Waker::wake(LongRequest& request) noexcept {
 }
 
 void Waker::notice() noexcept {
-    if (allocator_.waits().has_woken()) post_look();
+    if (allocator_.waits().has_woken()) loop_.post(looking_);
 }
 
 void Waker::on_durable() {
@@ -61,20 +58,11 @@ void Waker::on_durable() {
     look();
 }
 
-void Waker::post_look() noexcept {
-    if (std::exchange(is_looking_, true)) return;
-    boost::asio::post(io_,
-                      boost::asio::bind_allocator(HandlerAllocator<void>(looking_memory_), [this] {
-                          is_looking_ = false;
-                          look();
-                      }));
-}
-
 // A slice; whoever else has something to do has it done before the next one.
 void Waker::look() {
     {
         const auto guard = flusher_.lock();
-        if (look_at_slice()) post_look();
+        if (look_at_slice()) loop_.post(looking_);
         if (!watches_.empty() || !allocator_.waits().empty()) flusher_.await(*this);
         set_timer();
     }
@@ -113,21 +101,8 @@ bool Waker::look_at_watches(std::size_t& visits_left) noexcept {
     return false;
 }
 
-// For the next deadline. A handler that is on its way sets it anew.
 void Waker::set_timer() noexcept {
-    if (deadlines_.empty()) return;
-    const auto next = *deadlines_.begin()->deadline;
-    if (is_timing_) {
-        if (next < timer_.expiry()) timer_.cancel();
-        return;
-    }
-    is_timing_ = true;
-    timer_.expires_at(next);
-    timer_.async_wait(boost::asio::bind_allocator(
-        HandlerAllocator<void>(timing_memory_), [this](const boost::system::error_code& /*error*/) {
-            is_timing_ = false;
-            look();
-        }));
+    if (!deadlines_.empty()) timer_.set(*deadlines_.begin()->deadline);
 }
 
 }  // namespace inod::daemon

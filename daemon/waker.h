@@ -1,23 +1,22 @@
 // Wakes the requests that wait for something to happen: where an ID is released, a holder ends, a group
 // with events of a pool becomes durable, or their time is over.
 //
-// Whoever makes something happen does not wait for that. It is looked to behind it, on the io_context's
+// Whoever makes something happen does not wait for that. It is looked to behind it, on the loop's
 // thread, in slices between which everybody else is served.
 //
-// Thread safety: all calls under the flusher's lock, on the io_context's thread, but where it says
+// Thread safety: all calls under the flusher's lock, on the loop's thread, but where it says
 // otherwise.
 #pragma once
 
 #include <cstddef>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
 
+#include "daemon/event_loop.h"
 #include "daemon/flusher.h"
-#include "daemon/handler_memory.h"
 #include "daemon/long_requests.h"
+#include "daemon/timer.h"
 #include "lib/allocator/allocator.h"
 
 namespace inod::daemon {
@@ -25,7 +24,7 @@ namespace inod::daemon {
 class Waker final : public DurabilityWaiter {
 public:
     // All outlive it.
-    Waker(boost::asio::io_context& io, Allocator& allocator, Flusher& flusher);
+    Waker(EventLoop& loop, Allocator& allocator, Flusher& flusher);
     ~Waker() override;
 
     // From here on the request is woken, once. Whether it has to wait at all its owner has seen.
@@ -62,25 +61,21 @@ private:
 
     // Without the lock.
     void look();
-    void post_look() noexcept;
     // True where there is more to be looked at.
     bool look_at_slice() noexcept;
     bool look_at_watches(std::size_t& visits_left) noexcept;
     void wake(LongRequest& request) noexcept;
     void set_timer() noexcept;
 
-    boost::asio::io_context& io_;
+    EventLoop& loop_;
     Allocator& allocator_;
     Flusher& flusher_;
     Watches watches_;  // parked ones, those that were looked at longest ago first
     Deadlines deadlines_;
-    Owners owners_;            // who is to be told
-    std::size_t unseen_ = 0;   // so many of watches_ were not looked at since the last group
-    bool is_looking_ = false;  // look() is on its way
-    HandlerMemory looking_memory_;
-    boost::asio::steady_timer timer_;
-    bool is_timing_ = false;  // the timer's handler is on its way
-    HandlerMemory timing_memory_;
+    Owners owners_;           // who is to be told
+    std::size_t unseen_ = 0;  // so many of watches_ were not looked at since the last group
+    Task looking_;
+    Timer timer_;  // for the next deadline, or for one that was sooner and is none any more
 };
 
 }  // namespace inod::daemon

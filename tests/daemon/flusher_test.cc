@@ -4,7 +4,6 @@
 #include <chrono>
 #include <thread>
 
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "tests/allocator/machine.h"
@@ -16,8 +15,8 @@ using std::chrono::seconds;
 
 // Runs a flusher on `machine` until a snapshot was taken, or for `patience`. True if one was.
 bool takes_snapshot(Machine& machine, seconds snapshot_age_max, seconds patience) {
-    boost::asio::io_context io;
-    Flusher flusher(io, *machine.allocator, snapshot_age_max,
+    EventLoop loop;
+    Flusher flusher(loop, *machine.allocator, snapshot_age_max,
                     [](const Failure& failure) { ADD_FAILURE() << failure.message; });
     const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {

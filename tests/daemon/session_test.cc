@@ -9,8 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -52,10 +50,10 @@ protected:
     Sessions() {
         machine_.holders_max = 5;
         EXPECT_TRUE(machine_.start());
-        flusher_.emplace(io_, *machine_.allocator, std::chrono::seconds(3600),
+        flusher_.emplace(loop_, *machine_.allocator, std::chrono::seconds(3600),
                          [](const Failure& failure) { ADD_FAILURE() << failure.message; });
-        waker_.emplace(io_, *machine_.allocator, *flusher_);
-        turns_.emplace(io_);
+        waker_.emplace(loop_, *machine_.allocator, *flusher_);
+        turns_.emplace(loop_);
         Config config;
         config.pools = {
             {.spec = machine_.specs[0],
@@ -68,6 +66,7 @@ protected:
                                         .dispatcher = *dispatcher_,
                                         .flusher = *flusher_,
                                         .waker = *waker_,
+                                        .loop = loop_,
                                         .turns = *turns_,
                                         .session_count = 0,
                                         .is_stopping = false,
@@ -76,19 +75,16 @@ protected:
     ~Sessions() override {
         while (!sessions_.empty())
             sessions_.front().abort();
-        io_.restart();
-        io_.poll();
     }
 
     // The client's end of a new session.
     OwnedFd open(Peer peer) {
         int ends[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
-        Session::Socket socket(io_, boost::asio::local::stream_protocol(), ends[1]);
         EXPECT_TRUE(machine_.allocator->memory().take(Session::memory_size(*machine_.allocator)));
-        std::make_shared<Session>(std::move(socket), dispatcher_->welcome(std::move(peer), {}),
-                                  *context_, sessions_)
-            ->start();
+        const auto session = std::make_shared<Session>(
+            OwnedFd(ends[1]), dispatcher_->welcome(std::move(peer), {}), *context_, sessions_);
+        EXPECT_TRUE(session->start());
         OwnedFd client(ends[0]);
         EXPECT_EQ(ask(client, {.tag = 1, .body = proto::HelloRequest{}}).code(), Errc::ok);
         return client;
@@ -122,7 +118,7 @@ protected:
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
         while (bytes_for(client) < size) {
             ASSERT_LT(std::chrono::steady_clock::now(), deadline);
-            io_.run_one_for(std::chrono::seconds(1));
+            loop_.run_once(std::chrono::seconds(1));
         }
     }
     Answered receive(const OwnedFd& client) {
@@ -144,10 +140,7 @@ protected:
 
     Machine machine_{
         {{.name = "port", .policy = Policy::lowest, .range = {1, 2}}, unique_pool("inode")}};
-    boost::asio::io_context io_{1};
-    // As the daemon does by its acceptor, it waits for events though no session does.
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
-        io_.get_executor()};
+    EventLoop loop_;
     Closer closer_;
     std::optional<Flusher> flusher_;
     std::optional<Waker> waker_;
@@ -293,7 +286,7 @@ TEST_F(Sessions, NothingIsDecidedForOneWhoIsGone) {
     ASSERT_NO_FATAL_FAILURE(send(client, all));
     client = OwnedFd();
     while (context_->session_count > 1)
-        io_.run_one_for(std::chrono::seconds(1));
+        loop_.run_once(std::chrono::seconds(1));
     EXPECT_FALSE(may_be_more_) << "it came to be asked again";
     EXPECT_EQ(machine_.allocator->holders().size(), 1U) << "and nobody would end that one";
 }

@@ -8,8 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
 namespace inod::daemon {
@@ -67,18 +65,17 @@ protected:
     // What had its turn since this was asked last.
     std::string order() { return std::exchange(order_, {}); }
     std::string run_one() {
-        io_.restart();
-        io_.run_one();
+        if (loop_.has_tasks()) loop_.run_once({});
         return order();
     }
     std::string run() {
-        io_.restart();
-        io_.run();
+        while (loop_.has_tasks())
+            loop_.run_once({});
         return order();
     }
 
-    boost::asio::io_context io_{1};
-    Turns turns_{io_};
+    EventLoop loop_;
+    Turns turns_{loop_};
     std::string order_;
     std::vector<std::unique_ptr<Taker>> takers_;
 };
@@ -155,10 +152,12 @@ TEST_F(TurnsTest, WhatIsLeftGoesToTheBackOfItsUsersQueue) {
 TEST_F(TurnsTest, TheEventLoopLooksOnceBetweenTwoTurns) {
     add(greedy, "x", all).ask(4);
     EXPECT_EQ(order(), "x");
-    boost::asio::post(io_, [this] {
+    Task second([this] { order_ += "2"; });
+    Task first([&] {
         order_ += "1";
-        boost::asio::post(io_, [this] { order_ += "2"; });
+        loop_.post(second);
     });
+    loop_.post(first);
     EXPECT_EQ(run(), "x1x2x");
 }
 

@@ -1,0 +1,124 @@
+#include "daemon/event_loop.h"
+
+#include <cerrno>
+#include <system_error>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/base/assert.h"
+
+namespace inod::daemon {
+namespace {
+
+int opened(int fd, const char* call) {
+    if (fd >= 0) return fd;
+    throw std::system_error(errno, std::system_category(), call);
+}
+
+Readiness readiness_of(std::uint32_t events) {
+    constexpr std::uint32_t ends = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+    return {.readable = (events & (EPOLLIN | ends)) != 0,
+            .writable = (events & (EPOLLOUT | ends)) != 0,
+            .ended = (events & ends) != 0,
+            .urgent = (events & EPOLLPRI) != 0};
+}
+
+constexpr std::uint32_t by_edge = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+
+}  // namespace
+
+EventLoop::Wakeup::Wakeup(EventLoop& loop)
+    : loop_(loop), event_(opened(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {}
+
+void EventLoop::Wakeup::wake() noexcept {
+    const std::uint64_t one = 1;
+    // It fails where 2^64 - 1 wait, and then the loop is awake.
+    static_cast<void>(::write(event_.get(), &one, sizeof(one)));
+}
+
+void EventLoop::Wakeup::on_ready(Readiness /*ready*/) {
+    std::uint64_t count = 0;
+    static_cast<void>(::read(event_.get(), &count, sizeof(count)));
+    const std::lock_guard guard(loop_.outside_mutex_);
+    loop_.due_.splice(loop_.due_.end(), loop_.posted_outside_);
+}
+
+EventLoop::EventLoop()
+    : set_(opened(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")), wakeup_(*this) {
+    if (!add(wakeup_.fd(), wakeup_)) throw std::system_error(ENOMEM, std::system_category());
+}
+
+Result<> EventLoop::add(int fd, Polled& polled, Trigger trigger) noexcept {
+    epoll_event event{};
+    event.events = trigger == Trigger::edge ? by_edge : std::uint32_t{EPOLLIN};
+    event.data.ptr = &polled;
+    if (::epoll_ctl(set_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
+    // Of what epoll_ctl(2) lists the other errors are the caller's: no open descriptor, or one that is there.
+    INOD_ASSERT(errno == ENOMEM || errno == ENOSPC);
+    return Errc::out_of_memory;
+}
+
+void EventLoop::remove(int fd, Polled& polled) noexcept {
+    const int removed = ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    INOD_ASSERT(removed == 0);
+    for (std::size_t i = next_; i < end_; ++i) {
+        if (found_[i].data.ptr == &polled) found_[i].data.ptr = nullptr;
+    }
+}
+
+void EventLoop::await_writable(int fd, Polled& polled, bool awaits) noexcept {
+    epoll_event event{};
+    event.events = by_edge | (awaits ? std::uint32_t{EPOLLOUT} : 0U);
+    event.data.ptr = &polled;
+    const int changed = ::epoll_ctl(set_.get(), EPOLL_CTL_MOD, fd, &event);
+    INOD_ASSERT(changed == 0);
+}
+
+void EventLoop::post(Task& task) noexcept {
+    if (!task.is_linked()) tasks_.push_back(task);
+}
+
+void EventLoop::post_from_any_thread(Task& task) noexcept {
+    {
+        const std::lock_guard guard(outside_mutex_);
+        if (task.is_linked()) return;
+        posted_outside_.push_back(task);
+    }
+    wakeup_.wake();
+}
+
+void EventLoop::run() {
+    stopped_ = false;
+    while (!stopped_)
+        run_once({});
+}
+
+void EventLoop::run_once(std::optional<std::chrono::milliseconds> patience) {
+    due_.splice(due_.end(), tasks_);
+    const int wait_ms = !due_.empty() ? 0 : patience ? static_cast<int>(patience->count()) : -1;
+    const int count =
+        ::epoll_wait(set_.get(), found_.data(), static_cast<int>(found_.size()), wait_ms);
+    next_ = 0;
+    end_ = count > 0 ? static_cast<std::size_t>(count) : 0;
+    tell_of_found();
+    run_due();
+}
+
+void EventLoop::tell_of_found() {
+    while (next_ < end_) {
+        const epoll_event& found = found_[next_++];
+        auto* const polled = static_cast<Polled*>(found.data.ptr);
+        if (polled != nullptr) polled->on_ready(readiness_of(found.events));
+    }
+}
+
+void EventLoop::run_due() {
+    while (!due_.empty()) {
+        Task& task = due_.front();
+        due_.pop_front();
+        task.run_();
+    }
+}
+
+}  // namespace inod::daemon
