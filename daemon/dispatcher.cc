@@ -252,16 +252,34 @@ std::string_view Dispatcher::pool_quota_that_refused(const Call& call, std::uint
 void Dispatcher::encode_refusal(Errc code, ByteWriter& out) {
     const Error error{code};
     const proto::ErrorText text(error);
-    const proto::ErrorReply body{.error = error, .text = text.view()};
-    const bool fits =
-        proto::encode_reply(out, {.operation = proto::Operation::none, .tag = 0, .body = body});
-    INOD_ASSERT(fits);
+    encode(out, {.operation = proto::Operation::none,
+                 .tag = 0,
+                 .body = proto::ErrorReply{.error = error, .text = text.view()}});
 }
 
 void Dispatcher::refuse_stream(Errc code, Outbox& outbox) {
     ByteWriter out(outbox.space(0));
     encode_refusal(code, out);
     outbox.add(out.size(), 0);
+}
+
+void Dispatcher::refuse_unread(const proto::FrameHeader& header, Errc code, Outbox& outbox) {
+    send(outbox,
+         {.operation = header.operation,
+          .tag = header.tag,
+          .body = proto::ErrorReply{.error = code, .text = {}}},
+         0);
+}
+
+// A text may be too long for the room that there is: its error is what counts.
+void Dispatcher::encode(ByteWriter& out, const Reply& reply) {
+    if (proto::encode_reply(out, reply)) return;
+    Reply shorter = reply;
+    auto* const error = std::get_if<proto::ErrorReply>(&shorter.body);
+    INOD_ASSERT(error != nullptr);
+    error->text = {};
+    const bool fits = proto::encode_reply(out, shorter);
+    INOD_ASSERT(fits);
 }
 
 void Dispatcher::reply(const Call& call, const Reply::Body& body, Lsn wait_for) {
@@ -271,8 +289,7 @@ void Dispatcher::reply(const Call& call, const Reply::Body& body, Lsn wait_for) 
 
 void Dispatcher::send(Outbox& outbox, const Reply& reply, Lsn wait_for) {
     ByteWriter out(outbox.space(wait_for));
-    const bool fits = proto::encode_reply(out, reply);
-    INOD_ASSERT(fits);
+    encode(out, reply);
     outbox.add(out.size(), wait_for);
 }
 

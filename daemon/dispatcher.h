@@ -106,24 +106,28 @@ public:
     }
 
     // Decides one frame and puts its reply into `outbox`. May drop and retake `guard`. Requires
-    // outbox.has_room() and allocator.has_room(). An operation that takes the descriptor that was
+    // outbox.has_room(proto::reply_size_limit(the frame's operation)) and allocator.has_room(). An operation that takes the descriptor that was
     // `passed` moves it away; with ask_again it is still there.
     Next answer(const proto::Frame& frame, Client& client, Outbox& outbox, GuardRef guard,
                 PassedDescriptor& passed);
 
     // Answers a request that was parked, if there is an answer by now or its time is over. False, and
-    // nothing has changed, if it is to wait on. Requires outbox.has_room().
+    // nothing has changed, if it is to wait on. Requires room as answer() does.
     bool answer_late(LongRequest& request, Outbox& outbox);
-    // Refuses one. Requires outbox.has_room().
+    // Refuses one. Requires outbox.has_room(refusal_size).
     static void refuse_late(const LongRequest& request, Errc code, Outbox& outbox);
 
     // The connection has closed, and not because the daemon ends.
     void disconnected(Client& client) noexcept;
 
-    // Writes an error frame that belongs to no request. Requires room for 256 bytes.
+    // Room that a refusal takes. Its text, which is for people, goes with it where there is more.
+    static constexpr std::size_t refusal_size = proto::frame_header_size + 24;
+    // Writes an error frame that belongs to no request. Requires room for refusal_size bytes.
     static void encode_refusal(Errc code, ByteWriter& out);
-    // The same into `outbox`, which has_room().
+    // The same into `outbox`, which has_room(refusal_size).
     static void refuse_stream(Errc code, Outbox& outbox);
+    // Refuses a request of which no more than the header is known, likewise.
+    static void refuse_unread(const proto::FrameHeader& header, Errc code, Outbox& outbox);
 
 private:
     // So many that are only looked at take as long as a request.
@@ -200,6 +204,7 @@ private:
     [[nodiscard]] static bool is_to_be_asked_again(Errc code) noexcept;
     static void reply(const Call& call, const proto::Reply::Body& body, Lsn wait_for);
     static void send(Outbox& outbox, const proto::Reply& reply, Lsn wait_for);
+    static void encode(ByteWriter& out, const proto::Reply& reply);
     static void refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text);
     [[nodiscard]] Result<void, Failure> check_names(const proto::HelloRequest& hello,
                                                     const Client& client) const;

@@ -31,10 +31,6 @@ proto::Event event_record(const Event& event) {
             .holder = event.holder};
 }
 
-proto::Operation operation_of(const LongRequest& request) {
-    return request.is_watch() ? proto::Operation::watch : proto::Operation::wait;
-}
-
 }  // namespace
 
 Dispatcher::Next Dispatcher::answer(const Call& call, const proto::WaitRequest& wait) {
@@ -74,7 +70,7 @@ bool Dispatcher::answer_late(LongRequest& request, Outbox& outbox) {
 
 void Dispatcher::refuse_late(const LongRequest& request, Errc code, Outbox& outbox) {
     send(outbox,
-         {.operation = operation_of(request),
+         {.operation = request.operation(),
           .tag = request.tag,
           .body = proto::ErrorReply{.error = code, .text = {}}},
          0);
@@ -88,7 +84,7 @@ bool Dispatcher::answer_late(LongRequest& request, proto::WaitRequest& wait, Out
         request.holder = found.result->holder.id;
         return false;
     }
-    proto::Reply reply{.operation = operation_of(request), .tag = request.tag, .body = {}};
+    proto::Reply reply{.operation = request.operation(), .tag = request.tag, .body = {}};
     const Error error = found.result ? Error() : found.result.error();
     const bool is_later_lease =
         error.code == Errc::stale_generation && wait.generation < error.detail;

@@ -43,6 +43,9 @@ struct LongRequest : Wait {
     [[nodiscard]] bool is_watch() const noexcept {
         return std::holds_alternative<proto::WatchRequest>(body);
     }
+    [[nodiscard]] proto::Operation operation() const noexcept {
+        return is_watch() ? proto::Operation::watch : proto::Operation::wait;
+    }
     [[nodiscard]] bool is_overdue() const noexcept { return deadline && Clock::now() >= *deadline; }
 
     ListHook of_owner;  // in one of its lists

@@ -6,34 +6,31 @@
 #include "lib/base/assert.h"
 
 namespace inod::daemon {
-namespace {
 
-// Two replies of the largest size, so that one can be sent while the next is made.
-constexpr std::size_t buffer_size = 2 * (proto::reply_size_max + 1);
-
-// Groups that may be under way at once, as far as one session tells them apart; when there are
-// more, the newest share a watermark.
-constexpr std::size_t watermarks_max = 16;
-
-}  // namespace
-
-Outbox::Buffer::Buffer() : memory_(new std::byte[buffer_size]) {}
+void Outbox::Buffer::move_to(std::span<std::byte> memory) noexcept {
+    const auto there = content();
+    INOD_ASSERT(there.size() <= memory.size());
+    std::memcpy(memory.data(), there.data(), there.size());
+    memory_ = memory;
+    begin_ = 0;
+    end_ = there.size();
+}
 
 bool Outbox::Buffer::has_room(std::size_t size) const noexcept {
-    return buffer_size - (end_ - begin_) >= size;
+    return memory_.size() - (end_ - begin_) >= size;
 }
 
 std::span<std::byte> Outbox::Buffer::space() noexcept {
-    if (begin_ > 0 && buffer_size - end_ < proto::reply_size_max) {
-        std::memmove(memory_.get(), memory_.get() + begin_, end_ - begin_);
+    if (begin_ > 0 && memory_.size() - end_ < std::min(memory_.size(), proto::reply_size_max)) {
+        std::memmove(memory_.data(), memory_.data() + begin_, end_ - begin_);
         end_ -= begin_;
         begin_ = 0;
     }
-    return {memory_.get() + end_, buffer_size - end_};
+    return memory_.subspan(end_);
 }
 
 std::span<const std::byte> Outbox::Buffer::content() const noexcept {
-    return {memory_.get() + begin_, end_ - begin_};
+    return memory_.subspan(begin_, end_ - begin_);
 }
 
 void Outbox::Buffer::drop(std::size_t size) noexcept {
@@ -42,14 +39,23 @@ void Outbox::Buffer::drop(std::size_t size) noexcept {
     if (begin_ == end_) begin_ = end_ = 0;
 }
 
-std::size_t Outbox::memory_size() noexcept {
-    return sizeof(Outbox) + 2 * buffer_size + watermarks_max * sizeof(Watermark);
+void Outbox::borrow(std::span<std::byte> for_ready, std::span<std::byte> for_waiting) noexcept {
+    INOD_ASSERT(for_ready.size() == for_waiting.size());
+    ready_.move_to(for_ready);
+    waiting_.move_to(for_waiting);
 }
 
-Outbox::Outbox() : watermarks_(new Watermark[watermarks_max]) {}
+bool Outbox::can_give_back() const noexcept {
+    return ready_.content().size() <= own_size && waiting_.content().size() <= own_size;
+}
 
-bool Outbox::has_room() const noexcept {
-    return ready_.has_room(proto::reply_size_max) && waiting_.has_room(proto::reply_size_max);
+void Outbox::give_back() noexcept {
+    ready_.move_back();
+    waiting_.move_back();
+}
+
+bool Outbox::has_room(std::size_t size) const noexcept {
+    return ready_.has_room(size) && waiting_.has_room(size);
 }
 
 std::span<std::byte> Outbox::space(Lsn wait_for) noexcept {

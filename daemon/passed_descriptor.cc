@@ -63,7 +63,7 @@ Received receive(int socket, proto::FrameSplitter& input, TakesDescriptor takes,
     // Even if there seems to be nothing it is read: a byte sent with MSG_OOB makes the socket
     // readable for good, and only a read that does not look for it takes it away.
     const bool all = there.size > 0 && !look.dropped();
-    const bool begins = input.pending() == 0;
+    const bool begins = !input.is_within_frame();
     const std::size_t piece = begins ? 1 : input.missing();
     Message message(room.first(all ? there.size : piece));
     const bool has_header = there.size >= proto::frame_header_size;

@@ -118,6 +118,7 @@ private:
     Timer patience_;  // of a stop
     Flusher flusher_;
     Waker waker_;
+    Desks desks_;
     Turns turns_;
     Closer closer_;
     std::unique_ptr<ProcessHolders> processes_;
@@ -142,6 +143,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
       flusher_(loop_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
       waker_(loop_, allocator, flusher_),
+      desks_(allocator.memory()),
       turns_(loop_),
       processes_(find_processes()),
       dispatcher_(
@@ -157,6 +159,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
                .flusher = flusher_,
                .waker = waker_,
                .loop = loop_,
+               .desks = desks_,
                .turns = turns_,
                .session_count = 0,
                .is_stopping = false,

@@ -23,7 +23,7 @@ Session::Session(OwnedFd socket, Client client, SessionContext& context, List& o
       client_(std::move(client)),
       context_(context),
       open_(open),
-      input_(input_memory_, proto::request_size_max),
+      input_(own_input_, proto::request_size_max),
       long_requests_(context.waker, context.allocator.memory(), [this] { on_durable(); }) {
     client_.long_requests = &long_requests_;
     ++context_.session_count;
@@ -61,9 +61,28 @@ void Session::on_ready(Readiness ready) {
 std::uint64_t Session::take_turn(std::uint64_t work_max) {
     const auto self = shared_from_this();
     context_.dispatcher.begin_turn(work_max);
+    take_desk();
     if (wants_to_read()) read();
     go_on();
+    leave_desk();
     return turn_work + context_.dispatcher.work();
+}
+
+void Session::take_desk() noexcept {
+    if (desk_ != nullptr) return;
+    desk_ = context_.desks.take();
+    if (desk_ == nullptr) return;
+    input_.move_to(desk_->requests);
+    outbox_.borrow(desk_->ready, desk_->waiting);
+}
+
+// Unless more lies there than it can carry.
+void Session::leave_desk() noexcept {
+    const bool can_leave = input_.pending() <= own_input_.size() && outbox_.can_give_back();
+    if (desk_ == nullptr || !can_leave) return;
+    input_.move_to(own_input_);
+    outbox_.give_back();
+    context_.desks.give(*std::exchange(desk_, nullptr));
 }
 
 void Session::read() {
@@ -122,9 +141,14 @@ bool Session::decide() {
 
 // Those whose turn has come, as far as there is room for their replies.
 void Session::answer_due() {
-    while (long_requests_.has_due() && outbox_.has_room() &&
-           !context_.dispatcher.has_done_enough()) {
-        if (context_.dispatcher.answer_late(long_requests_.due(), outbox_)) {
+    while (long_requests_.has_due() && !context_.dispatcher.has_done_enough()) {
+        LongRequest& request = long_requests_.due();
+        const Room room = room_for(request.operation());
+        if (room == Room::later) return;
+        if (room == Room::never) {
+            Dispatcher::refuse_late(request, Errc::out_of_memory, outbox_);
+            long_requests_.done();
+        } else if (context_.dispatcher.answer_late(request, outbox_)) {
             long_requests_.done();
         } else {
             long_requests_.park_again();
@@ -132,30 +156,59 @@ void Session::answer_due() {
     }
 }
 
+// Never, where there is no desk and the reply may take more than the session has itself.
+Session::Room Session::room_for(proto::Operation operation) const noexcept {
+    const std::size_t size = proto::reply_size_limit(operation);
+    if (outbox_.has_room(size)) return Room::there;
+    const bool is_too_long = desk_ == nullptr && size > Outbox::own_size;
+    return is_too_long && outbox_.has_room(Dispatcher::refusal_size) ? Room::never : Room::later;
+}
+
 // Answers the frames that are there, as far as there is room for their replies and records, up to
 // one that must wait for a group, or until the turn is over.
 void Session::decide_frames(Flusher::Guard& guard) {
     undecided_ = false;
     while (!refused_) {
-        if (context_.dispatcher.has_done_enough() || !outbox_.has_room() ||
+        if (context_.dispatcher.has_done_enough() || !outbox_.has_room(Dispatcher::refusal_size) ||
             !context_.allocator.has_room()) {
             undecided_ = input_.pending() > 0;
             return;
         }
         const auto frame = input_.next();
         if (!frame) break;
-        const auto next = context_.dispatcher.answer(*frame, client_, outbox_, guard, passed_);
-        if (next == Dispatcher::Next::ask_again) {
+        if (!decide_frame(*frame, guard)) {
             input_.put_back(*frame);
             undecided_ = true;
             return;
         }
-        context_.dispatcher.drop(client_, passed_);
+    }
+    refuse_what_is_too_long();
+}
+
+// False if it is to be decided later.
+bool Session::decide_frame(const proto::Frame& frame, Flusher::Guard& guard) {
+    const Room room = room_for(frame.header.operation);
+    if (room == Room::later) return false;
+    if (room == Room::never) {
+        Dispatcher::refuse_unread(frame.header, Errc::out_of_memory, outbox_);
+    } else {
+        const auto next = context_.dispatcher.answer(frame, client_, outbox_, guard, passed_);
+        if (next == Dispatcher::Next::ask_again) return false;
         refused_ = next == Dispatcher::Next::close;
     }
-    if (!refused_ && input_.error() != Errc::ok) {
+    context_.dispatcher.drop(client_, passed_);
+    return true;
+}
+
+// A frame that no client may send, or one for which there is no desk.
+void Session::refuse_what_is_too_long() {
+    if (refused_) return;
+    if (input_.error() != Errc::ok) {
         Dispatcher::refuse_stream(input_.error(), outbox_);
         refused_ = true;
+    } else if (input_.is_stuck()) {
+        Dispatcher::refuse_unread(input_.skip(), Errc::out_of_memory, outbox_);
+        context_.dispatcher.drop(client_, passed_);
     }
 }
 
@@ -217,14 +270,18 @@ void Session::end_if_gone() noexcept {
 
 void Session::finish(Errc reason) {
     if (refused_ || read_all_) return;
+    take_desk();
     {
         const auto guard = context_.flusher.lock();
         long_requests_.set_all_due();
-        for (; long_requests_.has_due() && outbox_.has_room(); long_requests_.done())
+        for (; long_requests_.has_due() && outbox_.has_room(Dispatcher::refusal_size);
+             long_requests_.done())
             Dispatcher::refuse_late(long_requests_.due(), reason, outbox_);
         long_requests_.clear();
     }
-    if (reason != Errc::ok && outbox_.has_room()) Dispatcher::refuse_stream(reason, outbox_);
+    if (reason != Errc::ok && outbox_.has_room(Dispatcher::refusal_size)) {
+        Dispatcher::refuse_stream(reason, outbox_);
+    }
     read_all_ = true;
     ::shutdown(socket_.get(), SHUT_RD);
     take_turn_now();
@@ -235,6 +292,7 @@ void Session::abort() {
     context_.loop.remove(socket_.get(), *this);
     socket_ = OwnedFd();
     end_asking();
+    if (desk_ != nullptr) context_.desks.give(*std::exchange(desk_, nullptr));
     context_.dispatcher.drop(client_, passed_);
     {
         auto guard = context_.flusher.lock();

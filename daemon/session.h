@@ -9,6 +9,9 @@
 // A session whose client passes descriptors reads in another way (passed_descriptor.h), and none
 // before the frame is decided that the last one came with: it holds one at most.
 //
+// Memory: what it works with is a desk's (desk.h), for as long as it has something to do. Where there is
+// none to be had it goes on with the little that it has itself, and refuses what takes more.
+//
 // Life: from start() until it is closed it holds itself.
 // Thread safety: everything on the loop's thread.
 #pragma once
@@ -20,6 +23,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include "daemon/desk.h"
 #include "daemon/dispatcher.h"
 #include "daemon/event_loop.h"
 #include "daemon/flusher.h"
@@ -42,6 +46,7 @@ struct SessionContext {
     Flusher& flusher;
     Waker& waker;
     EventLoop& loop;
+    Desks& desks;
     Turns& turns;
     std::uint64_t session_count;
     bool is_stopping;                   // connections close because the daemon ends
@@ -66,8 +71,7 @@ public:
     // Bytes of the memory budget that a session takes, with what its client may do in each pool; it
     // gives them back at its end. Whoever makes one takes them first.
     static std::size_t memory_size(const Allocator& allocator) noexcept {
-        return sizeof(Session) + Outbox::memory_size() +
-               allocator.pool_index_end() * (sizeof(Rights) + sizeof(Quota));
+        return sizeof(Session) + allocator.pool_index_end() * (sizeof(Rights) + sizeof(Quota));
     }
 
     // Errors: out_of_memory; then there is no session.
@@ -94,6 +98,11 @@ private:
     [[nodiscard]] bool wants_to_read() const {
         return readable_ && !read_all_ && !refused_ && !undecided_;
     }
+    // Is there room for a reply?
+    enum class Room : std::uint8_t { there, later, never };
+
+    void take_desk() noexcept;
+    void leave_desk() noexcept;
     void read();
     Received read_plainly();
     Received read_with_descriptors();
@@ -103,7 +112,10 @@ private:
     bool decide();
     [[nodiscard]] bool has_undecided() const { return undecided_ || long_requests_.has_due(); }
     void answer_due();
+    [[nodiscard]] Room room_for(proto::Operation operation) const noexcept;
     void decide_frames(Flusher::Guard& guard);
+    bool decide_frame(const proto::Frame& frame, Flusher::Guard& guard);
+    void refuse_what_is_too_long();
     bool settle();
     void send();
     void go_on();
@@ -114,7 +126,8 @@ private:
     List& open_;
     std::shared_ptr<Session> self_;
 
-    std::array<std::byte, std::size_t{4} * proto::request_size_max> input_memory_;
+    Desk* desk_ = nullptr;
+    std::array<std::byte, 256> own_input_;  // most requests are smaller
     proto::FrameSplitter input_;
     PassedDescriptor passed_;  // with the first frame in input_
     Outbox outbox_;
@@ -126,7 +139,7 @@ private:
     bool read_all_ = false;  // nothing more is to be read
     bool refused_ = false;   // nothing more is to be decided either
     bool undecided_ =
-        false;  // frames wait for room in the outbox or the journal, a group or a turn
+        false;  // something waits for room in the outbox or the journal, a group or a turn
 };
 
 }  // namespace inod::daemon

@@ -37,7 +37,7 @@ FrameHeader decode_header(std::span<const std::byte> bytes) noexcept {
 
 FrameSplitter::FrameSplitter(std::span<std::byte> memory, std::size_t frame_size_max) noexcept
     : memory_(memory), frame_size_max_(frame_size_max) {
-    INOD_ASSERT(frame_size_max >= frame_header_size && memory.size() >= frame_size_max);
+    INOD_ASSERT(frame_size_max >= frame_header_size && memory.size() >= frame_header_size);
 }
 
 std::span<std::byte> FrameSplitter::prepare() noexcept {
@@ -55,6 +55,29 @@ std::span<std::byte> FrameSplitter::prepare() noexcept {
 void FrameSplitter::received(std::size_t size) noexcept {
     INOD_ASSERT(size <= memory_.size() - end_);
     end_ += size;
+    const std::size_t dropped = std::min(size, skipped_);
+    skipped_ -= dropped;
+    begin_ += dropped;
+}
+
+void FrameSplitter::move_to(std::span<std::byte> memory) noexcept {
+    INOD_ASSERT(pending() <= memory.size() && memory.size() >= frame_header_size);
+    std::memcpy(memory.data(), memory_.data() + begin_, pending());
+    end_ -= begin_;
+    begin_ = 0;
+    memory_ = memory;
+}
+
+bool FrameSplitter::is_stuck() const noexcept {
+    return error_ == Errc::ok && pending() == memory_.size();
+}
+
+FrameHeader FrameSplitter::skip() noexcept {
+    INOD_ASSERT(is_stuck());
+    const FrameHeader header = decode_header(memory_.subspan(begin_, pending()));
+    skipped_ = header.size - pending();
+    begin_ = end_ = 0;
+    return header;
 }
 
 std::optional<Frame> FrameSplitter::next() noexcept {
@@ -76,6 +99,7 @@ void FrameSplitter::put_back(const Frame& frame) noexcept {
 }
 
 std::size_t FrameSplitter::missing() const noexcept {
+    if (skipped_ > 0) return skipped_;
     if (pending() < frame_header_size) return frame_header_size - pending();
     const std::size_t size = decode_header(memory_.subspan(begin_, pending())).size;
     INOD_ASSERT(error_ == Errc::ok && size > pending());

@@ -101,13 +101,14 @@ struct Frame {
 // Thread safety: none of its own; it belongs to one session.
 class FrameSplitter {
 public:
-    // `frame_size_max` is request_size_max in a daemon and reply_size_max in a client. Requires
-    // memory.size() >= frame_size_max, and that the memory outlives the splitter.
+    // `frame_size_max` is request_size_max in a daemon and reply_size_max in a client. `memory` outlives
+    // the splitter, or until move_to(); if it is smaller than frame_size_max, is_stuck() is to be asked.
+    // Requires that it is not smaller than a header.
     FrameSplitter(std::span<std::byte> memory, std::size_t frame_size_max) noexcept;
 
     // Where the next bytes go: all the room behind those already there. Frames that next() gave
     // before are no longer valid after this, since the bytes of a frame not yet complete may move
-    // to the start. Never empty when next() has said that there is no frame.
+    // to the start. Never empty when next() has said that there is no frame, unless is_stuck().
     std::span<std::byte> prepare() noexcept;
 
     // Says that `size` bytes were put where prepare() said. Requires that they fit there.
@@ -128,15 +129,29 @@ public:
     // How many bytes wait, of frames complete or not.
     [[nodiscard]] std::size_t pending() const noexcept { return end_ - begin_; }
 
+    // Goes on in other memory. Frames that next() gave before are no longer valid. Requires that what is
+    // pending fits there.
+    void move_to(std::span<std::byte> memory) noexcept;
+
+    // After next() said that there is no frame: is the one that is incomplete too long for the memory?
+    [[nodiscard]] bool is_stuck() const noexcept;
+    // Drops that one, with what of it is still to come. Returns its header. Requires is_stuck().
+    FrameHeader skip() noexcept;
+
+    // Do the next bytes to come belong to a frame that has begun?
+    [[nodiscard]] bool is_within_frame() const noexcept { return pending() > 0 || skipped_ > 0; }
+
     // How many bytes the frame lacks that next() found incomplete: up to the end of its header, or
-    // once that is there to its own. Requires that next() said that there is no frame, and no error.
+    // once that is there to its own; or the one that is skipped. Requires that next() said that there is
+    // no frame, and no error.
     [[nodiscard]] std::size_t missing() const noexcept;
 
 private:
     std::span<std::byte> memory_;
     std::size_t frame_size_max_;
-    std::size_t begin_ = 0;  // of the first frame not yet given out
-    std::size_t end_ = 0;    // of what was received
+    std::size_t begin_ = 0;    // of the first frame not yet given out
+    std::size_t end_ = 0;      // of what was received
+    std::size_t skipped_ = 0;  // bytes that are to come and to be dropped, before all others
     Errc error_ = Errc::ok;
 };
 

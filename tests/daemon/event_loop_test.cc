@@ -26,29 +26,29 @@ public:
     Connection(EventLoop& loop, EventLoop::Trigger trigger) : loop_(loop) {
         int ends[2];
         EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-        own_ = OwnedFd(ends[0]);
-        other_ = OwnedFd(ends[1]);
-        EXPECT_TRUE(loop_.add(own_.get(), *this, trigger));
+        own = OwnedFd(ends[0]);
+        other = OwnedFd(ends[1]);
+        EXPECT_TRUE(loop_.add(own.get(), *this, trigger));
     }
     ~Connection() override { leave(); }
 
     void leave() {
-        if (std::exchange(is_there_, false)) loop_.remove(own_.get(), *this);
+        if (std::exchange(is_there_, false)) loop_.remove(own.get(), *this);
     }
     void on_ready(Readiness ready) override {
         ++count_;
-        last_ = ready;
-        if (then_) then_();
+        last = ready;
+        if (then) then();
     }
 
     // How often it was told since this was asked last.
     int told() { return std::exchange(count_, 0); }
-    void send() const { EXPECT_EQ(write(other_.get(), "x", 1), 1); }
+    void send() const { EXPECT_EQ(write(other.get(), "x", 1), 1); }
 
-    OwnedFd own_;
-    OwnedFd other_;
-    Readiness last_;
-    std::function<void()> then_;
+    OwnedFd own;
+    OwnedFd other;
+    Readiness last;
+    std::function<void()> then;
 
 private:
     EventLoop& loop_;
@@ -70,8 +70,8 @@ TEST_F(EventLoopTest, ByEdgeTellsOfWhatIsNewAlone) {
     one.send();
     look();
     EXPECT_EQ(one.told(), 1);
-    EXPECT_TRUE(one.last_.readable);
-    EXPECT_FALSE(one.last_.ended || one.last_.writable || one.last_.urgent);
+    EXPECT_TRUE(one.last.readable);
+    EXPECT_FALSE(one.last.ended || one.last.writable || one.last.urgent);
     look();
     EXPECT_EQ(one.told(), 0) << "that is known";
     one.send();
@@ -86,39 +86,39 @@ TEST_F(EventLoopTest, ByLevelTellsForAsLongAsThereIsSomething) {
     look();
     EXPECT_EQ(one.told(), 2);
     char byte = 0;
-    ASSERT_EQ(read(one.own_.get(), &byte, 1), 1);
+    ASSERT_EQ(read(one.own.get(), &byte, 1), 1);
     look();
     EXPECT_EQ(one.told(), 0);
 }
 
 TEST_F(EventLoopTest, TellsOfTheEndAndOfAnUrgentByte) {
     Connection ends(loop_, EventLoop::Trigger::edge);
-    ends.other_ = OwnedFd();
+    ends.other = OwnedFd();
     Connection urgent(loop_, EventLoop::Trigger::edge);
-    if (send(urgent.other_.get(), "x", 1, MSG_OOB) == 1) {
+    if (send(urgent.other.get(), "x", 1, MSG_OOB) == 1) {
         look();
-        EXPECT_TRUE(urgent.last_.urgent);
+        EXPECT_TRUE(urgent.last.urgent);
     }
     look();
-    EXPECT_TRUE(ends.last_.ended);
-    EXPECT_TRUE(ends.last_.readable) << "a read tells";
+    EXPECT_TRUE(ends.last.ended);
+    EXPECT_TRUE(ends.last.readable) << "a read tells";
 }
 
 TEST_F(EventLoopTest, TellsWhenThereIsRoomToWrite) {
     Connection one(loop_, EventLoop::Trigger::edge);
     const std::string much(1U << 16U, 'x');
-    while (write(one.own_.get(), much.data(), much.size()) > 0) {
+    while (write(one.own.get(), much.data(), much.size()) > 0) {
     }
-    loop_.await_writable(one.own_.get(), one, true);
+    loop_.await_writable(one.own.get(), one, true);
     look();
     EXPECT_EQ(one.told(), 0) << "there is none";
     std::string got(1U << 20U, ' ');
-    while (read(one.other_.get(), got.data(), got.size()) > 0) {
+    while (read(one.other.get(), got.data(), got.size()) > 0) {
     }
     look();
     EXPECT_EQ(one.told(), 1);
-    EXPECT_TRUE(one.last_.writable);
-    loop_.await_writable(one.own_.get(), one, false);
+    EXPECT_TRUE(one.last.writable);
+    loop_.await_writable(one.own.get(), one, false);
     look();
     EXPECT_EQ(one.told(), 0);
 }
@@ -127,8 +127,8 @@ TEST_F(EventLoopTest, TellsWhenThereIsRoomToWrite) {
 TEST_F(EventLoopTest, WhoHasGoneIsNotTold) {
     Connection a(loop_, EventLoop::Trigger::edge);
     Connection b(loop_, EventLoop::Trigger::edge);
-    a.then_ = [&] { b.leave(); };
-    b.then_ = [&] { a.leave(); };
+    a.then = [&] { b.leave(); };
+    b.then = [&] { a.leave(); };
     a.send();
     b.send();
     look();
@@ -139,7 +139,7 @@ TEST_F(EventLoopTest, WhoHasGoneIsNotTold) {
 TEST_F(EventLoopTest, ATaskIsDoneBehindTheNextLook) {
     std::string order;
     Connection one(loop_, EventLoop::Trigger::edge);
-    one.then_ = [&] { order += "s"; };
+    one.then = [&] { order += "s"; };
     Task second([&] { order += "2"; });
     Task first([&] {
         order += "1";

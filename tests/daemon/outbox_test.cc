@@ -12,6 +12,8 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/desk.h"
+
 namespace inod::daemon {
 namespace {
 
@@ -30,8 +32,10 @@ struct Seen {
 // An outbox and its oracle. Each call is made on both, and then all that can be asked is compared.
 class Pair {
 public:
+    Pair() { outbox_.borrow(for_ready_, for_waiting_); }
+
     // Bytes for each of the two kinds of replies.
-    const std::size_t capacity = Outbox().space(0).size();
+    static constexpr std::size_t capacity = std::tuple_size_v<Desk::ForReplies>;
 
     [[nodiscard]] const Outbox& outbox() const { return outbox_; }
     [[nodiscard]] const Seen& seen() const { return seen_; }
@@ -116,6 +120,8 @@ private:
         ASSERT_EQ(outbox_.empty(), ready_.empty() && waiting_.empty());
     }
 
+    Desk::ForReplies for_ready_{};
+    Desk::ForReplies for_waiting_{};
     Outbox outbox_;
     std::deque<std::byte> ready_;
     std::deque<std::byte> waiting_;
@@ -255,12 +261,57 @@ TEST(Outbox, TakesRepliesThatWaitToTheLastByte) {
     }
 }
 
+// The same replies leave, whether they lie in an outbox's own memory or in what it borrows meanwhile.
+TEST(Outbox, MovesWhatIsThere) {
+    Desk::ForReplies for_ready;
+    Desk::ForReplies for_waiting;
+    constexpr std::size_t size = 16;
+    constexpr std::size_t fits = Outbox::own_size / size;
+    Outbox outbox;
+    std::uint64_t added = 0;
+    const auto add_all = [&](std::size_t count, Lsn wait_for) {
+        for (std::size_t i = 0; i < count; ++i) {
+            ASSERT_TRUE(outbox.has_room(size));
+            std::memcpy(outbox.space(wait_for).data(), &++added, sizeof(added));
+            outbox.add(size, wait_for);
+        }
+    };
+    std::uint64_t left = 0;
+    const auto send_all = [&] {
+        for (; !outbox.ready().empty(); outbox.sent(size)) {
+            std::uint64_t number = 0;
+            std::memcpy(&number, outbox.ready().data(), sizeof(number));
+            ASSERT_EQ(number, ++left);
+        }
+    };
+    ASSERT_NO_FATAL_FAILURE(add_all(fits, 5));
+    EXPECT_FALSE(outbox.has_room(size));
+    EXPECT_FALSE(outbox.has_room(Outbox::own_size + 1));
+    outbox.borrow(for_ready, for_waiting);
+    ASSERT_TRUE(outbox.has_room());
+    ASSERT_NO_FATAL_FAILURE(add_all(1, 6));
+    EXPECT_FALSE(outbox.can_give_back());
+    outbox.settle(5);
+    EXPECT_TRUE(outbox.can_give_back());
+    outbox.give_back();
+    EXPECT_EQ(outbox.waits_for(), 6U);
+    outbox.sent(size);
+    ++left;
+    outbox.settle(6);
+    ASSERT_NO_FATAL_FAILURE(send_all());
+    EXPECT_EQ(left, added);
+    EXPECT_TRUE(outbox.empty());
+}
+
 // The number of each reply is what it holds, and the LSN that it waits for.
 TEST(Outbox, KeepsItsPromiseWhenMoreLsnsWaitThanItTellsApart) {
     for (const Lsn count :
          {group_count_max - 1, group_count_max, group_count_max + 1, std::size_t{500}}) {
         SCOPED_TRACE(std::to_string(count) + " LSNs");
+        Desk::ForReplies for_ready;
+        Desk::ForReplies for_waiting;
         Outbox outbox;
+        outbox.borrow(for_ready, for_waiting);
         for (Lsn lsn = 1; lsn <= count; ++lsn) {
             std::memcpy(outbox.space(lsn).data(), &lsn, sizeof(lsn));
             outbox.add(sizeof(lsn), lsn);

@@ -53,6 +53,7 @@ protected:
         flusher_.emplace(loop_, *machine_.allocator, std::chrono::seconds(3600),
                          [](const Failure& failure) { ADD_FAILURE() << failure.message; });
         waker_.emplace(loop_, *machine_.allocator, *flusher_);
+        desks_.emplace(machine_.allocator->memory());
         turns_.emplace(loop_);
         Config config;
         config.pools = {
@@ -67,6 +68,7 @@ protected:
                                         .flusher = *flusher_,
                                         .waker = *waker_,
                                         .loop = loop_,
+                                        .desks = *desks_,
                                         .turns = *turns_,
                                         .session_count = 0,
                                         .is_stopping = false,
@@ -144,6 +146,7 @@ protected:
     Closer closer_;
     std::optional<Flusher> flusher_;
     std::optional<Waker> waker_;
+    std::optional<Desks> desks_;
     std::optional<Turns> turns_;
     std::optional<Dispatcher> dispatcher_;
     std::optional<SessionContext> context_;
@@ -349,12 +352,96 @@ TEST_F(Sessions, WhatIsKnownOfAClientIsCounted) {
     ASSERT_STARTS(bigger);
     EXPECT_EQ(Session::memory_size(*bigger.allocator) - Session::memory_size(*machine_.allocator),
               sizeof(Rights) + sizeof(PoolLimits));
+    const OwnedFd first = open_own();  // a desk is kept from here on
     const std::uint64_t before = machine_.allocator->memory().used();
-    {
-        const OwnedFd open = open_own();
-        EXPECT_EQ(machine_.allocator->memory().used(),
-                  before + Session::memory_size(*machine_.allocator));
+    const OwnedFd open = open_own();
+    EXPECT_EQ(machine_.allocator->memory().used(),
+              before + Session::memory_size(*machine_.allocator));
+}
+
+// Where there is no desk to be had, a session finds its way with what it has itself.
+class WithoutDesks : public Sessions {
+protected:
+    ~WithoutDesks() override { have_desks(); }
+
+    void have_none() {
+        MemoryBudget& memory = machine_.allocator->memory();
+        rest_ = memory.size_max() - memory.used();
+        EXPECT_TRUE(memory.take(rest_));
+        while (Desk* const desk = desks_->take())
+            desks_taken_.push_back(desk);
     }
+    void have_desks() {
+        machine_.allocator->memory().give(std::exchange(rest_, 0));
+        for (Desk* const desk : std::exchange(desks_taken_, {}))
+            desks_->give(*desk);
+    }
+
+    const OwnedFd client_ = open_own();
+
+private:
+    std::uint64_t rest_ = 0;
+    std::vector<Desk*> desks_taken_;
+};
+
+TEST_F(WithoutDesks, WhatTakesLittleIsAnswered) {
+    have_none();
+    constexpr std::size_t count = 1'000;
+    const proto::Request ping{.tag = 7, .body = proto::PingRequest{}};
+    ASSERT_NO_FATAL_FAILURE(send(client_, times(count, ping)));
+    ASSERT_NO_FATAL_FAILURE(turn_until(client_, count * proto::frame_header_size));
+    EXPECT_EQ(bytes_for(client_), count * proto::frame_header_size) << "and nothing else";
+}
+
+// Replies that wait for the disk wait where there is room for a few.
+TEST_F(WithoutDesks, WhatWaitsForTheDiskIsAnsweredToo) {
+    constexpr std::size_t count = 100;
+    proto::Request allocate{.pool = 1, .tag = 7, .body = proto::AllocateRequest{.count = count}};
+    ASSERT_EQ(ask(client_, allocate).code(), Errc::ok);
+    have_none();
+    Bytes all;
+    for (Id id = 1; id <= count; ++id) {
+        const Bytes one =
+            encoded({.pool = 1, .tag = 7, .body = proto::ReleaseRequest{.range = {id, id}}});
+        all.insert(all.end(), one.begin(), one.end());
+    }
+    ASSERT_NO_FATAL_FAILURE(send(client_, all));
+    ASSERT_NO_FATAL_FAILURE(turn_until(client_, count * proto::frame_header_size));
+    EXPECT_EQ(machine_.allocator->any_pool(1).live_count().ids, 0U);
+}
+
+// By name, and the connection goes on.
+TEST_F(WithoutDesks, WhatTakesMoreIsRefused) {
+    const proto::Request ping{.tag = 7, .body = proto::PingRequest{}};
+    const std::string name(proto::holder_name_size_max, 'n');
+    Bytes longest(proto::request_size_max);
+    ByteWriter header(longest);
+    header.put(static_cast<std::uint16_t>(longest.size()));
+    header.put(std::uint8_t{1});  // a hello
+    header.put(std::uint8_t{0});
+    header.put(std::uint16_t{0});
+    header.put(std::uint16_t{9});
+    have_none();
+    EXPECT_EQ(ask(client_, {.pool = 1, .tag = 8, .body = proto::ListRequest{}}).code(),
+              Errc::out_of_memory)
+        << "its reply may be long";
+    for (const std::size_t piece :
+         {std::size_t{1}, std::size_t{7}, std::size_t{256}, longest.size()}) {
+        SCOPED_TRACE(piece);
+        for (std::size_t at = 0; at < longest.size(); at += piece) {
+            const auto end = std::min(at + piece, longest.size());
+            ASSERT_NO_FATAL_FAILURE(send(client_, {longest.begin() + static_cast<long>(at),
+                                                   longest.begin() + static_cast<long>(end)}));
+            loop_.run_once(std::chrono::milliseconds(0));
+        }
+        const auto refused = receive(client_);
+        EXPECT_EQ(refused.code(), Errc::out_of_memory) << "it is long itself";
+        EXPECT_EQ(refused.reply.tag, 9U);
+        EXPECT_EQ(ask(client_, ping).reply.tag, 7U) << "the stream is in step";
+    }
+    have_desks();
+    EXPECT_EQ(ask(client_, {.pool = 1, .tag = 8, .body = proto::ListRequest{}}).code(), Errc::ok);
+    EXPECT_EQ(bind(client_, name).code(), Errc::ok);
 }
 
 }  // namespace

@@ -50,6 +50,43 @@ TEST(FrameSplitter, SaysHowMuchIsMissing) {
     }
 }
 
+// In pieces of all sizes, and now and then in other memory.
+TEST(FrameSplitter, SkipsWhatItsMemoryIsTooSmallFor) {
+    Bytes small(64);
+    Bytes large(2 * request_size_max);
+    for (const std::size_t piece :
+         {std::size_t{1}, std::size_t{5}, std::size_t{64}, large.size()}) {
+        for (const bool moves : {false, true}) {
+            SCOPED_TRACE(std::to_string(piece) + (moves ? ", moving" : ""));
+            FrameSplitter splitter(small, request_size_max);
+            for (const Bytes& sent : some_frames()) {
+                bool was_given = false;
+                bool was_skipped = false;
+                for (std::size_t at = 0; at < sent.size();) {
+                    at += feed(splitter, sent, at, piece);
+                    if (const auto frame = splitter.next()) {
+                        was_given = std::equal(sent.begin(), sent.end(), frame->bytes.begin(),
+                                               frame->bytes.end());
+                    } else if (splitter.is_stuck()) {
+                        ASSERT_EQ(splitter.skip(), decode_header(sent));
+                        was_skipped = true;
+                        EXPECT_EQ(splitter.is_within_frame(), at < sent.size());
+                        if (at < sent.size()) {
+                            ASSERT_EQ(splitter.missing(), sent.size() - at);
+                        }
+                        if (moves) splitter.move_to(large);
+                    }
+                }
+                ASSERT_EQ(was_skipped, sent.size() > small.size());
+                ASSERT_EQ(was_given, !was_skipped);
+                ASSERT_FALSE(splitter.is_within_frame());
+                ASSERT_FALSE(splitter.next().has_value());
+                splitter.move_to(small);
+            }
+        }
+    }
+}
+
 TEST(FrameSplitter, GivesAFrameAgainThatWasPutBack) {
     const auto frames = some_frames();
     Bytes stream;

@@ -1,0 +1,47 @@
+// Memory that a session works with while it has something to do, and gives back when it has nothing: of ten
+// thousand connections that are idle none needs it. What is little fits into what a session has itself, so
+// that it finds its way through a request when there is no desk to be had.
+//
+// Thread safety: everything on the loop's thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+
+#include <boost/intrusive/slist.hpp>
+
+#include "lib/base/memory_budget.h"
+#include "proto/frame.h"
+
+namespace inod::daemon {
+
+struct Desk : boost::intrusive::slist_base_hook<> {
+    // Two replies of the largest size, so that one can be sent while the next is made.
+    using ForReplies = std::array<std::byte, 2 * (proto::reply_size_max + 1)>;
+
+    std::array<std::byte, std::size_t{4} * proto::request_size_max> requests;
+    ForReplies ready;
+    ForReplies waiting;
+};
+
+class Desks {
+public:
+    // Kept for whoever comes next: as many as are used at once where few wait for anything.
+    static constexpr std::size_t spare_max = 4;
+
+    explicit Desks(MemoryBudget& budget) : budget_(budget) {}
+    Desks(const Desks&) = delete;
+    Desks& operator=(const Desks&) = delete;
+    ~Desks();  // requires that all were given back
+
+    // Null if there is no memory for one, or the budget has none left.
+    Desk* take() noexcept;
+    void give(Desk& desk) noexcept;
+
+private:
+    MemoryBudget& budget_;
+    boost::intrusive::slist<Desk> spare_;
+};
+
+}  // namespace inod::daemon
