@@ -1,10 +1,16 @@
 // The programs of the benchmark work together and count right. Nothing here asserts a speed.
 
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "tests/bench/histogram.h"
+#include "tests/bench/postgresql.h"
 #include "tests/bench/report.h"
+#include "tests/bench/rounds.h"
 #include "tests/bench/rows.h"
 #include "tests/bench/servers.h"
 
@@ -13,26 +19,21 @@ namespace {
 
 constexpr double seconds = 0.1;
 
-Row row_with(std::string_view pool, Floor floor, unsigned connections, unsigned depth) {
-    return {.name = "a row",
-            .pool = pool,
-            .floor = floor,
-            .connections = connections,
-            .depth = depth,
-            .placement = Placement::two_cores,
-            .goal = std::nullopt};
+Series series_of(Peer peer, unsigned connections, unsigned depth, Work work = Work::hold) {
+    return {.peer = peer, .work = work, .connections = connections, .depth = depth};
 }
 
 class BenchPrograms : public testing::Test {
 protected:
-    void SetUp() override {
-        auto started = Servers::start(Programs::in(INOD_BENCH_DIR), testing::TempDir(), {});
+    void start(const std::set<Peer>& peers,
+               const Programs& programs = Programs::in(INOD_BENCH_DIR)) {
+        auto started = Servers::start(programs, testing::TempDir(), {}, peers);
         ASSERT_TRUE(started) << started.error().message;
         servers_.push_back(std::move(*started));
     }
 
-    nlohmann::json measure(const Row& row, Peer peer) {
-        const auto text = servers_.front().measure(row, peer, seconds, {});
+    nlohmann::json measure(const Series& series) {
+        const auto text = servers_.front().measure(series, seconds, {});
         if (!text) {
             ADD_FAILURE() << text.error().message;
             return nlohmann::json::object();
@@ -40,15 +41,24 @@ protected:
         return nlohmann::json::parse(*text, nullptr, false);
     }
 
+    // Why it cannot be measured.
+    std::string trouble_of(const Series& series) {
+        const auto text = servers_.front().measure(series, seconds, {});
+        return text ? "none" : text.error().message;
+    }
+
     std::vector<Servers> servers_;  // one
 };
 
+constexpr Peer floors[] = {Peer::echo, Peer::commit_in_loop, Peer::commit_in_thread};
+
 TEST_F(BenchPrograms, TheFloorsAnswerTheLoad) {
-    for (const Peer peer : {Peer::echo, Peer::commit_in_loop, Peer::commit_in_thread}) {
+    start({std::begin(floors), std::end(floors)});
+    for (const Peer peer : floors) {
         for (const unsigned connections : {1U, 3U}) {
-            SCOPED_TRACE(std::to_string(static_cast<int>(peer)) + ", " +
-                         std::to_string(connections) + " connections");
-            const auto got = measure(row_with({}, Floor::echo, connections, 7), peer);
+            SCOPED_TRACE(std::string(name_of(peer)) + ", " + std::to_string(connections) +
+                         " connections");
+            const auto got = measure(series_of(peer, connections, 7));
             EXPECT_GT(got.value("requests", 0), 0);
             EXPECT_GE(got.value("seconds", 0.0), seconds);
             EXPECT_GT(got.value("p50_us", 0.0), 0.0);
@@ -59,45 +69,253 @@ TEST_F(BenchPrograms, TheFloorsAnswerTheLoad) {
 
 // More requests at once than the sockets take must not make both sides wait for each other.
 TEST_F(BenchPrograms, TheFloorAnswersMoreThanTheSocketsHold) {
-    for (const Peer peer : {Peer::echo, Peer::commit_in_loop, Peer::commit_in_thread}) {
-        SCOPED_TRACE(static_cast<int>(peer));
-        const auto got = measure(row_with({}, Floor::echo, 2, 50'000), peer);
+    start({std::begin(floors), std::end(floors)});
+    for (const Peer peer : floors) {
+        SCOPED_TRACE(name_of(peer));
+        const auto got = measure(series_of(peer, 2, 50'000));
         EXPECT_GT(got.value("requests", 0), 0);
+    }
+}
+
+// However short it looks for replies before it sleeps, and however long.
+TEST_F(BenchPrograms, TheLoadMaySpin) {
+    start({Peer::echo});
+    for (const unsigned spin_us : {1U, 1'000'000U}) {
+        for (const unsigned connections : {1U, 3U}) {
+            SCOPED_TRACE(std::to_string(spin_us) + " us, " + std::to_string(connections));
+            Series series = series_of(Peer::echo, connections, 2);
+            series.spin_us = spin_us;
+            EXPECT_GT(measure(series).value("requests", 0), 0);
+        }
+    }
+}
+
+TEST_F(BenchPrograms, WhatDoesNotRunSaysWhy) {
+    Programs programs = Programs::in(INOD_BENCH_DIR);
+    programs.redis_server.clear();
+    programs.postgresql.clear();
+    programs.echo_server = "/nonexistent/echo_server";
+    start({Peer::redis, Peer::redis_always, Peer::postgresql, Peer::inod_polling, Peer::echo},
+          programs);
+    struct Case {
+        Peer peer;
+        const char* want;
+    };
+    const Case cases[] = {
+        {Peer::redis, "not installed"},      {Peer::redis_always, "not installed"},
+        {Peer::postgresql, "not installed"}, {Peer::inod_polling, "the daemon does not poll"},
+        {Peer::echo, "it has ended"},        {Peer::inod, "it was not started"},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(name_of(c.peer));
+        EXPECT_NE(trouble_of(series_of(c.peer, 1, 1)).find(c.want), std::string::npos)
+            << trouble_of(series_of(c.peer, 1, 1));
+    }
+}
+
+TEST_F(BenchPrograms, APostgreSqlThatDoesNotStartSaysWhy) {
+    Programs programs = Programs::in(INOD_BENCH_DIR);
+    programs.postgresql = "/nonexistent";
+    start({Peer::postgresql}, programs);
+    EXPECT_NE(trouble_of(series_of(Peer::postgresql, 1, 1)).find("initdb"), std::string::npos)
+        << trouble_of(series_of(Peer::postgresql, 1, 1));
+}
+
+TEST_F(BenchPrograms, RedisAnswersTheLoad) {
+    const Programs programs = Programs::in(INOD_BENCH_DIR);
+    if (programs.redis_server.empty()) GTEST_SKIP() << "Redis is not installed";
+    start({Peer::redis, Peer::redis_always}, programs);
+    for (const Peer peer : {Peer::redis, Peer::redis_always}) {
+        for (const Work work : {Work::increment, Work::record, Work::hold}) {
+            SCOPED_TRACE(std::string(name_of(peer)) + ", " + std::string(name_of(work)));
+            const auto got = measure(series_of(peer, 2, 5, work));
+            const double all = got.value("requests_per_second", 0.0);
+            EXPECT_GT(all, 0);
+            const double slack = 2.0 * 5 / seconds;  // what was under way at both ends
+            EXPECT_NEAR(got.value("allocations_per_second", 0.0),
+                        work == Work::hold ? all / 2 : all, slack);
+        }
+    }
+}
+
+TEST_F(BenchPrograms, PostgreSqlAnswersPgbench) {
+    const Programs programs = Programs::in(INOD_BENCH_DIR);
+    if (programs.postgresql.empty()) GTEST_SKIP() << "PostgreSQL is not installed";
+    start({Peer::postgresql}, programs);
+    for (const Work work : {Work::increment, Work::record}) {
+        SCOPED_TRACE(name_of(work));
+        const auto got = measure(series_of(Peer::postgresql, 3, 1, work));
+        EXPECT_GT(got.value("requests_per_second", 0.0), 0);
     }
 }
 
 #ifdef INOD_BENCH_HAS_DAEMON
 // The load holds as much as it may before it measures, so half of what it asks for is allocations.
 TEST_F(BenchPrograms, TheDaemonAnswersTheLoad) {
+    start({Peer::inod, Peer::inod_without_disk});
     for (const std::string_view pool : {"bench_block", "bench_lease"}) {
         for (const Peer peer : {Peer::inod, Peer::inod_without_disk}) {
-            const unsigned depth = pool == "bench_block" ? 1U : 64U;
-            SCOPED_TRACE(std::string(pool) + ", " + std::to_string(static_cast<int>(peer)));
-            const auto got = measure(row_with(pool, Floor::echo, 2, depth), peer);
-            const int requests = got.value("requests", 0);
-            EXPECT_GT(requests, 0);
+            for (const unsigned count : {1U, 1000U}) {
+                SCOPED_TRACE(std::string(pool) + ", " + std::string(name_of(peer)) + ", " +
+                             std::to_string(count));
+                Series series = series_of(peer, 2, pool == "bench_block" ? 1U : 64U);
+                series.pool = pool;
+                series.count = count;
+                const auto got = measure(series);
+                EXPECT_GT(got.value("requests", 0), 0);
+                const double all = got.value("requests_per_second", 0.0);
+                const double slack = 2.0 * series.depth / seconds;  // under way at both ends
+                EXPECT_NEAR(got.value("allocations_per_second", 0.0), all / 2, slack);
+            }
+        }
+    }
+}
+
+// Nearly nothing is allocated meanwhile: of releases one in a thousand.
+TEST_F(BenchPrograms, TheDaemonAnswersThoseWhoLookUpAndThoseWhoRelease) {
+    start({Peer::inod});
+    for (const std::string_view pool : {"bench_block", "bench_lease"}) {
+        for (const Work work : {Work::lookup, Work::release}) {
+            SCOPED_TRACE(std::string(pool) + ", " + std::string(name_of(work)));
+            Series series = series_of(Peer::inod, 3, 16, work);
+            series.pool = pool;
+            const auto got = measure(series);
             const double all = got.value("requests_per_second", 0.0);
-            const double allocations = got.value("allocations_per_second", 0.0);
-            const double slack = 2.0 * depth / seconds;  // what was under way at both ends
-            EXPECT_NEAR(allocations, all / 2, slack);
+            EXPECT_GT(all, 0);
+            EXPECT_LE(got.value("allocations_per_second", 0.0),
+                      work == Work::lookup ? 0 : all / 1000 + 2 * 3 / seconds);
         }
     }
 }
 
 TEST_F(BenchPrograms, ARefusalEndsTheLoadAndIsTold) {
-    const auto refused = servers_.front().measure(row_with("no_such_pool", Floor::echo, 1, 1),
-                                                  Peer::inod, seconds, {});
-    ASSERT_FALSE(refused);
-    EXPECT_NE(refused.error().message.find("pool_unknown"), std::string::npos)
-        << refused.error().message;
+    start({Peer::inod});
+    Series series = series_of(Peer::inod, 1, 1);
+    series.pool = "no_such_pool";
+    EXPECT_NE(trouble_of(series).find("pool_unknown"), std::string::npos) << trouble_of(series);
 }
 #endif
 
-TEST(BenchReport, TheFastestFloorCounts) {
-    const auto at = [](double rate) {
-        return Sample{
-            .requests_per_second = rate, .allocations_per_second = 0, .p50_us = 1, .p99_us = 2};
+TEST(BenchPostgreSql, ReadsTheFigureOfPgbench) {
+    struct Case {
+        const char* name;
+        const char* output;
+        std::optional<double> want;
     };
+    const Case cases[] = {
+        {"as it is", "latency average = 0.069 ms\ntps = 14492.75 (without initial ...)\n",
+         14492.75},
+        {"none", "pgbench (15.1)\n", std::nullopt},
+        {"no number", "tps = nan", std::nullopt},
+        {"nothing was done", "tps = 0.0", std::nullopt},
+        {"cut off", "tps = ", std::nullopt},
+    };
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        EXPECT_EQ(tps_in(c.output), c.want);
+    }
+}
+
+Row row_with(std::string_view pool, Against against, unsigned connections) {
+    return {.name = "a row", .pool = pool, .against = against, .connections = connections};
+}
+
+TEST(BenchRows, NamesAreUniqueAndEveryRowOfOneCoreHasOneOfTwo) {
+    for (const Group& group : groups()) {
+        SCOPED_TRACE(group.name);
+        std::map<std::string, Placement> names;
+        for (const Row& row : group.rows)
+            EXPECT_TRUE(names.emplace(row.name, row.placement).second) << row.name;
+        for (const auto& [name, placement] : names) {
+            if (placement == Placement::two_cores) continue;
+            const auto end = name.rfind(", one core");
+            ASSERT_NE(end, name.npos) << name;
+            EXPECT_TRUE(names.contains(name.substr(0, end))) << name;
+        }
+    }
+}
+
+TEST(BenchRows, BothSidesHaveOneLoadAndOnlyInodPolls) {
+    for (const Group& group : groups()) {
+        for (const Row& row : group.rows) {
+            SCOPED_TRACE(row.name);
+            const Series inod = inod_of(row);
+            EXPECT_EQ(inod.peer, row.polling ? Peer::inod_polling : Peer::inod);
+            EXPECT_EQ(inod.spin_us > 0, row.polling);
+            ASSERT_FALSE(against_of(row).empty());
+            for (const Series& other : against_of(row)) {
+                EXPECT_EQ(other.connections, inod.connections);
+                EXPECT_EQ(other.depth, inod.depth);
+                EXPECT_EQ(other.placement, inod.placement);
+                EXPECT_EQ(other.spin_us, 0U);
+                EXPECT_FALSE(other == inod);
+            }
+        }
+    }
+}
+
+Sample at_rate(double rate) {
+    return {.requests_per_second = rate, .allocations_per_second = 0, .p50_us = 1, .p99_us = 2};
+}
+
+// Each server's rate is its number, so that a sample tells whose it is.
+class BenchRounds : public testing::Test {
+protected:
+    std::vector<Outcome> measure(const std::vector<Row>& rows, unsigned repetitions) {
+        return measure_all(rows, repetitions, [&](const Series& series) -> Result<Sample, Failure> {
+            asked_.push_back(series.peer);
+            if (failing_.contains(series.peer)) return Failure{Errc::io_error, "broken"};
+            return at_rate(1 + static_cast<double>(series.peer));
+        });
+    }
+
+    std::set<Peer> failing_;
+    std::vector<Peer> asked_;
+};
+
+TEST_F(BenchRounds, AllWithOneLoadTakeTurns) {
+    const auto outcomes =
+        measure({row_with("p", Against::echo, 1), row_with("p", Against::redis_increment, 2),
+                 row_with("p", Against::group_commit, 1)},
+                2);
+    const std::vector<Peer> want = {
+        Peer::echo,  Peer::inod, Peer::commit_in_loop, Peer::commit_in_thread,  // one client
+        Peer::echo,  Peer::inod, Peer::commit_in_loop, Peer::commit_in_thread,
+        Peer::redis, Peer::inod, Peer::redis,          Peer::inod,  // two
+    };
+    EXPECT_EQ(asked_, want);
+    ASSERT_EQ(outcomes.size(), 3U);
+    for (const Outcome& outcome : outcomes) {
+        EXPECT_EQ(outcome.inod.size(), 2U);
+        EXPECT_EQ(outcome.inod.front().requests_per_second, 1 + static_cast<double>(Peer::inod));
+    }
+    EXPECT_EQ(outcomes[1].row.against, Against::redis_increment);
+    EXPECT_EQ(outcomes[2].against.front().requests_per_second,
+              1 + static_cast<double>(Peer::commit_in_thread))
+        << "the faster one";
+}
+
+TEST_F(BenchRounds, WhatFailsIsNotAskedAgainAndTakesItsOwnRowsAlone) {
+    failing_ = {Peer::redis};
+    const auto outcomes =
+        measure({row_with("p", Against::redis_increment, 1), row_with("p", Against::echo, 1)}, 3);
+    ASSERT_EQ(outcomes.size(), 2U);
+    EXPECT_EQ(std::count(asked_.begin(), asked_.end(), Peer::redis), 1);
+    EXPECT_EQ(outcomes[0].trouble, "Redis: broken");
+    EXPECT_EQ(ratio_of(outcomes[0]), std::nullopt);
+    EXPECT_EQ(outcomes[1].trouble, "");
+    EXPECT_EQ(outcomes[1].inod.size(), 3U);
+}
+
+TEST_F(BenchRounds, OneOfTwoFloorsThatFailsTakesTheRow) {
+    failing_ = {Peer::commit_in_thread};
+    const auto outcomes = measure({row_with("p", Against::group_commit, 1)}, 1);
+    EXPECT_EQ(outcomes.front().trouble, "floor with commit in a thread: broken");
+    EXPECT_FALSE(reached(outcomes.front()));
+}
+
+TEST(BenchReport, TheFastestFloorCounts) {
+    const auto at = at_rate;
     const auto chosen = fastest({{at(1), at(9), at(2)}, {at(3), at(3), at(4)}});
     ASSERT_EQ(chosen.size(), 3U);
     EXPECT_EQ(chosen[0].requests_per_second, 3) << "by its median, not by its best";
@@ -138,18 +356,27 @@ TEST(BenchHistogram, QuantilesAreWithinABucketOfTheValues) {
 Outcome outcome_of(const std::vector<double>& inod, const std::vector<double>& against,
                    std::optional<double> goal) {
     Outcome outcome{
-        .row = row_with("p", Floor::echo, 1, 1), .inod = {}, .against = {}, .trouble = {}};
+        .row = row_with("p", Against::echo, 1), .inod = {}, .against = {}, .trouble = {}};
     outcome.row.goal = goal;
-    for (const double rate : inod) {
-        outcome.inod.push_back({.requests_per_second = rate,
-                                .allocations_per_second = rate / 2,
-                                .p50_us = 1,
-                                .p99_us = 2});
-    }
-    for (const double rate : against) {
-        outcome.against.push_back(
-            {.requests_per_second = rate, .allocations_per_second = 0, .p50_us = 1, .p99_us = 2});
-    }
+    for (const double rate : inod)
+        outcome.inod.push_back(at_rate(rate));
+    for (const double rate : against)
+        outcome.against.push_back(at_rate(rate));
+    return outcome;
+}
+
+// The same numbers as latencies, of sides with equal rates.
+Outcome latency_of(double inod, double against, double goal) {
+    Outcome outcome = outcome_of({1}, {1}, goal);
+    outcome.row.quantity = Quantity::p99_us;
+    outcome.inod.front().p99_us = inod;
+    outcome.against.front().p99_us = against;
+    return outcome;
+}
+
+Outcome broken(const std::string& trouble) {
+    Outcome outcome = outcome_of({}, {}, 0.5);
+    outcome.trouble = trouble;
     return outcome;
 }
 
@@ -167,6 +394,9 @@ TEST(BenchReport, SaysWhichGoalsAreReached) {
         {"without a goal", outcome_of({1}, {100}, std::nullopt), true},
         {"could not run", outcome_of({}, {}, 0.5), false},
         {"not run, no goal", outcome_of({}, {}, std::nullopt), false},
+        {"latency below", latency_of(110, 100, 1.2), true},
+        {"latency exactly", latency_of(120, 100, 1.2), true},
+        {"latency above", latency_of(121, 100, 1.2), false},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
@@ -176,13 +406,26 @@ TEST(BenchReport, SaysWhichGoalsAreReached) {
 
 TEST(BenchReport, TheJsonHasMediansWithTheirSpread) {
     const auto rows = nlohmann::json::parse(
-        as_json({outcome_of({30, 10, 20}, {40, 60}, 0.5), outcome_of({}, {}, std::nullopt)}));
+        as_json({outcome_of({30, 10, 20}, {40, 60}, 0.5), latency_of(30, 20, 2),
+                 outcome_of({1}, {2}, std::nullopt), broken("no \"server\" \xff")}));
     const auto want = nlohmann::json::parse(R"([
-        {"row": "a row", "inod": {"median": 20.0, "min": 10.0, "max": 30.0},
+        {"row": "a row", "placement": "two cores", "of": "the echo floor",
+         "unit": "requests a second",
+         "inod": {"median": 20.0, "min": 10.0, "max": 30.0},
          "against": {"median": 50.0, "min": 40.0, "max": 60.0},
-         "ratio": 0.4, "goal": 0.5, "reached": false},
-        {"row": "a row", "inod": null, "against": null, "ratio": null, "goal": null,
-         "reached": false}])");
+         "ratio": 0.4, "goal": 0.5, "reached": false, "reason": null},
+        {"row": "a row", "placement": "two cores", "of": "the echo floor", "unit": "p99, us",
+         "inod": {"median": 30.0, "min": 30.0, "max": 30.0},
+         "against": {"median": 20.0, "min": 20.0, "max": 20.0},
+         "ratio": 1.5, "goal": 2.0, "reached": true, "reason": null},
+        {"row": "a row", "placement": "two cores", "of": "the echo floor",
+         "unit": "requests a second",
+         "inod": {"median": 1.0, "min": 1.0, "max": 1.0},
+         "against": {"median": 2.0, "min": 2.0, "max": 2.0},
+         "ratio": 0.5, "goal": null, "reached": true, "reason": null},
+        {"row": "a row", "placement": "two cores", "of": "the echo floor",
+         "unit": "requests a second", "inod": null, "against": null, "ratio": null, "goal": 0.5,
+         "reached": false, "reason": "no \"server\" \ufffd"}])");
     EXPECT_EQ(rows, want) << rows.dump(2);
 }
 

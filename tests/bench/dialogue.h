@@ -20,9 +20,6 @@
 
 namespace inod::bench {
 
-// Bytes of every request here.
-inline constexpr std::size_t request_size = 16;
-
 // What was answered since it was last cleared.
 struct Tally {
     std::uint64_t requests = 0;
@@ -42,6 +39,9 @@ public:
     // Errors: what the server refused or broke, in words.
     virtual Result<void, Failure> set_up() { return {}; }
     virtual Result<void, Failure> clean_up() { return {}; }
+
+    // The most bytes of a request.
+    [[nodiscard]] virtual std::size_t request_size_max() const = 0;
 
     // Where to put what is read. Never empty.
     virtual std::span<std::byte> room() noexcept = 0;
@@ -64,9 +64,23 @@ protected:
 
 std::unique_ptr<Dialogue> make_echo_dialogue(std::uint16_t depth);
 
-// Allocates one ID with each request until it holds `hold_count` of them; then each second request
-// releases the oldest. Takes `pool` of the daemon at the other end of `socket`, which outlives it.
+// What a connection asks of the daemon. It allocates leases of `count` IDs until it holds `hold_count`
+// of them; then each second request releases the oldest.
+struct InodWork {
+    std::uint64_t count = 1;
+    std::size_t hold_count = 1000;
+    bool looks_up = false;         // instead, after that, one ID of each lease in turn
+    bool releases_singly = false;  // one ID with each request, of the oldest lease
+};
+
+// Takes `pool` of the daemon at the other end of `socket`, which outlives it.
 std::unique_ptr<Dialogue> make_inod_dialogue(int socket, std::string pool, std::uint16_t depth,
-                                             std::size_t hold_count);
+                                             const InodWork& work);
+
+// What a connection asks of Redis: numbers by INCR, or by a script that also records in a hash who has
+// them; and then, each second time, that the oldest of `hold_count` is deleted there.
+enum class RedisWork : std::uint8_t { increment, record, hold };
+std::unique_ptr<Dialogue> make_redis_dialogue(int socket, std::uint16_t depth, RedisWork work,
+                                              std::size_t hold_count);
 
 }  // namespace inod::bench

@@ -7,8 +7,6 @@
 namespace inod::bench {
 namespace {
 
-static_assert(echo_request_size == request_size);
-
 // A request's number is its tag and how many went before it, so that a reply says to which request
 // it belongs and comes once.
 class EchoDialogue final : public Dialogue {
@@ -17,6 +15,7 @@ public:
 
     std::span<std::byte> room() noexcept override { return std::span(memory_).subspan(size_); }
 
+    [[nodiscard]] std::size_t request_size_max() const override { return echo_request_size; }
     Result<std::uint64_t, Failure> received(std::size_t size, std::uint64_t now_ns, bool go_on,
                                             ByteWriter& out, Tally& tally) override;
 

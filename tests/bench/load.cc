@@ -27,9 +27,12 @@ struct Options {
     std::string mode = "echo";
     std::string socket;
     std::string pool;
+    std::string work = "hold";
+    std::uint64_t count = 1;
     std::size_t connections = 1;
     std::uint16_t depth = 1;
     std::size_t hold = 1000;
+    unsigned spin_us = 0;
     double warm_up_s = 0.2;
     double seconds = 1;
 };
@@ -41,6 +44,34 @@ std::uint64_t now_ns() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
+// Leases of 1,000 for those who release alone: while one is allocated, the other is there to be released.
+constexpr std::uint64_t stock_count = 1000;
+constexpr std::size_t stock_lease_count = 2;
+
+// An echo server does the same whatever it is asked.
+bool is_sensible(const Options& options) {
+    if (options.mode == "echo" || options.work == "hold") return true;
+    const bool is_of_redis = options.work == "increment" || options.work == "record";
+    return is_of_redis == (options.mode == "redis");
+}
+
+std::unique_ptr<Dialogue> make_dialogue(const Options& options, int socket) {
+    const auto depth = options.depth;
+    if (options.mode == "echo") return make_echo_dialogue(depth);
+    if (options.mode == "redis") {
+        const RedisWork work = options.work == "increment" ? RedisWork::increment
+                               : options.work == "record"  ? RedisWork::record
+                                                           : RedisWork::hold;
+        return make_redis_dialogue(socket, depth, work, options.hold);
+    }
+    InodWork work{.count = options.count, .hold_count = options.hold};
+    work.looks_up = options.work == "lookup";
+    if (options.work == "release") {
+        work = {.count = stock_count, .hold_count = stock_lease_count, .releases_singly = true};
+    }
+    return make_inod_dialogue(socket, options.pool, depth, work);
 }
 
 struct Connection {
@@ -65,6 +96,8 @@ private:
     enum class Phase : std::uint8_t { warm_up, measure, finish };
 
     Result<void, Failure> start();
+    Result<void, Failure> await();
+    Result<void, Failure> spin();
     Result<void, Failure> converse(Connection& connection);
     Result<void, Failure> send(Connection& connection, std::span<const std::byte> bytes);
     Result<void, Failure> watch(int operation, std::size_t index, std::uint32_t events);
@@ -77,19 +110,18 @@ private:
     Phase phase_ = Phase::warm_up;
     std::uint64_t phase_start_ns_ = 0;
     std::uint64_t under_way_ = 0;  // requests
+    std::uint64_t last_reply_ns_ = 0;
     Tally tally_;
     Tally measured_;
     std::uint64_t measured_ns_ = 0;
 };
 
 Result<void, Failure> Load::set_up() {
-    out_.resize(options_.depth * request_size);
     for (std::size_t i = 0; i < options_.connections; ++i) {
         auto fd = connect_to(options_.socket);
         if (!fd) return fd.error();
-        auto dialogue = options_.mode == "echo" ? make_echo_dialogue(options_.depth)
-                                                : make_inod_dialogue(fd->get(), options_.pool,
-                                                                     options_.depth, options_.hold);
+        auto dialogue = make_dialogue(options_, fd->get());
+        out_.resize(options_.depth * dialogue->request_size_max());
         connections_.push_back({.fd = std::move(*fd), .dialogue = std::move(dialogue)});
         if (auto done = connections_.back().dialogue->set_up(); !done) return done;
         if (auto done = watch(EPOLL_CTL_ADD, i, EPOLLIN); !done) return done;
@@ -116,14 +148,36 @@ Result<void, Failure> Load::watch(int operation, std::size_t index, std::uint32_
 
 Result<void, Failure> Load::run() {
     if (auto started = start(); !started) return started;
-    std::array<epoll_event, 256> events;
     while (under_way_ > 0) {
-        const int count =
-            ::epoll_wait(epoll_.get(), events.data(), int{events.size()}, patience_ms);
-        if (count < 0 && errno != EINTR) return failed("epoll_wait");
-        if (count == 0) return Failure{Errc::timed_out, "no reply in 10 s"};
-        for (int i = 0; i < count; ++i) {
-            Connection& connection = connections_[events[static_cast<std::size_t>(i)].data.u64];
+        if (options_.spin_us > 0) {
+            if (auto spun = spin(); !spun) return spun;
+            if (under_way_ == 0) break;
+        }
+        if (auto awaited = await(); !awaited) return awaited;
+    }
+    return {};
+}
+
+// Sleeps until there are replies, and goes on with each connection that has some.
+Result<void, Failure> Load::await() {
+    std::array<epoll_event, 256> events;
+    const int count = ::epoll_wait(epoll_.get(), events.data(), int{events.size()}, patience_ms);
+    if (count < 0 && errno != EINTR) return failed("epoll_wait");
+    if (count == 0) return Failure{Errc::timed_out, "no reply in 10 s"};
+    for (int i = 0; i < count; ++i) {
+        Connection& connection = connections_[events[static_cast<std::size_t>(i)].data.u64];
+        if (auto done = converse(connection); !done) return done;
+    }
+    return {};
+}
+
+// Looks at each connection in turn, and goes on with those that have replies, until none has had one for
+// spin_us.
+Result<void, Failure> Load::spin() {
+    const std::uint64_t patience_ns = std::uint64_t{options_.spin_us} * 1000;
+    last_reply_ns_ = now_ns();
+    while (under_way_ > 0 && now_ns() - last_reply_ns_ < patience_ns) {
+        for (Connection& connection : connections_) {
             if (auto done = converse(connection); !done) return done;
         }
     }
@@ -150,6 +204,7 @@ Result<void, Failure> Load::converse(Connection& connection) {
         return send(connection, {});
     }
     const std::uint64_t now = now_ns();
+    last_reply_ns_ = now;
     step_on(now);
     ByteWriter out(out_);
     const bool go_on = phase_ != Phase::finish;
@@ -232,9 +287,15 @@ Result<void, Failure> put_load(const Options& options) {
 
 int main(int argc, char** argv) {
     inod::bench::Options options;
-    CLI::App app{"Puts load on an echo server or on inod and prints, as JSON, how it went"};
-    app.add_option("--mode", options.mode, "echo: 16 bytes there, 32 back; inod: its protocol")
-        ->check(CLI::IsMember({"echo", "inod"}))
+    CLI::App app{"Puts load on a server and prints, as JSON, how it went"};
+    app.add_option("--mode", options.mode,
+                   "echo: 16 bytes there, 32 back; inod, redis: their protocols")
+        ->check(CLI::IsMember({"echo", "inod", "redis"}))
+        ->capture_default_str();
+    app.add_option("--work", options.work,
+                   "hold: allocate, and release the oldest of --hold; inod: lookup, or release, of "
+                   "leases of 1,000; redis: increment, or record, which keeps all")
+        ->check(CLI::IsMember({"hold", "lookup", "release", "increment", "record"}))
         ->capture_default_str();
     app.add_option("--socket", options.socket, "Where the server listens")->required();
     app.add_option("--pool", options.pool, "inod: the pool, a unique one");
@@ -244,13 +305,25 @@ int main(int argc, char** argv) {
     app.add_option("--depth", options.depth, "Requests under way on each connection")
         ->check(CLI::Range(1, 65'535))
         ->capture_default_str();
-    app.add_option("--hold", options.hold, "inod: IDs that a connection holds")
+    app.add_option("--count", options.count, "inod: IDs in an allocation")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str();
+    app.add_option("--spin-us", options.spin_us,
+                   "Microseconds of looking for replies before it sleeps")
+        ->check(CLI::Range(0, 1'000'000))
+        ->capture_default_str();
+    app.add_option("--hold", options.hold, "Allocations that a connection holds")
         ->check(CLI::Range(1, 10'000'000))
         ->capture_default_str();
     app.add_option("--warm-up", options.warm_up_s, "Seconds before the measured ones")
         ->capture_default_str();
     app.add_option("--seconds", options.seconds, "Seconds measured")->capture_default_str();
     CLI11_PARSE(app, argc, argv);
+    if (!inod::bench::is_sensible(options)) {
+        std::fprintf(stderr, "load: %s has no --work %s\n", options.mode.c_str(),
+                     options.work.c_str());
+        return 2;
+    }
     const auto done = inod::bench::put_load(options);
     if (!done) {
         std::fprintf(stderr, "load: %s\n", done.error().message.c_str());

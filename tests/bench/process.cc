@@ -61,13 +61,17 @@ Result<Process, Failure> Process::start(const std::vector<std::string>& argv,
 }
 
 Result<void, Failure> Process::await_listener(const std::string& socket) const {
+    return await([&] { return connect_to(socket).has_value(); });
+}
+
+Result<void, Failure> Process::await(const std::function<bool()>& is_ready) const {
     const auto end = std::chrono::steady_clock::now() + start_patience;
     while (std::chrono::steady_clock::now() < end) {
-        if (connect_to(socket)) return {};
+        if (is_ready()) return {};
         if (has_ended()) return Failure{Errc::io_error, "it has ended"};
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
-    return Failure{Errc::timed_out, "it does not listen"};
+    return Failure{Errc::timed_out, "it is not ready"};
 }
 
 Result<std::string, Failure> Process::output() {

@@ -1,6 +1,7 @@
 // Programs that the benchmark starts, and ends by itself.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,6 +33,9 @@ public:
     // Waits until somebody listens at `socket`. The daemon listens before it has its state back; a load's
     // hello waits for the rest. Errors: io_error if it has ended, timed_out after 30 s.
     [[nodiscard]] Result<void, Failure> await_listener(const std::string& socket) const;
+
+    // Waits until `is_ready` says so, which is asked every few milliseconds. Errors: likewise.
+    [[nodiscard]] Result<void, Failure> await(const std::function<bool()>& is_ready) const;
 
     // How it ended: its exit status, or 128 and the signal. wait() blocks; has_ended() does not.
     int wait();

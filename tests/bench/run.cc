@@ -1,11 +1,13 @@
-// tools/bench: measures inod beside its floors, the two in turns, and says whether the goals are
+// tools/bench: measures inod beside its floors and peers, in turns, and says whether the goals are
 // reached.
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #include "tests/bench/report.h"
+#include "tests/bench/rounds.h"
 #include "tests/bench/rows.h"
 #include "tests/bench/servers.h"
 
@@ -89,59 +92,79 @@ std::string file_system_of(const std::string& folder) {
     return type;
 }
 
-void print_machine(const Options& options, std::size_t cores) {
+// What was measured where, in two lines.
+std::string describe(const Options& options, std::size_t cores) {
     utsname system{};
     ::uname(&system);
-    const std::string type = file_system_of(options.folder);
-    std::printf("machine: %s, %zu cores, Linux %s; state on %s (%s)\n",
-                value_in("/proc/cpuinfo", "model name").c_str(), cores, system.release,
-                type.c_str(), options.folder.c_str());
-    if (type == "tmpfs") std::printf("A sync costs nothing on tmpfs: give --dir on a disk.\n");
-    std::printf("work: allocate one ID; release the oldest where a connection holds 1,000\n");
-    std::printf("each side %u times %.3g s, in turns%s\n\n", options.repetitions, options.seconds,
-                options.first_of_all ? ", before all else that runs (SCHED_FIFO)" : "");
+    char seconds[32];
+    std::snprintf(seconds, sizeof(seconds), "%.3g", options.seconds);
+    return value_in("/proc/cpuinfo", "model name") + ", " + std::to_string(cores) +
+           " cores, Linux " + system.release + "; state on " + file_system_of(options.folder) +
+           "\neach side " + std::to_string(options.repetitions) + " times " + seconds +
+           " s, in turns" +
+           (options.first_of_all ? ", before all else that runs (SCHED_FIFO)" : "");
 }
 
-Result<Sample, Failure> sample(Servers& servers, const Row& row, Peer peer, double seconds,
-                               std::optional<int> core) {
-    const auto text = servers.measure(row, peer, seconds, core);
-    if (!text) return text.error();
-    const auto json = nlohmann::json::parse(*text, nullptr, false);
-    if (!json.is_object()) return Failure{Errc::io_error, "the load printed no JSON: " + *text};
-    return Sample{.requests_per_second = json.value("requests_per_second", 0.0),
-                  .allocations_per_second = json.value("allocations_per_second", 0.0),
-                  .p50_us = json.value("p50_us", 0.0),
-                  .p99_us = json.value("p99_us", 0.0)};
+void print_machine(const Options& options, std::size_t cores) {
+    std::printf("%s\n", describe(options, cores).c_str());
+    if (file_system_of(options.folder) == "tmpfs") {
+        std::printf("A sync costs nothing on tmpfs: give --dir on a disk.\n");
+    }
+    std::printf(
+        "work, if a row names no other: allocate one ID; release the oldest where a "
+        "connection holds 1,000\n\n");
 }
 
-Outcome run_row(Servers& servers, const Row& row, const Options& options,
-                const std::vector<int>& cores) {
-    Outcome outcome{.row = row, .inod = {}, .against = {}, .trouble = {}};
-    const std::size_t load_core = row.placement == Placement::one_core ? 0 : 1;
-    if (load_core >= cores.size()) {
-        outcome.trouble = "it takes two cores";
-        return outcome;
+Result<Sample, Failure> sample_of(const std::string& text) {
+    const auto json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object()) return Failure{Errc::io_error, "the load printed no JSON: " + text};
+    const Sample sample{.requests_per_second = json.value("requests_per_second", 0.0),
+                        .allocations_per_second = json.value("allocations_per_second", 0.0),
+                        .p50_us = json.value("p50_us", 0.0),
+                        .p99_us = json.value("p99_us", 0.0)};
+    if (sample.requests_per_second <= 0) return Failure{Errc::io_error, "nothing was answered"};
+    return sample;
+}
+
+// Says on a terminal what is being measured.
+void show(const Series& series) {
+    if (::isatty(STDERR_FILENO) == 0) return;
+    std::fprintf(stderr, "\r\033[K%s, %s, %u clients %u deep, %s ...",
+                 std::string(name_of(series.peer)).c_str(),
+                 std::string(name_of(series.work)).c_str(), series.connections, series.depth,
+                 std::string(name_of(series.placement)).c_str());
+}
+
+std::vector<Outcome> measure(Servers& servers, const Group& group, const Options& options,
+                             const std::vector<int>& cores) {
+    auto outcomes = measure_all(
+        group.rows, options.repetitions, [&](const Series& series) -> Result<Sample, Failure> {
+            const std::size_t load_core = series.placement == Placement::one_core ? 0 : 1;
+            if (load_core >= cores.size()) return Failure{Errc::io_error, "it takes two cores"};
+            show(series);
+            const auto text = servers.measure(series, options.seconds, cores[load_core]);
+            if (!text) return text.error();
+            return sample_of(*text);
+        });
+    if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\033[K");
+    return outcomes;
+}
+
+std::set<Peer> peers_of(const Group& group) {
+    std::set<Peer> peers;
+    for (const Row& row : group.rows) {
+        peers.insert(inod_of(row).peer);
+        for (const Series& series : against_of(row))
+            peers.insert(series.peer);
     }
-    // Its floors, and inod last.
-    const auto floors = peers_of(row.floor);
-    std::vector<Peer> peers(floors.begin(), floors.end());
-    peers.push_back(Peer::inod);
-    std::vector<std::vector<Sample>> samples(peers.size());
-    for (unsigned repetition = 0; repetition < options.repetitions; ++repetition) {
-        for (std::size_t i = 0; i < peers.size(); ++i) {
-            const auto got = sample(servers, row, peers[i], options.seconds, cores[load_core]);
-            if (!got) {
-                outcome.trouble =
-                    (peers[i] == Peer::inod ? "inod: " : "floor: ") + got.error().message;
-                return outcome;
-            }
-            samples[i].push_back(*got);
-        }
-    }
-    outcome.inod = std::move(samples.back());
-    samples.pop_back();
-    outcome.against = fastest(std::move(samples));
-    return outcome;
+    return peers;
+}
+
+// Writes nothing where no file is named.
+bool write(const std::string& file, const std::string& text) {
+    if (file.empty() || (std::ofstream(file) << text).flush()) return true;
+    std::fprintf(stderr, "bench: cannot write %s\n", file.c_str());
+    return false;
 }
 
 ExitStatus run(const Options& options, const Group& group) {
@@ -152,28 +175,18 @@ ExitStatus run(const Options& options, const Group& group) {
     const std::vector<int> cores = usable_cores();
     const fs::path self = fs::read_symlink("/proc/self/exe");
     auto servers = Servers::start(Programs::in(self.parent_path()), options.folder,
-                                  cores.empty() ? std::nullopt : std::optional(cores.front()));
+                                  cores.empty() ? std::nullopt : std::optional(cores.front()),
+                                  peers_of(group));
     if (!servers) {
         std::fprintf(stderr, "bench: %s\n", servers.error().message.c_str());
         return ExitStatus::missed;
     }
     print_machine(options, cores.size());
-    std::vector<Outcome> outcomes;
-    bool all_reached = true;
-    for (const Row& row : group.rows) {
-        if (::isatty(STDERR_FILENO) != 0) {
-            std::fprintf(stderr, "\r\033[K%s ...", std::string(row.name).c_str());
-        }
-        outcomes.push_back(run_row(*servers, row, options, cores));
-        all_reached = all_reached && reached(outcomes.back());
-    }
-    if (::isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\033[K");
-    print_table(outcomes);
-    if (!options.json.empty() && !(std::ofstream(options.json) << as_json(outcomes)).flush()) {
-        std::fprintf(stderr, "bench: cannot write %s\n", options.json.c_str());
-        return ExitStatus::missed;
-    }
-    return all_reached ? ExitStatus::reached : ExitStatus::missed;
+    const auto outcomes = measure(*servers, group, options, cores);
+    print_tables(outcomes);
+    const bool is_written = write(options.json, as_json(outcomes));
+    const bool is_reached = std::all_of(outcomes.begin(), outcomes.end(), reached);
+    return is_written && is_reached ? ExitStatus::reached : ExitStatus::missed;
 }
 
 }  // namespace
@@ -182,9 +195,11 @@ ExitStatus run(const Options& options, const Group& group) {
 int main(int argc, char** argv) {
     using inod::bench::ExitStatus;
     inod::bench::Options options;
-    CLI::App app{"Measures inod beside a bare epoll echo server, as ratios", "tools/bench"};
+    CLI::App app{"Measures inod beside a bare epoll echo server and others, as ratios",
+                 "tools/bench"};
+    const auto all_groups = inod::bench::groups();
     std::map<std::string, const inod::bench::Group*> groups;
-    for (const auto& group : inod::bench::groups())
+    for (const auto& group : all_groups)
         groups[std::string(group.name)] = &group;
     app.add_option("group", options.group, "What to measure")
         ->check(CLI::IsMember(&groups))
