@@ -1,6 +1,8 @@
 // The programs of the benchmark work together and count right. Nothing here asserts a speed.
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -8,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/bench/histogram.h"
+#include "tests/bench/plot.h"
 #include "tests/bench/postgresql.h"
 #include "tests/bench/report.h"
 #include "tests/bench/rounds.h"
@@ -121,6 +124,28 @@ TEST_F(BenchPrograms, APostgreSqlThatDoesNotStartSaysWhy) {
         << trouble_of(series_of(Peer::postgresql, 1, 1));
 }
 
+// It ends sooner than the load has warmed up.
+TEST_F(BenchPrograms, AServerThatDiesIsTold) {
+    const std::filesystem::path script = std::filesystem::path(testing::TempDir()) / "dies.sh";
+    Programs programs = Programs::in(INOD_BENCH_DIR);
+    std::ofstream(script) << "#!/bin/sh\nexec timeout 0.15 '" << programs.echo_server.string()
+                          << "' \"$@\"\n";
+    std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    programs.echo_server = script;
+    start({Peer::echo}, programs);
+    const auto outcomes = measure_all({{.name = "dies", .pool = "p", .goal = 1}}, 1,
+                                      [&](const Series& series) -> Result<Sample, Failure> {
+                                          const auto text =
+                                              servers_.front().measure(series, seconds, {});
+                                          if (!text) return text.error();
+                                          return Sample{};
+                                      });
+    const auto json = nlohmann::json::parse(as_json(outcomes));
+    EXPECT_EQ(json[0]["reached"], false);
+    EXPECT_NE(json[0]["reason"].get<std::string>().find("echo floor: "), std::string::npos)
+        << json.dump(2);
+}
+
 TEST_F(BenchPrograms, RedisAnswersTheLoad) {
     const Programs programs = Programs::in(INOD_BENCH_DIR);
     if (programs.redis_server.empty()) GTEST_SKIP() << "Redis is not installed";
@@ -195,6 +220,13 @@ TEST_F(BenchPrograms, ARefusalEndsTheLoadAndIsTold) {
     EXPECT_NE(trouble_of(series).find("pool_unknown"), std::string::npos) << trouble_of(series);
 }
 #endif
+
+TEST(BenchVersions, AreReadFromWhatTheProgramsPrint) {
+    EXPECT_EQ(version_in("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0"), "7.0.15");
+    EXPECT_EQ(version_in("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), "15.18");
+    EXPECT_EQ(version_in("none"), "");
+    EXPECT_EQ(version_in("v="), "");
+}
 
 TEST(BenchPostgreSql, ReadsTheFigureOfPgbench) {
     struct Case {
@@ -427,6 +459,74 @@ TEST(BenchReport, TheJsonHasMediansWithTheirSpread) {
          "unit": "requests a second", "inod": null, "against": null, "ratio": null, "goal": 0.5,
          "reached": false, "reason": "no \"server\" \ufffd"}])");
     EXPECT_EQ(rows, want) << rows.dump(2);
+}
+
+TEST(BenchPlot, EscapesWhatXmlCannotHave) {
+    EXPECT_EQ(escaped("a <b> & \"c\"; \n\x01\xff~"), "a &lt;b&gt; &amp; &quot;c&quot;; ???~");
+}
+
+std::size_t count_of(const std::string& text, std::string_view part) {
+    std::size_t count = 0;
+    for (auto at = text.find(part); at != text.npos; at = text.find(part, at + part.size()))
+        ++count;
+    return count;
+}
+
+TEST(BenchPlot, EveryRowHasItsBarOrItsReason) {
+    Outcome on_one_core = outcome_of({70}, {100}, std::nullopt);
+    on_one_core.row.placement = Placement::one_core;
+    const std::string svg = as_svg({outcome_of({60}, {100}, 0.5), outcome_of({40}, {100}, 0.5),
+                                    latency_of(3, 2, 1.2), on_one_core, broken("it <ended>")},
+                                   "a machine\nand how");
+    struct Case {
+        const char* part;
+        std::size_t count;
+    };
+    const Case cases[] = {
+        {"a row", 5},
+        {"<rect class='y'", 1},  // reached
+        {"<rect class='m'", 2},  // missed
+        {"<rect class='o'", 1},  // no goal
+        {"class='g'", 3},        // a goal's mark, where there is a bar
+        {">0.60, goal 0.50: reached<", 1},
+        {">0.40, goal 0.50: MISSED<", 1},
+        {">1.50, goal at most 1.20: MISSED<", 1},
+        {">0.70<", 1},
+        {">-, goal 0.50: MISSED<", 1},
+        {"could not run: it &lt;ended&gt;", 1},
+        {"on two cores", 1},
+        {"on one core", 1},
+        {">a machine<", 1},
+        {">and how<", 1},
+        {"prefers-color-scheme:dark", 1},
+    };
+    for (const Case& c : cases)
+        EXPECT_EQ(count_of(svg, c.part), c.count) << c.part;
+    EXPECT_EQ(count_of(svg, "<text"), count_of(svg, "</text>"));
+}
+
+// What is beyond the scale stays in the picture.
+TEST(BenchPlot, ABarEndsWhereTheScaleDoes) {
+    const auto bar_of = [](double rate) {
+        const std::string svg = as_svg({outcome_of({rate}, {1}, std::nullopt)}, "");
+        const auto at = svg.find("<rect class='o'");
+        const auto end = svg.find("/>", at);
+        return svg.substr(at, end - at);
+    };
+    EXPECT_EQ(bar_of(1e9), bar_of(1e6));
+    EXPECT_EQ(bar_of(1e-9), bar_of(1e-6));
+    EXPECT_NE(bar_of(1), bar_of(2));
+}
+
+TEST(BenchPlot, TheWholeTableIsSmall) {
+    std::vector<Outcome> outcomes;
+    for (const Group& group : groups()) {
+        for (const Row& row : group.rows) {
+            outcomes.push_back(outcome_of({60}, {100}, row.goal));
+            outcomes.back().row = row;
+        }
+    }
+    EXPECT_LT(as_svg(outcomes, "a machine").size(), 40'000U);
 }
 
 }  // namespace

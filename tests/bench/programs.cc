@@ -10,6 +10,8 @@
 
 #include <unistd.h>
 
+#include "tests/bench/process.h"
+
 namespace inod::bench {
 namespace {
 
@@ -78,6 +80,28 @@ Programs Programs::in(const fs::path& folder) {
             .inod_without_disk = folder / "inod_without_disk",
             .redis_server = find_redis(),
             .postgresql = find_postgresql()};
+}
+
+std::string version_in(const std::string& output) {
+    std::istringstream words(output);
+    for (std::string word; words >> word;) {
+        if (word.starts_with("v=")) word.erase(0, 2);
+        if (!word.empty() && word.front() >= '0' && word.front() <= '9') return word;
+    }
+    return {};
+}
+
+std::string versions_of(const Programs& programs) {
+    std::string all;
+    const auto add = [&](const char* name, const fs::path& program) {
+        auto process = Process::start({program.string(), "--version"}, std::nullopt);
+        const auto output = process ? process->output() : process.error();
+        if (!output) return;
+        all += (all.empty() ? "" : ", ") + std::string(name) + " " + version_in(*output);
+    };
+    if (!programs.redis_server.empty()) add("Redis", programs.redis_server);
+    if (!programs.postgresql.empty()) add("PostgreSQL", programs.postgresql / "postgres");
+    return all;
 }
 
 std::string said_in(const std::string& file) {

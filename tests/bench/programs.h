@@ -20,6 +20,13 @@ struct Programs {
     static Programs in(const std::filesystem::path& folder);
 };
 
+// "Redis 7.0.15, PostgreSQL 15.18", as far as they are installed; empty if neither is.
+std::string versions_of(const Programs& programs);
+
+// The first word of what `--version` printed that is a version, without what stands before it; empty if
+// there is none.
+std::string version_in(const std::string& output);
+
 // What a server or a load has written to the file, on one line.
 std::string said_in(const std::string& file);
 

@@ -25,12 +25,11 @@ constexpr std::string_view holder = "1000";  // as long as a user's or a process
 
 std::string resp(std::initializer_list<std::string_view> words) {
     std::string out = "*" + std::to_string(words.size()) + "\r\n";
-    for (const std::string_view word : words)
-        out.append("$")
-            .append(std::to_string(word.size()))
-            .append("\r\n")
-            .append(word)
-            .append("\r\n");
+    for (const std::string_view word : words) {
+        out += "$" + std::to_string(word.size()) + "\r\n";
+        out += word;
+        out += "\r\n";
+    }
     return out;
 }
 

@@ -49,12 +49,12 @@ std::string verdict_of(const Outcome& outcome) {
     return goal_text(outcome.row) + (reached(outcome) ? " reached" : " MISSED");
 }
 
-constexpr const char* columns = "%-54s %7s  %-20s %-28s %10s  %-28s %-20s %-20s %s\n";
+constexpr const char* columns = "%-60s %7s  %-20s %-28s %10s  %-28s %-20s %-20s %s\n";
 
 void print_row(const Outcome& outcome) {
     const auto ratio = ratio_of(outcome);
     if (!ratio) {
-        std::printf("%-54s %7s  %-20s could not run: %s\n", outcome.row.name.c_str(), "-",
+        std::printf("%-60s %7s  %-20s could not run: %s\n", outcome.row.name.c_str(), "-",
                     verdict_of(outcome).c_str(), outcome.trouble.c_str());
         return;
     }

@@ -20,6 +20,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "tests/bench/plot.h"
 #include "tests/bench/report.h"
 #include "tests/bench/rounds.h"
 #include "tests/bench/rows.h"
@@ -35,6 +36,7 @@ enum class ExitStatus : std::uint8_t { reached = 0, missed = 1, usage = 2 };
 struct Options {
     std::string group = "main";
     std::string json;
+    std::string plot;
     std::string folder = "/var/tmp";
     unsigned repetitions = 5;
     double seconds = 1;
@@ -92,21 +94,24 @@ std::string file_system_of(const std::string& folder) {
     return type;
 }
 
-// What was measured where, in two lines.
-std::string describe(const Options& options, std::size_t cores) {
+// What was measured where, in a few lines.
+std::string describe(const Options& options, const Programs& programs, std::size_t cores) {
     utsname system{};
     ::uname(&system);
+    const std::string versions = versions_of(programs);
     char seconds[32];
     std::snprintf(seconds, sizeof(seconds), "%.3g", options.seconds);
     return value_in("/proc/cpuinfo", "model name") + ", " + std::to_string(cores) +
            " cores, Linux " + system.release + "; state on " + file_system_of(options.folder) +
            "\neach side " + std::to_string(options.repetitions) + " times " + seconds +
            " s, in turns" +
-           (options.first_of_all ? ", before all else that runs (SCHED_FIFO)" : "");
+           (options.first_of_all ? ", before all else that runs (SCHED_FIFO)" : "") +
+           "\ninstalled beside inod: " +
+           (versions.empty() ? "neither Redis nor PostgreSQL" : versions);
 }
 
-void print_machine(const Options& options, std::size_t cores) {
-    std::printf("%s\n", describe(options, cores).c_str());
+void print_machine(const Options& options, const std::string& description) {
+    std::printf("%s\n", description.c_str());
     if (file_system_of(options.folder) == "tmpfs") {
         std::printf("A sync costs nothing on tmpfs: give --dir on a disk.\n");
     }
@@ -174,17 +179,20 @@ ExitStatus run(const Options& options, const Group& group) {
     }
     const std::vector<int> cores = usable_cores();
     const fs::path self = fs::read_symlink("/proc/self/exe");
-    auto servers = Servers::start(Programs::in(self.parent_path()), options.folder,
+    const Programs programs = Programs::in(self.parent_path());
+    auto servers = Servers::start(programs, options.folder,
                                   cores.empty() ? std::nullopt : std::optional(cores.front()),
                                   peers_of(group));
     if (!servers) {
         std::fprintf(stderr, "bench: %s\n", servers.error().message.c_str());
         return ExitStatus::missed;
     }
-    print_machine(options, cores.size());
+    const std::string description = describe(options, programs, cores.size());
+    print_machine(options, description);
     const auto outcomes = measure(*servers, group, options, cores);
     print_tables(outcomes);
-    const bool is_written = write(options.json, as_json(outcomes));
+    const bool is_written = write(options.json, as_json(outcomes)) &&
+                            write(options.plot, as_svg(outcomes, description));
     const bool is_reached = std::all_of(outcomes.begin(), outcomes.end(), reached);
     return is_written && is_reached ? ExitStatus::reached : ExitStatus::missed;
 }
@@ -205,6 +213,7 @@ int main(int argc, char** argv) {
         ->check(CLI::IsMember(&groups))
         ->capture_default_str();
     app.add_option("--json", options.json, "Write the rows to this file as well");
+    app.add_option("--plot", options.plot, "Draw the rows into this file, as SVG");
     app.add_option("--dir", options.folder, "On the disk to measure: a folder is made there")
         ->check(CLI::ExistingDirectory)
         ->capture_default_str();
