@@ -488,10 +488,10 @@ TEST(BenchPlot, EveryRowHasItsBarOrItsReason) {
         {"<rect class='m'", 2},  // missed
         {"<rect class='o'", 1},  // no goal
         {"class='g'", 3},        // a goal's mark, where there is a bar
-        {">0.60, goal 0.50: reached<", 1},
-        {">0.40, goal 0.50: MISSED<", 1},
-        {">1.50, goal at most 1.20: MISSED<", 1},
-        {">0.70<", 1},
+        {">0.600, goal 0.50: reached<", 1},
+        {">0.400, goal 0.50: MISSED<", 1},
+        {">1.500, goal at most 1.20: MISSED<", 1},
+        {">0.700<", 1},
         {">-, goal 0.50: MISSED<", 1},
         {"could not run: it &lt;ended&gt;", 1},
         {"on two cores", 1},

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "lib/base/assert.h"
@@ -9,16 +10,36 @@
 namespace inod::bench {
 namespace {
 
-using proto::Reply;
 using proto::Request;
 
-Failure refusal(const Reply& reply) {
-    const auto* const error = std::get_if<proto::ErrorReply>(&reply.body);
+Failure refusal(std::span<const std::byte> frame) {
+    const auto reply = proto::decode_reply(frame);
+    if (!reply) return {reply.error().code, "a reply that no daemon sends"};
+    const auto* const error = std::get_if<proto::ErrorReply>(&reply->body);
     if (error == nullptr) return {Errc::protocol_violation, "a reply of another operation"};
     return {error->error.code, std::string(name(error->error.code)) + ": " +
                                    std::string(explanation(error->error.code))};
 }
 
+// A frame's first eight bytes as one integer. The tag is in the highest bits of it.
+constexpr unsigned tag_shift = 48;
+constexpr std::uint64_t head_of(std::size_t size, proto::Operation operation) {
+    return std::uint64_t{size} | std::uint64_t(operation) << 16U |
+           std::uint64_t{proto::flag_reply} << 24U;
+}
+
+// Where a lease, a release and a lookup have their first ID, and what of it has the last.
+constexpr std::size_t first_offset = proto::frame_header_size;
+constexpr std::size_t last_offset = first_offset + sizeof(Id);
+
+std::uint64_t integer_at(std::span<const std::byte> bytes, std::size_t offset) {
+    std::uint64_t little = 0;
+    std::memcpy(&little, bytes.data() + offset, sizeof(little));
+    return to_little_endian(little);
+}
+
+// Requests are copied from ones that were encoded once, and of a reply no more is decoded than it takes to
+// know what it is: what the load spends on a request, inod seems to.
 class InodDialogue final : public Dialogue {
 public:
     InodDialogue(int socket, std::string pool, std::uint16_t depth, const InodWork& work)
@@ -28,14 +49,13 @@ public:
           held_(work.hold_count + std::max<std::size_t>(depth, bulk_max)),
           under_way_(std::max<std::size_t>(depth, bulk_max)),
           depth_(depth),
-          memory_(2 * proto::reply_size_max),
-          splitter_(memory_, proto::reply_size_max) {}
+          memory_(2 * proto::reply_size_max) {}
 
     // Says hello and allocates hold_count leases; releases all that are held.
     Result<void, Failure> set_up() override;
     Result<void, Failure> clean_up() override;
 
-    std::span<std::byte> room() noexcept override { return splitter_.prepare(); }
+    std::span<std::byte> room() noexcept override { return std::span(memory_).subspan(size_); }
     Result<std::uint64_t, Failure> received(std::size_t size, std::uint64_t now_ns, bool go_on,
                                             ByteWriter& out, Tally& tally) override;
 
@@ -52,6 +72,16 @@ private:
     static constexpr std::size_t bulk_max = 512;
 
     enum class Kind : std::uint8_t { none, allocate, release, lookup };
+    static constexpr std::array wanted_heads = {std::uint64_t{0},  // to none
+                                                head_of(32, proto::Operation::allocate),
+                                                head_of(8, proto::Operation::release),
+                                                head_of(32, proto::Operation::lookup)};
+
+    // A request whose tag and IDs are still to be put in.
+    struct Template {
+        std::array<std::byte, long_request_size> bytes{};
+        std::size_t size = 0;
+    };
 
     struct UnderWay {
         Kind kind = Kind::none;
@@ -60,7 +90,11 @@ private:
 
     Result<void, Failure> say_hello();
     Result<void, Failure> ask_in_bulk(Kind kind, std::size_t count);
-    Result<void, Failure> take(const proto::Frame& frame, std::uint64_t now_ns, Tally& tally);
+    Result<void, Failure> take(std::span<const std::byte> frame, std::uint64_t now_ns,
+                               Tally& tally);
+    void make_templates();
+    // The first frame of what was read, if all of it is there.
+    [[nodiscard]] std::span<const std::byte> frame_at(std::size_t offset) const;
     void put(Kind kind, std::uint16_t tag, std::uint64_t now_ns, ByteWriter& out);
     [[nodiscard]] Kind next_kind() const;
     [[nodiscard]] std::uint64_t release_count() const {
@@ -73,6 +107,7 @@ private:
     std::string pool_name_;
     std::uint16_t pool_ = 0;
     InodWork work_;
+    std::array<Template, wanted_heads.size()> templates_;  // by Kind
 
     // The first IDs of the leases that it holds, the oldest first: a ring.
     std::vector<Id> held_;
@@ -85,7 +120,7 @@ private:
     std::vector<UnderWay> under_way_;  // by tag - 1
     std::uint16_t depth_;
     std::vector<std::byte> memory_;
-    proto::FrameSplitter splitter_;
+    std::size_t size_ = 0;  // bytes of a frame not yet whole
 };
 
 Range InodDialogue::take_oldest() {
@@ -104,19 +139,37 @@ Id InodDialogue::next_to_look_up() {
     return held_[(first_held_ + looked_up_) % held_.size()];
 }
 
+void InodDialogue::make_templates() {
+    const auto make = [&](Kind kind, const Request::Body& body) {
+        Template& made = templates_[static_cast<std::size_t>(kind)];
+        ByteWriter out(made.bytes);
+        const bool fits = proto::encode_request(out, {.pool = pool_, .tag = 1, .body = body});
+        INOD_ASSERT(fits);
+        made.size = out.size();
+    };
+    make(Kind::allocate, proto::AllocateRequest{.count = work_.count});
+    make(Kind::release, proto::ReleaseRequest{.range = {1, release_count()}});
+    make(Kind::lookup, proto::LookupRequest{.id = 1});
+}
+
 void InodDialogue::put(Kind kind, std::uint16_t tag, std::uint64_t now_ns, ByteWriter& out) {
     under_way_[tag - 1U] = {.kind = kind, .start_ns = now_ns};
-    Request request{
-        .pool = pool_, .tag = tag, .body = proto::AllocateRequest{.count = work_.count}};
+    Template request = templates_[static_cast<std::size_t>(kind)];
+    const auto write = [&](std::size_t offset, auto value) {
+        value = to_little_endian(value);
+        std::memcpy(request.bytes.data() + offset, &value, sizeof(value));
+    };
+    write(proto::frame_header_size - sizeof(tag), tag);
     if (kind == Kind::allocate) {
         ++allocating_count_;
     } else if (kind == Kind::lookup) {
-        request.body = proto::LookupRequest{.id = next_to_look_up()};
+        write(first_offset, next_to_look_up());
     } else {
-        request.body = proto::ReleaseRequest{.range = take_oldest()};
+        const Range oldest = take_oldest();
+        write(first_offset, oldest.first);
+        if (request.size > last_offset) write(last_offset, oldest.last);
     }
-    const bool fits = proto::encode_request(out, request);
-    INOD_ASSERT(fits);
+    out.put_bytes(std::span(request.bytes).first(request.size));
 }
 
 InodDialogue::Kind InodDialogue::next_kind() const {
@@ -129,23 +182,23 @@ void InodDialogue::ask(std::uint16_t tag, std::uint64_t now_ns, ByteWriter& out)
     put(next_kind(), tag, now_ns, out);
 }
 
-Result<void, Failure> InodDialogue::take(const proto::Frame& frame, std::uint64_t now_ns,
+Result<void, Failure> InodDialogue::take(std::span<const std::byte> frame, std::uint64_t now_ns,
                                          Tally& tally) {
-    const auto reply = proto::decode_reply(frame.bytes);
-    if (!reply) return Failure{reply.error().code, "a reply that no daemon sends"};
-    const auto* const lease = std::get_if<proto::LeaseReply>(&reply->body);
-    const bool done = std::holds_alternative<proto::DoneReply>(reply->body);
-    const bool was_found = std::holds_alternative<proto::LookupReply>(reply->body);
-    if (reply->tag == 0 || reply->tag > under_way_.size()) return refusal(*reply);
-    UnderWay& request = under_way_[reply->tag - 1U];
-    if (lease != nullptr && request.kind == Kind::allocate) {
+    const std::uint64_t head = integer_at(frame, 0);
+    const std::uint64_t tag = head >> tag_shift;
+    if (tag == 0 || tag > under_way_.size()) return refusal(frame);
+    UnderWay& request = under_way_[tag - 1U];
+    const std::uint64_t wanted = wanted_heads[static_cast<std::size_t>(request.kind)];
+    if (head != (wanted | tag << tag_shift)) return refusal(frame);
+    if (request.kind == Kind::allocate) {
+        const Id first = integer_at(frame, first_offset);
+        if (integer_at(frame, last_offset) - first != work_.count - 1) {
+            return Failure{Errc::protocol_violation, "a lease of another size"};
+        }
         --allocating_count_;
-        held_[(first_held_ + held_count_) % held_.size()] = lease->range.first;
+        held_[(first_held_ + held_count_) % held_.size()] = first;
         ++held_count_;
         ++tally.allocations;
-    } else if (!(done && request.kind == Kind::release) &&
-               !(was_found && request.kind == Kind::lookup)) {
-        return refusal(*reply);
     }
     request.kind = Kind::none;
     ++tally.requests;
@@ -153,18 +206,28 @@ Result<void, Failure> InodDialogue::take(const proto::Frame& frame, std::uint64_
     return {};
 }
 
+// Empty if it is not there yet. A size that no frame has comes as it is: its header alone.
+std::span<const std::byte> InodDialogue::frame_at(std::size_t offset) const {
+    const auto bytes = std::span(memory_).first(size_).subspan(offset);
+    if (bytes.size() < proto::frame_header_size) return {};
+    const std::size_t size =
+        std::max<std::size_t>(proto::decode_header(bytes).size, proto::frame_header_size);
+    return bytes.size() < size ? std::span<const std::byte>() : bytes.first(size);
+}
+
 Result<std::uint64_t, Failure> InodDialogue::received(std::size_t size, std::uint64_t now_ns,
                                                       bool go_on, ByteWriter& out, Tally& tally) {
-    splitter_.received(size);
+    size_ += size;
+    std::size_t at = 0;
     std::uint64_t count = 0;
-    while (const auto frame = splitter_.next()) {
-        if (const auto taken = take(*frame, now_ns, tally); !taken) return taken.error();
+    for (auto frame = frame_at(at); !frame.empty(); frame = frame_at(at)) {
+        if (const auto taken = take(frame, now_ns, tally); !taken) return taken.error();
+        at += frame.size();
         ++count;
-        if (go_on) ask(frame->header.tag, now_ns, out);
+        if (go_on) ask(static_cast<std::uint16_t>(integer_at(frame, 0) >> tag_shift), now_ns, out);
     }
-    if (splitter_.error() != Errc::ok) {
-        return Failure{splitter_.error(), "the stream of replies is out of step"};
-    }
+    size_ -= at;
+    std::memmove(memory_.data(), memory_.data() + at, size_);
     return count;
 }
 
@@ -190,22 +253,22 @@ Result<void, Failure> InodDialogue::say_hello() {
     const bool fits = proto::encode_request(out, request);
     INOD_ASSERT(fits);
     if (auto sent = send_all(socket_, out.written()); !sent) return sent;
-    for (;;) {
+    std::span<const std::byte> frame;
+    for (; frame.empty(); frame = frame_at(0)) {
         const auto size = receive_some(socket_, room());
         if (!size) return size.error();
-        splitter_.received(*size);
-        const auto frame = splitter_.next();
-        if (!frame) continue;
-        const auto reply = proto::decode_reply(frame->bytes);
-        if (!reply) return Failure{reply.error().code, "a reply that no daemon sends"};
-        const auto* const hello = std::get_if<proto::HelloReply>(&reply->body);
-        if (hello == nullptr) return refusal(*reply);
-        auto table = hello->table.pools;
-        const auto entry = table.take();
-        if (!entry) return Failure{Errc::pool_unknown, pool_name_};
-        pool_ = entry->index;
-        return {};
+        size_ += *size;
     }
+    size_ = 0;  // nothing follows: nothing else was asked for
+    const auto reply = proto::decode_reply(frame);
+    const auto* const hello = reply ? std::get_if<proto::HelloReply>(&reply->body) : nullptr;
+    if (hello == nullptr) return refusal(frame);
+    auto table = hello->table.pools;
+    const auto entry = table.take();
+    if (!entry) return Failure{Errc::pool_unknown, pool_name_};
+    pool_ = entry->index;
+    make_templates();
+    return {};
 }
 
 // Sends `count` requests of one kind, as many at a time as there are tags.

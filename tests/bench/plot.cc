@@ -60,10 +60,10 @@ double position_of(double ratio) {
     return scale_start + part * (scale_end - scale_start);
 }
 
-// "0.97, goal 0.95: reached"
+// "0.972, goal 0.95: reached"
 std::string verdict_of(const Outcome& outcome) {
     const auto ratio = ratio_of(outcome);
-    std::string number = ratio ? with_decimals(*ratio, 2) : "-";
+    std::string number = ratio ? with_decimals(*ratio, 3) : "-";
     if (!outcome.row.goal) return number;
     return number + ", goal " + goal_text(outcome.row) +
            (reached(outcome) ? ": reached" : ": MISSED");
