@@ -121,8 +121,8 @@ void print_tables(const std::vector<Outcome>& outcomes) {
             if (std::exchange(is_first, false)) {
                 std::printf("%s\n", heading_of(placement).c_str());
                 std::printf(columns, "row", "ratio", "goal", "inod, requests/s (min-max)",
-                            "allocating", "the other, requests/s", "inod p50/p99, us",
-                            "the other's", "the other");
+                            "allocating", "the other (min-max)", "inod p50/p99, us", "the other's",
+                            "the other");
             }
             print_row(outcome);
         }

@@ -2,6 +2,7 @@
 // reached.
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -42,6 +43,16 @@ struct Options {
     double seconds = 1;
     bool first_of_all = false;
 };
+
+// Set by SIGINT and SIGTERM. What is being measured comes to its end, and the servers and their folders go.
+volatile std::sig_atomic_t is_interrupted = 0;
+
+void end_on_signals() {
+    struct sigaction action {};
+    action.sa_handler = [](int) { is_interrupted = 1; };
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
+}
 
 // Puts us, and all that we start, before everything else that wants to run. Both sides of a row get
 // the same.
@@ -145,6 +156,7 @@ std::vector<Outcome> measure(Servers& servers, const Group& group, const Options
     auto outcomes = measure_all(
         group.rows, options.repetitions, [&](const Series& series) -> Result<Sample, Failure> {
             const std::size_t load_core = series.placement == Placement::one_core ? 0 : 1;
+            if (is_interrupted != 0) return Failure{Errc::io_error, "it was interrupted"};
             if (load_core >= cores.size()) return Failure{Errc::io_error, "it takes two cores"};
             show(series);
             const auto text = servers.measure(series, options.seconds, cores[load_core]);
@@ -177,6 +189,7 @@ ExitStatus run(const Options& options, const Group& group) {
         std::fprintf(stderr, "bench: --first is refused: %s\n", std::strerror(errno));
         return ExitStatus::missed;
     }
+    end_on_signals();
     const std::vector<int> cores = usable_cores();
     const fs::path self = fs::read_symlink("/proc/self/exe");
     const Programs programs = Programs::in(self.parent_path());
@@ -190,6 +203,10 @@ ExitStatus run(const Options& options, const Group& group) {
     const std::string description = describe(options, programs, cores.size());
     print_machine(options, description);
     const auto outcomes = measure(*servers, group, options, cores);
+    if (is_interrupted != 0) {
+        std::fprintf(stderr, "bench: interrupted; nothing is written\n");
+        return ExitStatus::missed;
+    }
     print_tables(outcomes);
     const bool is_written = write(options.json, as_json(outcomes)) &&
                             write(options.plot, as_svg(outcomes, description));
