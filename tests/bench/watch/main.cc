@@ -1,6 +1,5 @@
 // tools/bench watch: what processes cost that the daemon watches while nothing happens. A table for people, and
 // the same as JSON.
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -12,13 +11,13 @@
 
 #include <CLI/CLI.hpp>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/owned_fd.h"
 #include "tests/bench/figures.h"
+#include "tests/bench/file_limit.h"
 #include "tests/bench/used.h"
 #include "tests/e2e/daemon_process.h"
 #include "tests/e2e/support.h"
@@ -72,15 +71,6 @@ private:
     std::vector<pid_t> pids_;
 };
 
-// Each watched process is an open file of the daemon, which has our limit.
-void raise_file_limit(std::size_t count) {
-    rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = std::max<rlim_t>(limit.rlim_cur, count);
-    limit.rlim_max = std::max(limit.rlim_max, limit.rlim_cur);
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) refuse(std::to_string(count) + " open files");
-}
-
 void bind_all(Client& client, Sleepers& sleepers, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
         const pid_t pid = sleepers.add();
@@ -107,6 +97,7 @@ Used use_in(const e2e::DaemonProcess& daemon, double seconds) {
 }
 
 std::vector<Figure> measure(const Options& options) {
+    // Each watched process is an open file of the daemon, which has our limit.
     raise_file_limit(options.process_count + 256);
     e2e::DaemonProcess daemon(
         R"({"pools": [{"name": "bench", "policy": "cyclic", "min": 1, "max": 1000000}]})");
