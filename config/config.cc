@@ -155,6 +155,10 @@ constexpr Key<Draft> config_table[] = {
      [](const JsonValue& value, const Place& place, Draft& draft) {
          return decode_integer(value, place, 0U, restart_grace_limit, draft.config.restart_grace);
      }},
+    {"poll_us",
+     [](const JsonValue& value, const Place& place, Draft& draft) {
+         return decode_integer(value, place, 0U, poll_us_limit, draft.config.poll_us);
+     }},
     {"journal", decode_journal},
     {"log_level",
      [](const JsonValue& value, const Place& place, Draft& draft) {

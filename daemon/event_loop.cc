@@ -24,6 +24,11 @@ Readiness readiness_of(std::uint32_t events) {
             .urgent = (events & EPOLLPRI) != 0};
 }
 
+using Clock = std::chrono::steady_clock;
+
+// A look takes some microseconds at most; one that took longer was not the only one on its core.
+constexpr std::chrono::microseconds interruption{200};
+
 constexpr std::uint32_t by_edge = EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 
 }  // namespace
@@ -44,8 +49,10 @@ void EventLoop::Wakeup::on_ready(Readiness /*ready*/) {
     loop_.due_.splice(loop_.due_.end(), loop_.posted_outside_);
 }
 
-EventLoop::EventLoop()
-    : set_(opened(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")), wakeup_(*this) {
+EventLoop::EventLoop(std::chrono::microseconds polling)
+    : set_(opened(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+      wakeup_(*this),
+      polling_(polling) {
     if (!add(wakeup_.fd(), wakeup_)) throw std::system_error(ENOMEM, std::system_category());
 }
 
@@ -97,12 +104,32 @@ void EventLoop::run() {
 void EventLoop::run_once(std::optional<std::chrono::milliseconds> patience) {
     due_.splice(due_.end(), tasks_);
     const int wait_ms = !due_.empty() ? 0 : patience ? static_cast<int>(patience->count()) : -1;
-    const int count =
-        ::epoll_wait(set_.get(), found_.data(), static_cast<int>(found_.size()), wait_ms);
+    const int count = wait_ms != 0 && polling_.is_on() ? wait_polling(wait_ms) : wait(wait_ms);
     next_ = 0;
     end_ = count > 0 ? static_cast<std::size_t>(count) : 0;
     tell_of_found();
     run_due();
+}
+
+int EventLoop::wait(int wait_ms) noexcept {
+    return ::epoll_wait(set_.get(), found_.data(), static_cast<int>(found_.size()), wait_ms);
+}
+
+int EventLoop::wait_polling(int wait_ms) noexcept {
+    const auto begin = Clock::now();
+    const auto window_end = begin + polling_.window();
+    for (auto now = begin; now < window_end;) {
+        const int count = wait(0);
+        if (count != 0) {
+            polling_.has_found();
+            return count;
+        }
+        const auto before = std::exchange(now, Clock::now());
+        if (now - before > interruption) polling_.was_interrupted();
+    }
+    const int count = wait(wait_ms);
+    polling_.has_slept(Clock::now() - begin);
+    return count;
 }
 
 void EventLoop::tell_of_found() {

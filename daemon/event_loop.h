@@ -20,6 +20,7 @@
 #include <boost/intrusive/list.hpp>
 #include <sys/epoll.h>
 
+#include "daemon/polling.h"
 #include "lib/base/owned_fd.h"
 #include "lib/base/result.h"
 
@@ -65,8 +66,9 @@ public:
     // look for as long as there is something.
     enum class Trigger : std::uint8_t { edge, level };
 
-    // Throws std::system_error if the kernel has no descriptor or no memory for it.
-    EventLoop();
+    // Before it sleeps it looks again for up to `polling` (polling.h). Throws std::system_error if the
+    // kernel has no descriptor or no memory for it.
+    explicit EventLoop(std::chrono::microseconds polling = std::chrono::microseconds(0));
     EventLoop(const EventLoop&) = delete;
     EventLoop& operator=(const EventLoop&) = delete;
     ~EventLoop() = default;  // requires that nobody else is in the set
@@ -110,6 +112,8 @@ private:
         OwnedFd event_;
     };
 
+    [[nodiscard]] int wait(int wait_ms) noexcept;
+    [[nodiscard]] int wait_polling(int wait_ms) noexcept;
     void tell_of_found();
     void run_due();
 
@@ -120,6 +124,7 @@ private:
     Tasks posted_outside_;
     Wakeup wakeup_;
     bool stopped_ = false;
+    Polling polling_;
     // Of one look, where others come between before the next one.
     std::array<epoll_event, 128> found_{};
     std::size_t next_ = 0;  // of these, the first that nobody was told of

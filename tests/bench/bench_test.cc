@@ -98,16 +98,15 @@ TEST_F(BenchPrograms, WhatDoesNotRunSaysWhy) {
     programs.redis_server.clear();
     programs.postgresql.clear();
     programs.echo_server = "/nonexistent/echo_server";
-    start({Peer::redis, Peer::redis_always, Peer::postgresql, Peer::inod_polling, Peer::echo},
-          programs);
+    start({Peer::redis, Peer::redis_always, Peer::postgresql, Peer::echo}, programs);
     struct Case {
         Peer peer;
         const char* want;
     };
     const Case cases[] = {
         {Peer::redis, "not installed"},      {Peer::redis_always, "not installed"},
-        {Peer::postgresql, "not installed"}, {Peer::inod_polling, "the daemon does not poll"},
-        {Peer::echo, "it has ended"},        {Peer::inod, "it was not started"},
+        {Peer::postgresql, "not installed"}, {Peer::echo, "it has ended"},
+        {Peer::inod, "it was not started"},
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(name_of(c.peer));

@@ -13,7 +13,6 @@ constexpr std::string_view lease = "bench_lease";
 constexpr std::optional<double> none;
 
 // Long enough for a reply that is under way, short beside what a sleeping core costs in a second.
-constexpr unsigned spin_us = 50;
 
 // clang-format off
 
@@ -167,7 +166,7 @@ Series inod_of(const Row& row) {
             .connections = row.connections,
             .depth = row.depth,
             .placement = row.placement,
-            .spin_us = row.polling ? spin_us : 0};
+            .spin_us = row.polling ? polling_spin_us : 0};
 }
 
 std::vector<Series> against_of(const Row& row) {

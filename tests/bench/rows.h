@@ -42,6 +42,9 @@ std::string_view name_of(Work work);
 enum class Placement : std::uint8_t { one_core, two_cores };
 std::string_view name_of(Placement placement);
 
+// How long each side looks, where both poll.
+inline constexpr unsigned polling_spin_us = 50;
+
 // One server under one load: what a run of the load measures. Rows may have it in common.
 struct Series {
     Peer peer = Peer::echo;

@@ -55,12 +55,19 @@ Servers::~Servers() {
 
 Result<void, Failure> Servers::make_folders() const {
     std::error_code error;
-    for (const char* const name : {"state", "nodisk", "redis", "redis_always"})
+    for (const char* const name : {"state", "polling", "nodisk", "redis", "redis_always"})
         if (!error) fs::create_directory(folder_ / name, error);
     std::ofstream out(folder_ / "inod.json");
     out << config;
     out.close();
-    if (error || !out) return Failure{Errc::io_error, "cannot write below " + folder_.string()};
+    // What a configuration has below NAME.json.d comes behind it.
+    if (!error) fs::create_directory(folder_ / "polling.json.d", error);
+    if (!error) fs::create_symlink("inod.json", folder_ / "polling.json", error);
+    std::ofstream polls(folder_ / "polling.json.d" / "poll.json");
+    polls << "{\"poll_us\": " << polling_spin_us << "}";
+    polls.close();
+    if (error || !out || !polls)
+        return Failure{Errc::io_error, "cannot write below " + folder_.string()};
     return {};
 }
 
@@ -68,9 +75,11 @@ Result<std::vector<std::string>, Failure> Servers::command_of(Peer peer) const {
     using Command = std::vector<std::string>;
     const std::string socket = path(file_name_of(peer) + ".sock");
     const std::string echo = programs_.echo_server.string();
-    const auto daemon = [&](const fs::path& program, const char* state) {
-        return Command{program.string(), "--config", path("inod.json"), "--state-dir", path(state),
-                       "--socket",       socket};
+    const auto daemon = [&](const fs::path& program, const char* state,
+                            const char* configuration = "inod.json") {
+        return Command{
+            program.string(), "--config", path(configuration), "--state-dir", path(state),
+            "--socket",       socket};
     };
     switch (peer) {
         case Peer::echo: return Command{echo, "--socket", socket};
@@ -82,7 +91,7 @@ Result<std::vector<std::string>, Failure> Servers::command_of(Peer peer) const {
         case Peer::inod_without_disk: return daemon(programs_.inod_without_disk, "nodisk");
         case Peer::redis: return redis_command(false);
         case Peer::redis_always: return redis_command(true);
-        case Peer::inod_polling: return Failure{Errc::not_offered, "the daemon does not poll"};
+        case Peer::inod_polling: return daemon(programs_.inod, "polling", "polling.json");
         case Peer::postgresql: break;
     }
     return Failure{Errc::not_offered, "it has no command"};  // it is started otherwise

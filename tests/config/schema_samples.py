@@ -35,6 +35,7 @@ sound = [
     pool(limits=[{"uid": 0, "ids": 0}, {"everyone": True, "ids": 2**64 - 1, "leases": 1}]),
     {"user_limits": [{"uid": 1, "connections": 1, "holders": 2}, {"everyone": True, "tokens": 0}]},
     {"token_keep": 1, "token_count_max": 0, "restart_grace": 0, "holders_max": 1},
+    {"poll_us": 1_000},
 ]
 refused = [
     [],
@@ -64,6 +65,7 @@ refused = [
     {"user_limits": [{"uid": 1, "connections": 2**32}]},
     {"token_keep": 0},
     {"restart_grace": 86_401},
+    {"poll_us": 1_001},
     {"holders_max": 0},
     {"journal": {"segment_size": 65537}},
     {"socket_mode": 438},
