@@ -209,7 +209,12 @@ void measure(const Options& options, const Placement& placement, std::vector<Fig
 }  // namespace inod::bench
 
 int main(int argc, char** argv) {
-    using namespace inod::bench;
+    using inod::bench::Figure;
+    using inod::bench::measure;
+    using inod::bench::Options;
+    using inod::bench::Placement;
+    using inod::bench::placements;
+    using inod::bench::report;
     Options options;
     CLI::App app{"Measures what a user waits while another is at all his limits; takes root"};
     app.add_option("--json", options.json, "Writes the rows to this file as well");

@@ -104,7 +104,9 @@ std::vector<Figure> measure(const Options& options) {
 }  // namespace inod::bench
 
 int main(int argc, char** argv) {
-    using namespace inod::bench;
+    using inod::bench::measure;
+    using inod::bench::Options;
+    using inod::bench::report;
     Options options;
     CLI::App app{"Measures what holders cost, when they end and while they are there"};
     app.add_option("--json", options.json, "Writes the rows to this file as well");

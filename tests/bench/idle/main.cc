@@ -63,14 +63,14 @@ std::vector<e2e::RawConnection> connect_all(const e2e::DaemonProcess& daemon, st
 double time_of_request(const e2e::DaemonProcess& daemon, Client& client, double seconds) {
     const Used before = used_by(daemon.pid());
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-    double requests = 0;
-    for (; Clock::now() < end; requests += 2) {
+    std::uint64_t pairs = 0;
+    for (; Clock::now() < end; ++pairs) {
         const auto lease = client.allocate("bench");
         if (!lease || !client.release("bench", lease->range)) {
             throw std::runtime_error(client.error_text());
         }
     }
-    return (used_by(daemon.pid()) - before).cpu_ms * 1e3 / requests;
+    return (used_by(daemon.pid()) - before).cpu_ms * 1e3 / (2.0 * static_cast<double>(pairs));
 }
 
 std::vector<Figure> measure(const Options& options) {
@@ -113,7 +113,9 @@ std::vector<Figure> measure(const Options& options) {
 }  // namespace inod::bench
 
 int main(int argc, char** argv) {
-    using namespace inod::bench;
+    using inod::bench::measure;
+    using inod::bench::Options;
+    using inod::bench::report;
     Options options;
     CLI::App app{"Measures what connections cost on which nothing happens"};
     app.add_option("--json", options.json, "Writes the rows to this file as well");

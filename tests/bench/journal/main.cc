@@ -112,7 +112,10 @@ std::vector<Figure> measure(const Options& options) {
 }  // namespace inod::bench
 
 int main(int argc, char** argv) {
-    using namespace inod::bench;
+    using inod::bench::Figure;
+    using inod::bench::measure;
+    using inod::bench::Options;
+    using inod::bench::report;
     Options options;
     CLI::App app{"Measures the journal by itself"};
     app.add_option("--json", options.json, "Writes the rows to this file as well");
@@ -126,9 +129,9 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     return report("journal", options.json, [&]() -> std::vector<Figure> {
         if (options.build.empty()) return measure(options);
-        build_log({.directory = options.build,
-                   .lease_count = options.lease_count,
-                   .holder_count = options.holder_count});
+        inod::bench::build_log({.directory = options.build,
+                                .lease_count = options.lease_count,
+                                .holder_count = options.holder_count});
         return {};
     });
 }
