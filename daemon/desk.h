@@ -38,9 +38,15 @@ public:
     // Null if there is no memory for one, or the budget has none left.
     Desk* take() noexcept;
     void give(Desk& desk) noexcept;
+    // How many there are, in use or not.
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
 private:
+    Desk* make() noexcept;
+    void free(Desk& desk) noexcept;
+
     MemoryBudget& budget_;
+    std::size_t count_ = 0;
     boost::intrusive::slist<Desk> spare_;
 };
 

@@ -101,14 +101,16 @@ void EventLoop::run() {
         run_once({});
 }
 
-void EventLoop::run_once(std::optional<std::chrono::milliseconds> patience) {
+bool EventLoop::run_once(std::optional<std::chrono::milliseconds> patience) {
     due_.splice(due_.end(), tasks_);
     const int wait_ms = !due_.empty() ? 0 : patience ? static_cast<int>(patience->count()) : -1;
     const int count = wait_ms != 0 && polling_.is_on() ? wait_polling(wait_ms) : wait(wait_ms);
     next_ = 0;
     end_ = count > 0 ? static_cast<std::size_t>(count) : 0;
+    const bool is_something = end_ > 0 || !due_.empty();
     tell_of_found();
     run_due();
+    return is_something;
 }
 
 int EventLoop::wait(int wait_ms) noexcept {

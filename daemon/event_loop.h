@@ -93,8 +93,9 @@ public:
     // called again.
     void run();
     void stop() noexcept { stopped_ = true; }
-    // One look, which waits for so long until there is something, and all that it brings about.
-    void run_once(std::optional<std::chrono::milliseconds> patience);
+    // One look, which waits for so long until there is something, and all that it brings about. False if
+    // there was nothing.
+    bool run_once(std::optional<std::chrono::milliseconds> patience);
 
 private:
     using Tasks = boost::intrusive::list<Task, boost::intrusive::constant_time_size<false>>;
