@@ -53,6 +53,13 @@ private:
 
 }  // namespace
 
+Received receive_plainly(int socket, proto::FrameSplitter& input) noexcept {
+    Message message(input.prepare());
+    Received received = message.read(socket, 0);
+    received.dropped = message.dropped();
+    return received;
+}
+
 Received receive(int socket, proto::FrameSplitter& input, TakesDescriptor takes,
                  PassedDescriptor& passed) noexcept {
     const auto room = input.prepare();

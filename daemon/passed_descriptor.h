@@ -35,11 +35,17 @@ struct PassedDescriptor {
 struct Received {
     std::size_t size = 0;  // bytes; 0 if nothing is there now
     bool ended = false;    // The peer sends no more.
-    int error = 0;         // errno of a broken connection
+    bool dropped =
+        false;      // Descriptors came with it, and were: a read ends there, whatever lies behind.
+    int error = 0;  // errno of a broken connection
 };
 
 // Does an operation take a descriptor? proto::takes_descriptor(), but for tests.
 using TakesDescriptor = bool (*)(proto::Operation);
+
+// Puts what is there behind what `input` has, without waiting. The kernel drops whatever descriptors come.
+// Requires that there is room.
+Received receive_plainly(int socket, proto::FrameSplitter& input) noexcept;
 
 // Puts what is there behind what `input` has, without waiting, and what came with its first frame
 // into `passed`. The caller says input.received(), takes all whole frames out, and after the first

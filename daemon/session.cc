@@ -97,20 +97,14 @@ void Session::read() {
     decide();
 }
 
-// The kernel drops whatever descriptors come. What brought less than there was room for was all there was,
-// but for the end, and for what lies behind an urgent byte.
+// What brought less than there was room for was all there was, but for the end, and for what lies behind
+// descriptors or an urgent byte: behind these only a read that brought nothing tells that nothing is left.
 Received Session::read_plainly() {
-    const auto room = input_.prepare();
-    const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
-    if (size == 0) return {.ended = true};
-    if (size < 0) {
-        const bool is_temporary = errno == EAGAIN || errno == EINTR;
-        readable_ = errno != EAGAIN;
-        return {.error = is_temporary ? 0 : errno};
-    }
-    const auto count = static_cast<std::size_t>(size);
-    readable_ = count == room.size() || ended_ || urgent_;
-    return {.size = count};
+    const std::size_t room = input_.prepare().size();
+    const Received received = receive_plainly(socket_.get(), input_);
+    const bool may_end_early = received.dropped || ended_ || urgent_;
+    readable_ = received.size == room || (may_end_early && received.size > 0);
+    return received;
 }
 
 // A read may end at what came with a descriptor, so only one that brought nothing tells that nothing is left.

@@ -2,7 +2,9 @@
 // loop turned by hand, so that what happens in one turn can be counted.
 #include "daemon/session.h"
 
+#include <array>
 #include <chrono>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -292,6 +294,37 @@ TEST_F(Sessions, NothingIsDecidedForOneWhoIsGone) {
         loop_.run_once(std::chrono::seconds(1));
     EXPECT_FALSE(may_be_more_) << "it came to be asked again";
     EXPECT_EQ(machine_.allocator->holders().size(), 1U) << "and nobody would end that one";
+}
+
+// A read ends behind bytes with which descriptors came, or in front of an urgent one, and more may lie there.
+TEST_F(Sessions, WhatLiesBehindTheEndOfAReadIsRead) {
+    const OwnedFd client = open_own();
+    const Bytes ping = encoded({.tag = 7, .body = proto::PingRequest{}});
+    const auto send_with_descriptor = [&] {
+        iovec part{const_cast<std::byte*>(ping.data()), ping.size()};
+        alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        const int passed = client.get();
+        std::memcpy(CMSG_DATA(header), &passed, sizeof(passed));
+        ASSERT_EQ(sendmsg(client.get(), &message, 0), static_cast<ssize_t>(ping.size()));
+    };
+    ASSERT_NO_FATAL_FAILURE(send_with_descriptor());
+    ASSERT_NO_FATAL_FAILURE(send_with_descriptor());
+    ASSERT_NO_FATAL_FAILURE(send(client, ping));
+    std::size_t answers = 3;
+    ASSERT_NO_FATAL_FAILURE(turn_until(client, answers * proto::frame_header_size));
+    // The kernel may have none of it (CONFIG_AF_UNIX_OOB).
+    if (::send(client.get(), "!", 1, MSG_OOB) != 1) return;
+    ASSERT_NO_FATAL_FAILURE(send(client, ping));
+    ASSERT_NO_FATAL_FAILURE(turn_until(client, ++answers * proto::frame_header_size));
 }
 
 TEST_F(Sessions, AHolderIsForWhoMayAllocate) {
