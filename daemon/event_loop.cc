@@ -17,10 +17,10 @@ int opened(int fd, const char* call) {
 }
 
 Readiness readiness_of(std::uint32_t events) {
-    constexpr std::uint32_t ends = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
-    return {.readable = (events & (EPOLLIN | ends)) != 0,
-            .writable = (events & (EPOLLOUT | ends)) != 0,
-            .ended = (events & ends) != 0,
+    constexpr std::uint32_t broken = EPOLLHUP | EPOLLERR;  // a write tells, too
+    return {.readable = (events & (EPOLLIN | EPOLLRDHUP | broken)) != 0,
+            .writable = (events & (EPOLLOUT | broken)) != 0,
+            .ended = (events & (EPOLLRDHUP | broken)) != 0,
             .urgent = (events & EPOLLPRI) != 0};
 }
 

@@ -123,6 +123,22 @@ TEST_F(EventLoopTest, TellsWhenThereIsRoomToWrite) {
     EXPECT_EQ(one.told(), 0);
 }
 
+// Who sends no more may still read, when he likes.
+TEST_F(EventLoopTest, TheEndOfWhatIsReadIsNoRoomToWrite) {
+    Connection one(loop_, EventLoop::Trigger::edge);
+    const std::string much(1U << 16U, 'x');
+    while (write(one.own.get(), much.data(), much.size()) > 0) {
+    }
+    ASSERT_EQ(shutdown(one.other.get(), SHUT_WR), 0);
+    loop_.await_writable(one.own.get(), one, true);
+    look();
+    EXPECT_TRUE(one.last.ended);
+    EXPECT_FALSE(one.last.writable);
+    one.other = OwnedFd();
+    look();
+    EXPECT_TRUE(one.last.writable) << "a write tells that it is broken";
+}
+
 // The first one that is told removes the other, of which the same look has told too.
 TEST_F(EventLoopTest, WhoHasGoneIsNotTold) {
     Connection a(loop_, EventLoop::Trigger::edge);

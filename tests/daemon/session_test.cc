@@ -327,6 +327,26 @@ TEST_F(Sessions, WhatLiesBehindTheEndOfAReadIsRead) {
     ASSERT_NO_FATAL_FAILURE(turn_until(client, ++answers * proto::frame_header_size));
 }
 
+// A client that sends no more, and does not read: nothing is to be done for it until it does.
+TEST_F(Sessions, NobodyLooksAgainAndAgainForRoom) {
+    const OwnedFd client = open_own();
+    const proto::Request list{.pool = 1, .tag = 7, .body = proto::PoolsRequest{}};
+    for (int i = 0; i < 8; ++i) {
+        ASSERT_NO_FATAL_FAILURE(send(client, times(1'000, list)));
+        loop_.run_once(std::chrono::milliseconds(0));
+    }
+    ASSERT_EQ(shutdown(client.get(), SHUT_WR), 0);
+    for (int i = 0; loop_.run_once(std::chrono::milliseconds(0)); ++i)
+        ASSERT_LT(i, 10'000);
+    EXPECT_EQ(context_->session_count, 1U) << "it is to get its answers";
+    Bytes bytes(std::size_t{1} << 16U);
+    while (context_->session_count > 0) {
+        while (recv(client.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+        }
+        loop_.run_once(std::chrono::seconds(1));
+    }
+}
+
 TEST_F(Sessions, AHolderIsForWhoMayAllocate) {
     const OwnedFd other = open({.uid = stranger, .gid = 1, .groups = {}});
     const auto refused = bind(other, "one");
