@@ -1,7 +1,6 @@
 #include "lib/journal/restore.h"
 
 #include <algorithm>
-#include <ranges>
 #include <string_view>
 #include <vector>
 
@@ -61,8 +60,9 @@ Result<void, Failure> copy_all(BackupFile& backup, const std::vector<std::string
 }
 
 // The newest first: its header names the base, without which no start goes on.
-Result<void, Failure> name_all(const std::vector<std::string>& names, Storage& state) {
-    for (const std::string& name : std::ranges::reverse_view(names)) {
+Result<void, Failure> name_all(std::vector<std::string> names, Storage& state) {
+    std::reverse(names.begin(), names.end());
+    for (const std::string& name : names) {
         auto renamed = state.rename(unfinished_name(name), name);
         if (!renamed) return renamed;
     }

@@ -23,7 +23,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -149,7 +148,8 @@ public:
 
     // The newest first, so that the oldest content is what stays.
     void undo(const struct stat* only = nullptr) {
-        for (const Replaced& replaced : std::views::reverse(log_)) {
+        for (std::size_t i = log_.size(); i-- > 0;) {
+            const Replaced& replaced = log_[i];
             if (only != nullptr && !is_same(replaced, *only)) continue;
             const auto& bytes = replaced.bytes;
             if (pwrite(replaced.file.get(), bytes.data(), bytes.size(), replaced.offset) !=
