@@ -56,7 +56,7 @@ std::optional<Failure> damage_of(const std::string& state_dir, Storage& state) {
     NoReplay nobody;
     auto read = scan(state, nobody);
     if (read || read.error().code != Errc::journal_damaged) return {};
-    return std::move(read.error());
+    return read.error();
 }
 
 Result<BackupMade, Failure> make(const BackupOptions& options) {

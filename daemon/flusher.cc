@@ -67,7 +67,7 @@ void Flusher::run() {
     try {
         auto done = flush_until_stopped();
         if (done) return;
-        failure_ = std::move(done.error());
+        failure_ = done.error();
     } catch (const std::bad_alloc&) {
         failure_ = std::move(no_memory_);
     }

@@ -109,7 +109,6 @@ private:
     void abort_sessions();
     void on_journal_failure(const Failure& failure);
 
-    const Config& config_;
     const DescriptorShares shares_;
     Allocator& allocator_;
     EventLoop loop_;
@@ -134,8 +133,7 @@ private:
 
 Server::Server(const Config& config, Allocator& allocator, Listener listener,
                const DescriptorShares& shares, std::uint64_t run)
-    : config_(config),
-      shares_(shares),
+    : shares_(shares),
       allocator_(allocator),
       loop_(std::chrono::microseconds(config.poll_us)),
       signals_(loop_, [this](int signal) { on_stop_signal(signal); }),

@@ -306,7 +306,7 @@ Result<void, Failure> check_adoptable(const Storage& state, bool is_from_backup,
     if (is_from_backup) {
         auto restorable = check_restorable(state);
         if (restorable) return {};
-        return in_state(here, std::move(restorable.error()));
+        return in_state(here, restorable.error());
     }
     const auto names = state.list();
     if (!names) return names.error();
