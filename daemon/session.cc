@@ -198,12 +198,17 @@ bool Session::decide_frame(const proto::Frame& frame, Flusher::Guard& guard) {
 void Session::refuse_what_is_too_long() {
     if (refused_) return;
     if (input_.error() != Errc::ok) {
-        Dispatcher::refuse_stream(input_.error(), outbox_);
+        tell(input_.error());
         refused_ = true;
     } else if (input_.is_stuck()) {
         Dispatcher::refuse_unread(input_.skip(), Errc::out_of_memory, outbox_);
         context_.dispatcher.drop(client_, passed_);
     }
+}
+
+// Why it closes, once, whatever else is wrong with it. Requires room in the outbox.
+void Session::tell(Errc reason) {
+    if (!std::exchange(told_, true)) Dispatcher::refuse_stream(reason, outbox_);
 }
 
 void Session::on_durable() {
@@ -274,7 +279,7 @@ void Session::finish(Errc reason) {
         long_requests_.clear();
     }
     if (reason != Errc::ok && outbox_.has_room(Dispatcher::refusal_size)) {
-        Dispatcher::refuse_stream(reason, outbox_);
+        tell(reason);
     }
     read_all_ = true;
     ::shutdown(socket_.get(), SHUT_RD);

@@ -109,6 +109,7 @@ private:
     [[nodiscard]] bool passes_descriptors() const {
         return (client_.features & proto::feature_descriptors) != 0;
     }
+    void tell(Errc reason);
     bool decide();
     [[nodiscard]] bool has_undecided() const { return undecided_ || long_requests_.has_due(); }
     void answer_due();
@@ -138,6 +139,7 @@ private:
     bool writing_ = false;   // it waits for room in the socket
     bool read_all_ = false;  // nothing more is to be read
     bool refused_ = false;   // nothing more is to be decided either
+    bool told_ = false;      // why it closes
     bool undecided_ =
         false;  // something waits for room in the outbox or the journal, a group or a turn
 };

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -345,6 +346,35 @@ TEST_F(Sessions, NobodyLooksAgainAndAgainForRoom) {
         }
         loop_.run_once(std::chrono::seconds(1));
     }
+}
+
+// The daemon ends while a session has not decided yet what is out of step.
+TEST_F(Sessions, WhyItClosesIsToldOnce) {
+    const OwnedFd client = open_own();
+    constexpr std::size_t count = 1'500;
+    Bytes all = times(count, {.tag = 7, .body = proto::PingRequest{}});
+    all.resize(all.size() + proto::frame_header_size);  // a frame of no size
+    ASSERT_NO_FATAL_FAILURE(send(client, all));
+    ASSERT_NO_FATAL_FAILURE(turn_until(client, 1));
+    ASSERT_LT(bytes_for(client), count * proto::frame_header_size);
+    context_->is_stopping = true;
+    sessions_.front().finish(Errc::shutting_down);
+    while (context_->session_count > 0)
+        loop_.run_once(std::chrono::seconds(1));
+    Bytes bytes(std::size_t{1} << 16U);
+    const ssize_t size = recv(client.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+    ASSERT_GT(size, 0);
+    std::span<const std::byte> rest = std::span(bytes).first(static_cast<std::size_t>(size));
+    std::vector<Errc> told;
+    std::size_t answered = 0;
+    while (rest.size() >= proto::frame_header_size) {
+        const proto::FrameHeader header = proto::decode_header(rest);
+        if (header.tag == 7) ++answered;
+        if (header.tag == 0) told.push_back(header.code());
+        rest = rest.subspan(header.size);
+    }
+    EXPECT_EQ(told, std::vector{Errc::shutting_down});
+    EXPECT_EQ(answered, count);
 }
 
 TEST_F(Sessions, AHolderIsForWhoMayAllocate) {
