@@ -18,26 +18,11 @@
 
 #include "lib/base/assert.h"
 #include "lib/tree/range_tree.h"
+#include "tests/fuzz/input.h"
 #include "tests/tree/model.h"
 
 namespace inod {
 namespace {
-
-class Input {
-public:
-    explicit Input(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
-
-    [[nodiscard]] bool empty() const { return bytes_.empty(); }
-    std::uint8_t byte() {
-        if (bytes_.empty()) return 0;
-        const std::uint8_t byte = bytes_.front();
-        bytes_ = bytes_.subspan(1);
-        return byte;
-    }
-
-private:
-    std::span<const std::uint8_t> bytes_;
-};
 
 // Memory that refuses on demand.
 class FickleMemory final : public NodeMemory {
