@@ -101,6 +101,7 @@ bool SessionClient::send(std::size_t size) {
         is_broken_ = errno != EAGAIN;
         return false;
     }
+    if (!descriptors_.empty()) ++sets_sent_;
     descriptors_.clear();
     count_requests(bytes.first(static_cast<std::size_t>(sent)));
     out_.erase(out_.begin(), out_.begin() + sent);
@@ -156,6 +157,8 @@ void SessionClient::take(const proto::Frame& frame) {
                     code == Errc::shutting_down || code == Errc::journal_sealed);
         INOD_ASSERT(!std::exchange(is_refused_unasked_, true));
     }
+    if (code == Errc::descriptor_unexpected) ++sets_refused_;
+    INOD_ASSERT(sets_refused_ <= sets_sent_);
     is_refused_ = is_refused_ || is_refused_unasked_ || ends_connection(code);
     learn(*reply);
 }

@@ -70,6 +70,8 @@ private:
     Learnt& learnt_;
     std::vector<std::byte> out_;
     std::vector<OwnedFd> descriptors_;
+    std::size_t sets_sent_ = 0;     // of descriptors
+    std::size_t sets_refused_ = 0;  // each with one request at most
     // As the daemon sees what was sent.
     std::array<std::byte, proto::request_size_max> sent_memory_{};
     proto::FrameSplitter sent_;

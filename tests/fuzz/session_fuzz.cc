@@ -108,7 +108,7 @@ private:
             case 10: at.send(1U + input_.byte()); break;
             case 11: pass_descriptors(at); break;
             case 12: turn(input_.byte() % 16U); break;
-            case 13: at.receive(16 * (1U + input_.byte())); break;
+            case 13: at.receive(std::size_t{16} * (1U + input_.byte())); break;
             case 14: end(number, input_.byte()); break;
             case 15: rare(input_.byte()); break;
             default: at.put(request_frame(input_, learnt_)); break;
@@ -176,7 +176,7 @@ private:
     // Turns until it is so. What comes meanwhile is read.
     template <class Condition>
     void await(Condition condition) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
         while (!condition()) {
             INOD_ASSERT(std::chrono::steady_clock::now() < deadline);
             world_.turn_all();
@@ -231,9 +231,9 @@ private:
     }
     // And all replies are read.
     void settle() {
-        do
+        do {
             world_.settle();
-        while (receive_all());
+        } while (receive_all());
     }
 
     Input input_;

@@ -238,7 +238,7 @@ std::size_t open_descriptors() {
 }
 
 bool come_down_to(std::size_t descriptors) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (open_descriptors() > descriptors) {
         if (std::chrono::steady_clock::now() > deadline) return false;
         std::this_thread::yield();
