@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "lib/base/bytes.h"
+#include "tests/base/send_descriptors.h"
 
 namespace inod::daemon {
 namespace {
@@ -99,23 +100,8 @@ protected:
     }
 
     void send(const Message& message, int flags = 0) const {
-        iovec piece{const_cast<std::byte*>(message.bytes.data()), message.bytes.size()};
-        msghdr header{};
-        header.msg_iov = &piece;
-        header.msg_iovlen = 1;
         const std::vector<int> descriptors(message.descriptors, file_.get());
-        const std::size_t size = descriptors.size() * sizeof(int);
-        Bytes control(CMSG_SPACE(size));
-        if (size > 0) {
-            header.msg_control = control.data();
-            header.msg_controllen = control.size();
-            cmsghdr* const rights = CMSG_FIRSTHDR(&header);
-            rights->cmsg_level = SOL_SOCKET;
-            rights->cmsg_type = SCM_RIGHTS;
-            rights->cmsg_len = CMSG_LEN(size);
-            std::memcpy(CMSG_DATA(rights), descriptors.data(), size);
-        }
-        ASSERT_EQ(sendmsg(client_.get(), &header, flags),
+        ASSERT_EQ(send_descriptors(client_.get(), message.bytes, descriptors, flags),
                   static_cast<ssize_t>(message.bytes.size()));
     }
 

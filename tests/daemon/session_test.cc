@@ -2,9 +2,7 @@
 // loop turned by hand, so that what happens in one turn can be counted.
 #include "daemon/session.h"
 
-#include <array>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +17,7 @@
 
 #include "daemon/waker.h"
 #include "tests/allocator/machine.h"
+#include "tests/base/send_descriptors.h"
 #include "tests/proto/encoded.h"
 
 namespace inod::daemon {
@@ -302,20 +301,9 @@ TEST_F(Sessions, WhatLiesBehindTheEndOfAReadIsRead) {
     const OwnedFd client = open_own();
     const Bytes ping = encoded({.tag = 7, .body = proto::PingRequest{}});
     const auto send_with_descriptor = [&] {
-        iovec part{const_cast<std::byte*>(ping.data()), ping.size()};
-        alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
-        msghdr message{};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        message.msg_control = control.data();
-        message.msg_controllen = control.size();
-        cmsghdr* const header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
         const int passed = client.get();
-        std::memcpy(CMSG_DATA(header), &passed, sizeof(passed));
-        ASSERT_EQ(sendmsg(client.get(), &message, 0), static_cast<ssize_t>(ping.size()));
+        ASSERT_EQ(send_descriptors(client.get(), ping, {&passed, 1}, 0),
+                  static_cast<ssize_t>(ping.size()));
     };
     ASSERT_NO_FATAL_FAILURE(send_with_descriptor());
     ASSERT_NO_FATAL_FAILURE(send_with_descriptor());

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "lib/base/bytes.h"
+#include "tests/base/send_descriptors.h"
 #include "tests/e2e/daemon_process.h"
 
 namespace inod::e2e {
@@ -94,20 +95,7 @@ bool RawConnection::send(const Bytes& bytes) {
 }
 
 bool RawConnection::send(const Bytes& bytes, const std::vector<int>& descriptors) {
-    const std::size_t size = descriptors.size() * sizeof(int);
-    std::vector<std::byte> control(CMSG_SPACE(size));
-    iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(size);
-    std::memcpy(CMSG_DATA(header), descriptors.data(), size);
-    const auto sent = ::sendmsg(fd(), &message, MSG_NOSIGNAL);
+    const auto sent = send_descriptors(fd(), bytes, descriptors, MSG_NOSIGNAL);
     if (sent < 0 && is_gone(errno)) return false;
     if (sent < 0) fail("sendmsg");
     if (static_cast<std::size_t>(sent) != bytes.size()) throw std::runtime_error("sent a part");

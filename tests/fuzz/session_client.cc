@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <string_view>
 
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/assert.h"
+#include "tests/base/send_descriptors.h"
 
 namespace inod::daemon {
 namespace {
@@ -41,26 +41,11 @@ void trace(std::string_view what, const proto::FrameHeader& header) {
 // sendmsg(2) of these bytes with these descriptors.
 ssize_t send_message(int socket, std::span<const std::byte> bytes,
                      const std::vector<OwnedFd>& descriptors) {
-    // sendmsg(2) changes nothing there.
-    iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(descriptors_max * sizeof(int))> control{};
-    if (!descriptors.empty()) {
-        const std::size_t size = descriptors.size() * sizeof(int);
-        message.msg_control = control.data();
-        message.msg_controllen = CMSG_SPACE(size);
-        cmsghdr* const header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(size);
-        std::array<int, descriptors_max> numbers{};
-        std::transform(descriptors.begin(), descriptors.end(), numbers.begin(),
-                       [](const OwnedFd& descriptor) { return descriptor.get(); });
-        std::memcpy(CMSG_DATA(header), numbers.data(), size);
-    }
-    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    std::array<int, descriptors_max> numbers{};
+    std::transform(descriptors.begin(), descriptors.end(), numbers.begin(),
+                   [](const OwnedFd& descriptor) { return descriptor.get(); });
+    return send_descriptors(socket, bytes, std::span(numbers).first(descriptors.size()),
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 }  // namespace
