@@ -19,9 +19,8 @@ constexpr milliseconds round_length{20};
 constexpr unsigned rounds_per_end = 10;  // on average, until one of the workers ends
 constexpr unsigned rounds_per_mayfly = 40;
 constexpr std::size_t mayfly_count = 3;
-// Longer than anything holds us up between two renewals.
-constexpr std::chrono::seconds ttl_min{6};
-constexpr std::chrono::seconds ttl_max{20};
+constexpr std::chrono::seconds ttl_min{10};
+constexpr std::chrono::seconds ttl_max{60};
 constexpr uid_t mayfly_uid = 20'001;  // and those above
 
 const std::vector<Share> all_shares = {
@@ -114,10 +113,10 @@ void Soak::load_until(Clock::time_point end) {
 
 // All ask at once, and each waits for all its replies.
 void Soak::round() {
-    for (const auto& worker : workers_) {
+    for (const auto& worker : workers_)
         worker->renew();
+    for (const auto& worker : workers_)
         worker->send_burst(options_.burst);
-    }
     for (const auto& worker : workers_)
         worker->receive_burst();
     follower_->poll();
@@ -158,10 +157,10 @@ void Soak::quiet_point() {
     kill_mayflies();
     load_->observer.poll();
     follower_->catch_up(*control_);
-    const bool is_exact = std::none_of(workers_.begin(), workers_.end(),
-                                       [](const auto& worker) { return worker->is_idle(); });
     compare_counts();
     ++quiet_points_;
+    const bool is_exact = std::none_of(workers_.begin(), workers_.end(),
+                                       [](const auto& worker) { return worker->is_idle(); });
     if (!is_exact) return;
     ++exact_points_;
     follower_->catch_up(*control_);
@@ -179,6 +178,8 @@ void Soak::compare_counts() {
         if (!wrong) return;
         if (Clock::now() > deadline) throw Broken(*wrong);
         load_->observer.poll();
+        for (const auto& worker : workers_)
+            worker->renew();
         std::this_thread::yield();
     }
 }

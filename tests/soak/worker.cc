@@ -349,9 +349,23 @@ void Worker::renew() {
     if (kind() != Kind::timed || ends_by_itself_) return;
     const auto now = Clock::now();
     if (now < renewed_ + options_.ttl / 10) return;
+    if (now > renewed_ + options_.ttl / 2) {
+        renew_late();
+        return;
+    }
     sure(client_->renew(), "renew", *client_);
     renewed_ = now;
     ++load_.figures.renewals;
+}
+
+// We were held up, and the daemon can be until it is over.
+void Worker::renew_late() {
+    if (!leases_.empty()) {
+        run_out();
+        return;
+    }
+    renewed_ = Clock::now();
+    if (!client_->renew()) bind();
 }
 
 void Worker::release_each() {

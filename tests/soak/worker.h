@@ -39,7 +39,8 @@ public:
 
     // It ends, or of a durable one the connection does; afterwards it is somebody else, or back again.
     void end();
-    // A holder with a time limit: renewed if that is due.
+    // A holder with a time limit: renewed if that is due, or left to its end if it is so late that this could
+    // come first.
     void renew();
 
     // Releases all that it has, one by one, or with its holder, which is gone then.
@@ -88,6 +89,7 @@ private:
     void give_up_all(Clock::time_point when);
     void lose_connection();
     void run_out();
+    void renew_late();
     [[noreturn]] void broken(const Asked& asked, const std::string& what) const;
 
     Load& load_;
