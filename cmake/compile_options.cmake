@@ -12,6 +12,7 @@ target_compile_options(
             -Wnon-virtual-dtor
             -Woverloaded-virtual
             -Wimplicit-fallthrough
+            $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
             -Werror)
 
 # Every include spells the whole path from here.

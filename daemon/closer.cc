@@ -14,17 +14,16 @@ Closer::Closer() : shared_(std::make_shared<Shared>()) {
 }
 
 Closer::~Closer() {
-    const std::lock_guard guard(shared_->mutex);
+    const MutexGuard guard(shared_->mutex);
     shared_->stopping = true;
     shared_->work.notify_one();
 }
 
 bool Closer::has_room(std::uint32_t uid) const noexcept {
-    const std::lock_guard guard(shared_->mutex);
-    const auto& queue = shared_->queue;
-    const auto own = std::count_if(queue.begin(), queue.end(),
+    const MutexGuard guard(shared_->mutex);
+    const auto own = std::count_if(shared_->queue.begin(), shared_->queue.end(),
                                    [uid](const Item& item) { return item.uid == uid; });
-    return queue.size() < count_max && static_cast<std::size_t>(own) < count_of_user_max;
+    return shared_->queue.size() < count_max && static_cast<std::size_t>(own) < count_of_user_max;
 }
 
 void Closer::close(std::uint32_t uid, OwnedFd descriptor) noexcept {
@@ -32,7 +31,7 @@ void Closer::close(std::uint32_t uid, OwnedFd descriptor) noexcept {
     try {
         const auto harmless = is_pidfd(descriptor.get());
         if (harmless && *harmless) return;
-        const std::lock_guard guard(shared_->mutex);
+        const MutexGuard guard(shared_->mutex);
         shared_->queue.push_back({.uid = uid, .descriptor = std::move(descriptor)});
         shared_->work.notify_one();
     } catch (const std::bad_alloc&) {
@@ -41,10 +40,10 @@ void Closer::close(std::uint32_t uid, OwnedFd descriptor) noexcept {
 }
 
 void Closer::run(const std::shared_ptr<Shared>& shared) {
-    std::unique_lock guard(shared->mutex);
+    MutexGuard guard(shared->mutex);
     while (!shared->stopping) {
         if (shared->queue.empty()) {
-            shared->work.wait(guard);
+            shared->work.wait(guard.to_wait_with());
             continue;
         }
         // It counts for as long as it takes.

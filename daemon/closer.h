@@ -17,8 +17,8 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 
+#include "lib/base/mutex.h"
 #include "lib/base/owned_fd.h"
 
 namespace inod::daemon {
@@ -49,10 +49,10 @@ private:
         OwnedFd descriptor;
     };
     struct Shared {
-        std::mutex mutex;
+        Mutex mutex;
         std::condition_variable work;
-        std::deque<Item> queue;  // the first one is being closed
-        bool stopping = false;
+        std::deque<Item> queue INOD_GUARDED_BY(mutex);  // the first one is being closed
+        bool stopping INOD_GUARDED_BY(mutex) = false;
     };
     static void run(const std::shared_ptr<Shared>& shared);
 

@@ -199,7 +199,9 @@ Dispatcher::Next Dispatcher::answer_body(const Call& call) {
         refuse(call, denied, 0, denied == Errc::access_denied ? missing(call.request) : "");
         return Next::go_on;
     }
-    return std::visit([&](const auto& body) { return answer(call, body); }, call.request.body);
+    return std::visit(
+        [&](const auto& body) INOD_REQUIRES(flusher_lock) { return answer(call, body); },
+        call.request.body);
 }
 
 bool Dispatcher::is_to_be_asked_again(Errc code) noexcept {

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "daemon/access.h"
 #include "daemon/closer.h"
+#include "daemon/flusher_lock.h"
 #include "daemon/long_requests.h"
 #include "daemon/outbox.h"
 #include "daemon/passed_descriptor.h"
@@ -109,16 +110,16 @@ public:
     // outbox.has_room(proto::reply_size_limit(the frame's operation)) and allocator.has_room(). An operation that takes the descriptor that was
     // `passed` moves it away; with ask_again it is still there.
     Next answer(const proto::Frame& frame, Client& client, Outbox& outbox, GuardRef guard,
-                PassedDescriptor& passed);
+                PassedDescriptor& passed) INOD_REQUIRES(flusher_lock);
 
     // Answers a request that was parked, if there is an answer by now or its time is over. False, and
     // nothing has changed, if it is to wait on. Requires room as answer() does.
-    bool answer_late(LongRequest& request, Outbox& outbox);
+    bool answer_late(LongRequest& request, Outbox& outbox) INOD_REQUIRES(flusher_lock);
     // Refuses one. Requires outbox.has_room(refusal_size).
     static void refuse_late(const LongRequest& request, Errc code, Outbox& outbox);
 
     // The connection has closed, and not because the daemon ends.
-    void disconnected(Client& client) noexcept;
+    void disconnected(Client& client) noexcept INOD_REQUIRES(flusher_lock);
 
     // Room that a refusal takes. Its text, which is for people, goes with it where there is more.
     static constexpr std::size_t refusal_size = proto::frame_header_size + 24;
@@ -145,7 +146,7 @@ private:
         PassedDescriptor& passed;  // with this frame
     };
 
-    Next answer_body(const Call& call);
+    Next answer_body(const Call& call) INOD_REQUIRES(flusher_lock);
 
     // dispatcher.cc: what concerns the connection and the daemon
     Next answer(const Call& call, const proto::HelloRequest& hello);
@@ -168,18 +169,18 @@ private:
     Next answer(const Call& call, const proto::AdvanceRequest& advance);
 
     // dispatcher_holders.cc: what concerns holders
-    Next answer(const Call& call, const proto::BindRequest& bind);
+    Next answer(const Call& call, const proto::BindRequest& bind) INOD_REQUIRES(flusher_lock);
     Next answer(const Call& call, const proto::RenewRequest& renew);
     Next answer(const Call& call, const proto::ReleaseAllRequest& release);
     Next answer(const Call& call, const proto::HoldersRequest& request);
-    Next bind_process(const Call& call, const proto::BindRequest& bind);
+    Next bind_process(const Call& call, const proto::BindRequest& bind) INOD_REQUIRES(flusher_lock);
     Next bind_as(const Call& call, const proto::BindRequest& bind, const ProcessIdentity& process,
-                 OwnedFd* pidfd);
+                 OwnedFd* pidfd) INOD_REQUIRES(flusher_lock);
 
     // dispatcher_watch.cc: what waits until something happens
-    Next answer(const Call& call, const proto::WaitRequest& wait);
-    Next answer(const Call& call, const proto::WatchRequest& watch);
-    Next answer_or_park(const Call& call, LongRequest& request, std::uint32_t timeout_ms);
+    Next answer(const Call& call, const proto::WaitRequest& wait) INOD_REQUIRES(flusher_lock);
+    Next answer(const Call& call, const proto::WatchRequest& watch) INOD_REQUIRES(flusher_lock);
+    Next answer_or_park(const Call& call, LongRequest& request, std::uint32_t timeout_ms) INOD_REQUIRES(flusher_lock);
     bool answer_late(LongRequest& request, proto::WaitRequest& wait, Outbox& outbox);
     bool answer_late(const LongRequest& request, const proto::WatchRequest& watch, Outbox& outbox);
 

@@ -45,7 +45,7 @@ void EventLoop::Wakeup::wake() noexcept {
 void EventLoop::Wakeup::on_ready(Readiness /*ready*/) {
     std::uint64_t count = 0;
     static_cast<void>(::read(event_.get(), &count, sizeof(count)));
-    const std::lock_guard guard(loop_.outside_mutex_);
+    const MutexGuard guard(loop_.outside_mutex_);
     loop_.due_.splice(loop_.due_.end(), loop_.posted_outside_);
 }
 
@@ -88,7 +88,7 @@ void EventLoop::post(Task& task) noexcept {
 
 void EventLoop::post_from_any_thread(Task& task) noexcept {
     {
-        const std::lock_guard guard(outside_mutex_);
+        const MutexGuard guard(outside_mutex_);
         if (task.is_linked()) return;
         posted_outside_.push_back(task);
     }

@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -21,6 +20,7 @@
 #include <sys/epoll.h>
 
 #include "daemon/polling.h"
+#include "lib/base/mutex.h"
 #include "lib/base/owned_fd.h"
 #include "lib/base/result.h"
 
@@ -121,8 +121,8 @@ private:
     OwnedFd set_;
     Tasks tasks_;
     Tasks due_;  // posted before the last look, or from outside
-    std::mutex outside_mutex_;
-    Tasks posted_outside_;
+    Mutex outside_mutex_;
+    Tasks posted_outside_ INOD_GUARDED_BY(outside_mutex_);
     Wakeup wakeup_;
     bool stopped_ = false;
     Polling polling_;

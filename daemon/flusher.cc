@@ -42,7 +42,7 @@ Flusher::~Flusher() {
     stop();
 }
 
-void Flusher::notify(Guard guard) noexcept {
+void Flusher::notify(Guard&& guard) noexcept {
     const bool wakes = idle_ && has_work();
     if (wakes) idle_ = false;
     guard.unlock();
@@ -55,7 +55,7 @@ void Flusher::await(DurabilityWaiter& waiter) noexcept {
 
 void Flusher::stop() {
     {
-        const Guard guard = lock();
+        const Guard guard(*this);
         stopping_ = true;
         work_.notify_one();
     }
@@ -75,7 +75,7 @@ void Flusher::run() {
 }
 
 Result<void, Failure> Flusher::flush_until_stopped() {
-    Guard guard = lock();
+    Guard guard(*this);
     for (;;) {
         wait_for_work(guard);
         if (stopping_ && !has_records()) return {};
@@ -108,7 +108,7 @@ void Flusher::wait_for_work(Guard& guard) {
             continue;
         }
         idle_ = true;
-        if (work_.wait_until(guard, next_check()) == std::cv_status::timeout) {
+        if (work_.wait_until(guard.lock_, next_check()) == std::cv_status::timeout) {
             checks_space_ = !allocator_.journal().has_space();
             break;
         }
@@ -142,8 +142,9 @@ Result<void, Failure> Flusher::make_space(Guard& guard) {
     if (!is_time && !wants_space()) return {};
     const bool had_space = allocator_.journal().has_space();
     unlock(guard);
-    auto made = allocator_.make_space();
-    if (made && had_space != allocator_.journal().has_space()) log_space(!had_space);
+    auto made = allocator_without_lock().make_space();
+    const bool has_space = allocator_without_lock().journal().has_space();
+    if (made && had_space != has_space) log_space(has_space);
     guard.lock();
     has_news_ = true;  // whoever waits for space asks again
     return made;
@@ -165,7 +166,7 @@ bool Flusher::wants_space() const noexcept {
 Result<void, Failure> Flusher::flush_group(Guard& guard) {
     if (!allocator_.begin_flush()) return {};
     unlock(guard);
-    auto flushed = allocator_.flush();
+    auto flushed = allocator_without_lock().flush();
     guard.lock();
     if (!flushed) return flushed;
     allocator_.end_flush();
@@ -186,7 +187,7 @@ void Flusher::unlock(Guard& guard) {
 void Flusher::tell_waiters() {
     Waiters waiters;
     {
-        const Guard guard = lock();
+        const Guard guard(*this);
         waiters.swap(waiters_);
         telling_ = false;
     }

@@ -14,10 +14,12 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include <boost/intrusive/list.hpp>
 
 #include "daemon/event_loop.h"
+#include "daemon/flusher_lock.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/result.h"
 
@@ -38,7 +40,22 @@ public:
 
 class Flusher {
 public:
-    using Guard = std::unique_lock<std::mutex>;
+    // Has the lock under which every call of the allocator belongs, but for between unlock() and lock().
+    class INOD_SCOPED_CAPABILITY Guard {
+    public:
+        explicit Guard(Flusher& flusher) INOD_ACQUIRE(flusher_lock) : lock_(flusher.mutex_) {}
+        Guard(const Guard&) = delete;
+        Guard& operator=(const Guard&) = delete;
+        ~Guard() INOD_RELEASE() {}
+
+        // std::unique_lock has no annotations.
+        void lock() INOD_ACQUIRE(flusher_lock) INOD_NO_THREAD_ANALYSIS { lock_.lock(); }
+        void unlock() INOD_RELEASE(flusher_lock) INOD_NO_THREAD_ANALYSIS { lock_.unlock(); }
+
+    private:
+        friend class Flusher;
+        std::unique_lock<std::mutex> lock_;
+    };
     using OnFailure = std::function<void(const Failure&)>;
 
     // Sessions are told on `loop`. `on_failure` is called there too, once, when the journal fails:
@@ -50,20 +67,17 @@ public:
     Flusher& operator=(const Flusher&) = delete;
     ~Flusher();
 
-    // The lock under which every call of the allocator belongs.
-    [[nodiscard]] Guard lock() { return Guard(mutex_); }
-
     // Something may have been recorded: sync it soon. Gives the lock back: the thread that is woken wants
     // it at once.
-    void notify(Guard guard) noexcept;
+    void notify(Guard&& guard) noexcept INOD_RELEASE(flusher_lock);
 
     // Calls waiter.on_durable() when the next group is durable. Requires the lock, and the
     // loop's thread. The waiter leaves the list before it is called, and when it is destroyed,
     // which belongs on that thread as well.
-    void await(DurabilityWaiter& waiter) noexcept;
+    void await(DurabilityWaiter& waiter) noexcept INOD_REQUIRES(flusher_lock);
 
     // Ends the thread once all that was recorded is durable, or the journal has failed.
-    void stop();
+    void stop() INOD_EXCLUDES(flusher_lock);
 
     [[nodiscard]] std::uint64_t groups_synced() const noexcept { return groups_synced_; }
 
@@ -74,31 +88,36 @@ private:
 
     void run();
     Result<void, Failure> flush_until_stopped();
-    [[nodiscard]] bool has_work() const noexcept;
-    [[nodiscard]] bool has_records() const noexcept;
-    [[nodiscard]] bool wants_space() const noexcept;
-    void wait_for_work(Guard& guard);
-    [[nodiscard]] Clock::time_point next_check() const noexcept;
-    void check_age() noexcept;
-    Result<void, Failure> flush_group(Guard& guard);
-    Result<void, Failure> make_space(Guard& guard);
-    void sweep(Guard& guard);
-    void unlock(Guard& guard);
-    void tell_waiters();
+    [[nodiscard]] bool has_work() const noexcept INOD_REQUIRES(flusher_lock);
+    [[nodiscard]] bool has_records() const noexcept INOD_REQUIRES(flusher_lock);
+    [[nodiscard]] bool wants_space() const noexcept INOD_REQUIRES(flusher_lock);
+    void wait_for_work(Guard& guard) INOD_REQUIRES(flusher_lock);
+    [[nodiscard]] Clock::time_point next_check() const noexcept INOD_REQUIRES(flusher_lock);
+    void check_age() noexcept INOD_REQUIRES(flusher_lock);
+    Result<void, Failure> flush_group(Guard& guard) INOD_REQUIRES(flusher_lock);
+    Result<void, Failure> make_space(Guard& guard) INOD_REQUIRES(flusher_lock);
+    void sweep(Guard& guard) INOD_REQUIRES(flusher_lock);
+    void unlock(Guard& guard) INOD_RELEASE(flusher_lock);
+    void tell_waiters() INOD_EXCLUDES(flusher_lock);
+    // For flush() and make_space(), which are of the flusher's thread, and for what of the journal is atomic.
+    Allocator& allocator_without_lock() INOD_NO_THREAD_ANALYSIS { return allocator_; }
 
     EventLoop& loop_;
-    Allocator& allocator_;
+    Allocator& allocator_ INOD_GUARDED_BY(flusher_lock);
     const std::chrono::seconds snapshot_age_max_;
     OnFailure on_failure_;
     std::mutex mutex_;
     std::condition_variable work_;
-    bool idle_ = false;  // the thread waits on work_
-    bool stopping_ = false;
-    bool checks_space_ = false;       // it is time to look whether the disk has space again
-    Clock::time_point snapshot_due_;  // not earlier than the log is old enough
-    Waiters waiters_;
-    bool has_news_ = false;  // a group became durable, or space was made, since they were told last
-    bool telling_ = false;   // tell_waiters() is on its way
+    bool idle_ INOD_GUARDED_BY(flusher_lock) = false;  // the thread waits on work_
+    bool stopping_ INOD_GUARDED_BY(flusher_lock) = false;
+    // It is time to look whether the disk has space again.
+    bool checks_space_ INOD_GUARDED_BY(flusher_lock) = false;
+    // Not earlier than the log is old enough.
+    Clock::time_point snapshot_due_ INOD_GUARDED_BY(flusher_lock);
+    Waiters waiters_ INOD_GUARDED_BY(flusher_lock);
+    // A group became durable, or space was made, since they were told last.
+    bool has_news_ INOD_GUARDED_BY(flusher_lock) = false;
+    bool telling_ INOD_GUARDED_BY(flusher_lock) = false;  // tell_waiters() is on its way
     Task telling_task_;
     Failure failure_{};  // why the thread ended, if the journal failed
     Failure no_memory_{Errc::out_of_memory, "the system has no memory for the journal"};

@@ -7,7 +7,8 @@
 //
 // Memory: a request's is taken from the budget when it is made, and nothing else ever.
 //
-// Thread safety: all calls under the flusher's lock, on the loop's thread; has_due() needs no lock.
+// Thread safety: all calls under the flusher's lock, on the loop's thread; has_due() and due_count() need no
+// lock.
 #pragma once
 
 #include <chrono>
@@ -21,6 +22,7 @@
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
 
+#include "daemon/flusher_lock.h"
 #include "lib/allocator/waits.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/result.h"
@@ -66,24 +68,24 @@ public:
     ~LongRequests() = default;
 
     // Parks a request like this one. Errors: quota_exceeded, with count_max; out_of_memory.
-    Result<> park(const LongRequest& request) noexcept;
+    Result<> park(const LongRequest& request) noexcept INOD_REQUIRES(flusher_lock);
 
     [[nodiscard]] bool has_due() const noexcept { return !due_.empty(); }
     [[nodiscard]] std::size_t due_count() const noexcept { return due_.size(); }
     // The first that is due. Requires has_due().
-    [[nodiscard]] LongRequest& due() noexcept { return due_.front(); }
+    [[nodiscard]] LongRequest& due() noexcept INOD_REQUIRES(flusher_lock) { return due_.front(); }
     // That one waits on, or is done with.
-    void park_again() noexcept;
-    void done() noexcept;
+    void park_again() noexcept INOD_REQUIRES(flusher_lock);
+    void done() noexcept INOD_REQUIRES(flusher_lock);
 
     // From the waker: a parked one is due; and, without the lock, some are.
-    void set_due(LongRequest& request) noexcept;
-    void tell_due() { on_due_(); }
+    void set_due(LongRequest& request) noexcept INOD_REQUIRES(flusher_lock);
+    void tell_due() INOD_EXCLUDES(flusher_lock) { on_due_(); }
 
     // All are due, as the daemon is about to end.
-    void set_all_due() noexcept;
+    void set_all_due() noexcept INOD_REQUIRES(flusher_lock);
     // None is to be answered any more.
-    void clear() noexcept;
+    void clear() noexcept INOD_REQUIRES(flusher_lock);
 
     // Where the waker keeps those some of whose requests are due.
     boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
@@ -94,7 +96,7 @@ private:
         LongRequest,
         boost::intrusive::member_hook<LongRequest, LongRequest::ListHook, &LongRequest::of_owner>>;
 
-    void remove(LongRequest& request) noexcept;
+    void remove(LongRequest& request) noexcept INOD_REQUIRES(flusher_lock);
 
     std::function<void()> on_due_;
     Waker& waker_;

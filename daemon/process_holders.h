@@ -9,6 +9,7 @@
 #include <string>
 
 #include "daemon/closer.h"
+#include "daemon/flusher_lock.h"
 #include "daemon/process_identity.h"
 #include "daemon/process_watch.h"
 #include "lib/allocator/allocator.h"
@@ -37,7 +38,7 @@ public:
     // After a start, before anything is asked: finds the processes of all holders again. Those that
     // have ended end with them. One of which nothing can be proven, or whose process is one more
     // than can be watched, is left as it is: its number of holders comes back.
-    std::size_t reopen_all();
+    std::size_t reopen_all() INOD_REQUIRES(flusher_lock);
 
     // A process, and what tells when it ends.
     struct Process {
@@ -48,20 +49,20 @@ public:
     // user, and is no pidfd is closed, elsewhere. Errors: for whoever asked, in words.
     Result<Process, std::string> find(const PeerSocket& peer, std::uint32_t uid, OwnedFd& passed);
 
-    // The holder is to end with its process. Does nothing for one that is watched already. Under the
-    // lock. Error: the watch's. Then a holder that was made for it is to be ended.
-    Result<void, Failure> watch(const HolderRef& ref, OwnedFd pidfd);
+    // The holder is to end with its process. Does nothing for one that is watched already.
+    // Error: the watch's. Then a holder that was made for it is to be ended.
+    Result<void, Failure> watch(const HolderRef& ref, OwnedFd pidfd) INOD_REQUIRES(flusher_lock);
 
     // The holder has come to its end by itself.
     void forget(const HolderRef& ref) noexcept;
 
     // Has holders end whose processes have, some hundreds at most, which is less than a millisecond's
-    // work. How many processes there were, and whether there may be more. Under the lock.
+    // work. How many processes there were, and whether there may be more.
     struct Ended {
         std::size_t count = 0;
         bool may_be_more = false;
     };
-    Ended end_some() noexcept;
+    Ended end_some() noexcept INOD_REQUIRES(flusher_lock);
     // Readable when there are any.
     [[nodiscard]] int descriptor() const noexcept { return watch_->descriptor(); }
 
@@ -73,10 +74,10 @@ private:
           watch_(std::move(watch)),
           pid_namespace_(pid_namespace) {}
 
-    bool reopen(HolderIndex index);
-    bool end(std::uint64_t key) noexcept;
+    bool reopen(HolderIndex index) INOD_REQUIRES(flusher_lock);
+    bool end(std::uint64_t key) noexcept INOD_REQUIRES(flusher_lock);
 
-    Allocator& allocator_;
+    Allocator& allocator_ INOD_GUARDED_BY(flusher_lock);
     Closer& closer_;
     std::unique_ptr<ProcessWatch> watch_;
     const std::uint64_t pid_namespace_;

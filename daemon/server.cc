@@ -96,7 +96,7 @@ private:
     // Processes that the daemon watches have ended.
     void on_ready(Readiness ready) override;
     void stop_watching() noexcept;
-    Dispatcher::Gone end_the_gone();
+    Dispatcher::Gone end_the_gone() INOD_REQUIRES(flusher_lock);
     void on_accept_failure(int error);
     void on_stop_signal(int signal);
     bool serve_and_stop();
@@ -152,7 +152,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
                                    .groups_synced = flusher_.groups_synced(),
                                    .run = run};
           },
-          [this] { return end_the_gone(); }, steady_us),
+          [this]() INOD_REQUIRES(flusher_lock) { return end_the_gone(); }, steady_us),
       context_{.allocator = allocator,
                .dispatcher = dispatcher_,
                .flusher = flusher_,
@@ -202,7 +202,7 @@ std::unique_ptr<ProcessHolders> Server::find_processes() {
         spdlog::warn("no holder can be bound to a process: {}", made.error().message);
         return nullptr;
     }
-    auto guard = flusher_.lock();
+    Flusher::Guard guard(flusher_);
     const std::size_t unproven = (*made)->reopen_all();
     flusher_.notify(std::move(guard));
     if (unproven > 0) {
@@ -217,7 +217,7 @@ std::unique_ptr<ProcessHolders> Server::find_processes() {
 }
 
 void Server::on_ready(Readiness /*ready*/) {
-    auto guard = flusher_.lock();
+    Flusher::Guard guard(flusher_);
     processes_->end_some();
     flusher_.notify(std::move(guard));
 }
@@ -227,7 +227,7 @@ void Server::on_stop_signal(int signal) {
     begin_stop(Errc::shutting_down);
 }
 
-// Under the lock. Of many processes that have ended some come first, and the connections at the end.
+// Of many processes that have ended some come first, and the connections at the end.
 Dispatcher::Gone Server::end_the_gone() {
     const auto ended = processes_ ? processes_->end_some() : ProcessHolders::Ended();
     if (ended.may_be_more) return {.looked_at = ended.count, .may_be_more = true};

@@ -31,7 +31,7 @@ Session::Session(OwnedFd socket, Client client, SessionContext& context, List& o
 
 Session::~Session() {
     {
-        const auto guard = context_.flusher.lock();
+        const Flusher::Guard guard(context_.flusher);
         DurabilityWaiter::unlink();
     }
     context_.allocator.memory().give(memory_size(context_.allocator));
@@ -119,7 +119,7 @@ Received Session::read_with_descriptors() {
 
 // Decides what is there. True if it got any further.
 bool Session::decide() {
-    auto guard = context_.flusher.lock();
+    Flusher::Guard guard(context_.flusher);
     context_.dispatcher.begin_deciding();
     context_.allocator.set_time(boot_time());
     const std::size_t pending = input_.pending();
@@ -218,7 +218,7 @@ void Session::on_durable() {
 // Lets go what has become durable, and waits on if more is to. False if there was no room for it.
 bool Session::settle() {
     if (outbox_.waits_for() == 0) return true;
-    const auto guard = context_.flusher.lock();
+    const Flusher::Guard guard(context_.flusher);
     const Lsn durable_lsn = context_.allocator.journal().durable_lsn();
     outbox_.settle(durable_lsn);
     if (outbox_.waits_for() == 0) return true;
@@ -271,7 +271,7 @@ void Session::finish(Errc reason) {
     if (refused_ || read_all_) return;
     take_desk();
     {
-        const auto guard = context_.flusher.lock();
+        const Flusher::Guard guard(context_.flusher);
         long_requests_.set_all_due();
         for (; long_requests_.has_due() && outbox_.has_room(Dispatcher::refusal_size);
              long_requests_.done())
@@ -294,7 +294,7 @@ void Session::abort() {
     if (desk_ != nullptr) context_.desks.give(*std::exchange(desk_, nullptr));
     context_.dispatcher.drop(client_, passed_);
     {
-        auto guard = context_.flusher.lock();
+        Flusher::Guard guard(context_.flusher);
         long_requests_.clear();
         if (!context_.is_stopping) context_.dispatcher.disconnected(client_);
         context_.flusher.notify(std::move(guard));

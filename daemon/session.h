@@ -84,9 +84,8 @@ public:
     // Closes at once.
     void abort();
 
-    // Has the holder that ends with the connection end, if the peer has closed it already. Under the
-    // lock.
-    void end_if_gone() noexcept;
+    // Has the holder that ends with the connection end, if the peer has closed it already.
+    void end_if_gone() noexcept INOD_REQUIRES(flusher_lock);
 
     void on_ready(Readiness ready) override;
     void on_durable() override;
@@ -112,10 +111,10 @@ private:
     void tell(Errc reason);
     bool decide();
     [[nodiscard]] bool has_undecided() const { return undecided_ || long_requests_.has_due(); }
-    void answer_due();
+    void answer_due() INOD_REQUIRES(flusher_lock);
     [[nodiscard]] Room room_for(proto::Operation operation) const noexcept;
-    void decide_frames(Flusher::Guard& guard);
-    bool decide_frame(const proto::Frame& frame, Flusher::Guard& guard);
+    void decide_frames(Flusher::Guard& guard) INOD_REQUIRES(flusher_lock);
+    bool decide_frame(const proto::Frame& frame, Flusher::Guard& guard) INOD_REQUIRES(flusher_lock);
     void refuse_what_is_too_long();
     bool settle();
     void send();

@@ -16,7 +16,7 @@ Waker::Waker(EventLoop& loop, Allocator& allocator, Flusher& flusher)
       timer_(loop, [this] { look(); }) {}
 
 Waker::~Waker() {
-    const auto guard = flusher_.lock();
+    const Flusher::Guard guard(flusher_);
     DurabilityWaiter::unlink();
 }
 
@@ -52,7 +52,7 @@ void Waker::notice() noexcept {
 
 void Waker::on_durable() {
     {
-        const auto guard = flusher_.lock();
+        const Flusher::Guard guard(flusher_);
         unseen_ = watches_.size();
     }
     look();
@@ -61,7 +61,7 @@ void Waker::on_durable() {
 // A slice; whoever else has something to do has it done before the next one.
 void Waker::look() {
     {
-        const auto guard = flusher_.lock();
+        const Flusher::Guard guard(flusher_);
         if (look_at_slice()) loop_.post(looking_);
         if (!watches_.empty() || !allocator_.waits().empty()) flusher_.await(*this);
         set_timer();

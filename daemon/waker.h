@@ -28,15 +28,14 @@ public:
     ~Waker() override;
 
     // From here on the request is woken, once. Whether it has to wait at all its owner has seen.
-    void park(LongRequest& request) noexcept;
+    void park(LongRequest& request) noexcept INOD_REQUIRES(flusher_lock);
     // Not any more. Of one that is not parked nothing happens.
-    void forget(LongRequest& request) noexcept;
+    void forget(LongRequest& request) noexcept INOD_REQUIRES(flusher_lock);
 
     // Something may have happened of which no group tells.
-    void notice() noexcept;
+    void notice() noexcept INOD_REQUIRES(flusher_lock);
 
-    // Without the lock.
-    void on_durable() override;
+    void on_durable() override INOD_EXCLUDES(flusher_lock);
 
 private:
     using Watches =
@@ -59,21 +58,22 @@ private:
                                       &LongRequests::of_waker>,
         boost::intrusive::constant_time_size<false>>;
 
-    // Without the lock.
-    void look();
+    void look() INOD_EXCLUDES(flusher_lock);
     // True where there is more to be looked at.
-    bool look_at_slice() noexcept;
-    bool look_at_watches(std::size_t& visits_left) noexcept;
-    void wake(LongRequest& request) noexcept;
-    void set_timer() noexcept;
+    bool look_at_slice() noexcept INOD_REQUIRES(flusher_lock);
+    bool look_at_watches(std::size_t& visits_left) noexcept INOD_REQUIRES(flusher_lock);
+    void wake(LongRequest& request) noexcept INOD_REQUIRES(flusher_lock);
+    void set_timer() noexcept INOD_REQUIRES(flusher_lock);
 
     EventLoop& loop_;
-    Allocator& allocator_;
+    Allocator& allocator_ INOD_GUARDED_BY(flusher_lock);
     Flusher& flusher_;
-    Watches watches_;  // parked ones, those that were looked at longest ago first
-    Deadlines deadlines_;
-    Owners owners_;           // who is to be told
-    std::size_t unseen_ = 0;  // so many of watches_ were not looked at since the last group
+    // Parked ones, those that were looked at longest ago first.
+    Watches watches_ INOD_GUARDED_BY(flusher_lock);
+    Deadlines deadlines_ INOD_GUARDED_BY(flusher_lock);
+    Owners owners_;  // who is to be told
+    // So many of watches_ were not looked at since the last group.
+    std::size_t unseen_ INOD_GUARDED_BY(flusher_lock) = 0;
     Task looking_;
     Timer timer_;  // for the next deadline, or for one that was sooner and is none any more
 };

@@ -10,10 +10,14 @@
 #include <type_traits>
 #include <utility>
 
+#include "lib/base/thread_annotations.h"
+
 namespace inod {
 
 class GuardRef {
 public:
+    // Of what drops and retakes a lock by reference nothing can be checked when it is compiled.
+    //
     // From any guard with lock() and unlock(): std::unique_lock, or the caller's own. One whose
     // lock must not be dropped has may_drop() as well, and says false: who needs to is told
     // out_of_memory then.
@@ -21,8 +25,8 @@ public:
     requires(!std::is_same_v<std::remove_cvref_t<Guard>, GuardRef>)
         GuardRef(Guard& guard)  // NOLINT(google-explicit-constructor)
         : guard_(&guard),
-          lock_([](void* g) { static_cast<Guard*>(g)->lock(); }),
-          unlock_([](void* g) { static_cast<Guard*>(g)->unlock(); }),
+          lock_([](void* g) INOD_NO_THREAD_ANALYSIS { static_cast<Guard*>(g)->lock(); }),
+          unlock_([](void* g) INOD_NO_THREAD_ANALYSIS { static_cast<Guard*>(g)->unlock(); }),
           may_drop_([](void* g) {
               if constexpr (requires(Guard & own) { own.may_drop(); }) {
                   return static_cast<Guard*>(g)->may_drop();

@@ -1,7 +1,6 @@
 #include "lib/tree/node_memory.h"
 
 #include <cstdint>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/mutex.h"
 
 namespace inod {
 namespace {
@@ -107,7 +107,7 @@ class SystemMemory final : public NodeMemory {
 public:
     void* take(std::size_t size) noexcept override {
         INOD_ASSERT(size > 0 && size <= size_max && size % cache_line_size == 0);
-        const std::lock_guard lock(mutex_);
+        const MutexGuard guard(mutex_);
         Arena* const arena = with_room_for(size);
         if (arena == nullptr) return nullptr;
         if (arena == empty_) empty_ = nullptr;
@@ -117,7 +117,7 @@ public:
     }
 
     void give(void* memory, std::size_t size) noexcept override {
-        const std::lock_guard lock(mutex_);
+        const MutexGuard guard(mutex_);
         Arena& arena = Arena::of(memory);
         INOD_ASSERT(arena.size() == size);
         if (!arena.has_room()) link(arena);
@@ -135,7 +135,7 @@ public:
 private:
     using Link = Arena::Link;
 
-    Arena* with_room_for(std::size_t size) noexcept {
+    Arena* with_room_for(std::size_t size) noexcept INOD_REQUIRES(mutex_) {
         for (Link* link = with_room_.next; link != &with_room_; link = link->next) {
             Arena& arena = Arena::of(link);
             if (arena.size() == size) return &arena;
@@ -146,7 +146,7 @@ private:
         link(*arena);
         return arena;
     }
-    void link(Arena& arena) noexcept {
+    void link(Arena& arena) noexcept INOD_REQUIRES(mutex_) {
         arena.ring = {&with_room_, with_room_.next};
         arena.ring.next->previous = &arena.ring;
         with_room_.next = &arena.ring;
@@ -156,10 +156,10 @@ private:
         arena.ring.next->previous = arena.ring.previous;
     }
 
-    std::mutex mutex_;
-    Link with_room_{&with_room_, &with_room_};
-    Arena* empty_ = nullptr;  // the one without a slab, if there is one
-    std::size_t arena_count_ = 0;
+    Mutex mutex_;
+    Link with_room_ INOD_GUARDED_BY(mutex_){&with_room_, &with_room_};
+    Arena* empty_ INOD_GUARDED_BY(mutex_) = nullptr;  // the one without a slab, if there is one
+    std::size_t arena_count_ INOD_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ bool takes_snapshot(Machine& machine, seconds snapshot_age_max, seconds patience
                     [](const Failure& failure) { ADD_FAILURE() << failure.message; });
     const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {
-        const Flusher::Guard guard = flusher.lock();
+        const Flusher::Guard guard(flusher);
         if (machine.allocator->journal().snapshot_size() > 0) return true;
         if (std::chrono::steady_clock::now() > deadline) return false;
         std::this_thread::yield();
