@@ -337,6 +337,42 @@ TEST_F(Sessions, NobodyLooksAgainAndAgainForRoom) {
 }
 
 // The daemon ends while a session has not decided yet what is out of step.
+// A ping with an extension that nobody knows, which makes it so long.
+Bytes ping_of_size(std::size_t size) {
+    Bytes bytes(size);
+    ByteWriter out(bytes);
+    out.put(static_cast<std::uint16_t>(size));
+    out.put(static_cast<std::uint8_t>(proto::Operation::ping));
+    out.put(std::uint8_t{2});
+    out.put(std::uint16_t{0});
+    out.put(std::uint16_t{9});
+    out.put(std::uint16_t{1});
+    out.put(static_cast<std::uint16_t>(size - out.size() - 2));
+    return bytes;
+}
+
+TEST_F(Sessions, ARequestMayBeAsLongAsAnyAndComeInPieces) {
+    const OwnedFd client = open_own();
+    for (const std::size_t size : {std::size_t{400}, proto::request_size_max}) {
+        const Bytes ping = ping_of_size(size);
+        const std::size_t first = size - 100;
+        send(client, {ping.begin(), ping.begin() + static_cast<std::ptrdiff_t>(first)});
+        while (loop_.run_once(std::chrono::milliseconds(0))) {
+        }
+        send(client, {ping.begin() + static_cast<std::ptrdiff_t>(first), ping.end()});
+        EXPECT_EQ(receive(client).code(), Errc::ok) << size;
+    }
+}
+
+TEST_F(Sessions, WhoIsGoneLeavesItsDesk) {
+    for (int i = 0; i < 3; ++i) {
+        open_own();
+        while (!sessions_.empty())
+            loop_.run_once(std::chrono::seconds(1));
+    }
+    EXPECT_EQ(desks_->count(), 1U);
+}
+
 TEST_F(Sessions, WhyItClosesIsToldOnce) {
     const OwnedFd client = open_own();
     constexpr std::size_t count = 1'500;
