@@ -288,6 +288,8 @@ private:
 
     // range_tree_store.cc: more
     [[nodiscard]] bool append_one(Range range, Value value, bool merged) noexcept;
+    [[nodiscard]] bool append_joined(Range range, Value value) noexcept;
+    void owes_more_cells(Range range) noexcept;
     void put(Range range, Value value, bool merged) noexcept;
     void put_first(Range range, Value value) noexcept;
     void advance_end(Range range) noexcept;
