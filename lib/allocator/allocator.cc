@@ -234,7 +234,7 @@ Result<Allocator::ReleasedParts> Allocator::release_parts(
 
 void Allocator::charge(ServedPool& served_pool, PoolIndex index, HolderIndex holder,
                        const TagCount& before) noexcept {
-    accounts_.change(index, holders_[holder].uid, served_pool.pool.live_count() - before);
+    accounts_.change(index, holders_.uid(holder), served_pool.pool.live_count() - before);
 }
 
 Answer<Held> Allocator::lookup(PoolIndex index, Id id, std::uint64_t generation) noexcept {
