@@ -19,6 +19,7 @@
 #include <span>
 #include <string_view>
 
+#include "lib/base/bytes.h"
 #include "lib/base/errc.h"
 
 namespace inod::proto {
@@ -84,6 +85,7 @@ struct FrameHeader {
 
 // Requires at least frame_header_size bytes. Any bytes are a header; what they mean is not checked.
 FrameHeader decode_header(std::span<const std::byte> bytes) noexcept;
+void encode_header(ByteWriter& out, const FrameHeader& header) noexcept;
 
 // One whole frame as it was received: its header, and all its bytes, header included.
 struct Frame {
