@@ -27,8 +27,9 @@ struct Desk : boost::intrusive::slist_base_hook<> {
 
 class Desks {
 public:
-    // Kept for whoever comes next: as many as are used at once where few wait for anything.
-    static constexpr std::size_t spare_max = 4;
+    // Kept for whoever comes next: as many as are used at once where few wait for anything but their turn to
+    // send.
+    static constexpr std::size_t spare_max = 10;
 
     explicit Desks(MemoryBudget& budget) : budget_(budget) {}
     Desks(const Desks&) = delete;

@@ -91,6 +91,7 @@ public:
     void on_ready(Readiness ready) override;
     void on_durable() override;
     std::uint64_t take_turn(std::uint64_t work_max) override;
+    void finish_turn() override;
 
 private:
     [[nodiscard]] bool is_open() const { return static_cast<bool>(socket_); }
@@ -117,6 +118,7 @@ private:
     void decide_frames(Flusher::Guard& guard);
     bool decide_frame(const proto::Frame& frame, Flusher::Guard& guard);
     void refuse_what_is_too_long();
+    [[nodiscard]] bool may_send_later();
     bool settle();
     void send();
     void go_on();
