@@ -159,7 +159,7 @@ Dispatcher::Next Dispatcher::answer(const proto::Frame& frame, Client& client, O
                                     GuardRef guard, PassedDescriptor& passed) {
     ++work_;
     proto::Request request;
-    const auto decoded = proto::decode_request(frame, request);
+    const auto decoded = proto::decode_request_into(frame, request);
     if (!decoded || !is_quick(request)) look_at_clock_next();
     const Call call{.request = request,
                     .operation = frame.header.operation,

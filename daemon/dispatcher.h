@@ -253,7 +253,7 @@ private:
 template <class Body>
 void Dispatcher::reply(const Call& call, const Body& body, Lsn wait_for) {
     ByteWriter out(call.outbox.space(wait_for));
-    const bool fits = proto::encode_reply(out, call.operation, call.request.tag, body);
+    const bool fits = proto::encode_reply_of(out, call.operation, call.request.tag, body);
     INOD_ASSERT(fits);
     call.outbox.add(out.size(), wait_for);
 }

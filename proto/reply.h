@@ -270,8 +270,8 @@ std::size_t reply_size_limit(Operation operation) noexcept;
 [[nodiscard]] bool encode_reply(ByteWriter& out, const Reply& reply) noexcept;
 // The same for who knows which of the alternatives of Reply::Body it is.
 template <class Body>
-[[nodiscard]] bool encode_reply(ByteWriter& out, Operation operation, std::uint16_t tag,
-                                const Body& body) noexcept;
+[[nodiscard]] bool encode_reply_of(ByteWriter& out, Operation operation, std::uint16_t tag,
+                                   const Body& body) noexcept;
 
 // Reads one whole frame, as FrameSplitter gives it. Any bytes are safe. Lists and texts point into
 // `frame`.

@@ -242,8 +242,8 @@ constexpr Errc code_of(const Body& body) {
 }  // namespace
 
 template <class Body>
-bool encode_reply(ByteWriter& out, Operation operation, std::uint16_t tag,
-                  const Body& body) noexcept {
+bool encode_reply_of(ByteWriter& out, Operation operation, std::uint16_t tag,
+                     const Body& body) noexcept {
     const std::size_t size = frame_header_size + size_of(body);
     if (size > std::min(out.room(), reply_size_max)) return false;
     const bool long_form = std::is_same_v<Body, LeaseRecord> && operation == Operation::lookup;
@@ -256,27 +256,27 @@ bool encode_reply(ByteWriter& out, Operation operation, std::uint16_t tag,
 
 bool encode_reply(ByteWriter& out, const Reply& reply) noexcept {
     return std::visit(
-        [&](const auto& body) { return encode_reply(out, reply.operation, reply.tag, body); },
+        [&](const auto& body) { return encode_reply_of(out, reply.operation, reply.tag, body); },
         reply.body);
 }
 
 // Each alternative of Reply::Body.
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const DoneReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const LeaseReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const LookupReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const LeaseRecord&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const ListReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const PoolsReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const StatsReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const HelloReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const ErrorReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const BindReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const CountReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const HoldersReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const WaitReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const WatchReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const LevelsReply&) noexcept;
-template bool encode_reply(ByteWriter&, Operation, std::uint16_t, const EpochReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const DoneReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const LeaseReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const LookupReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const LeaseRecord&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const ListReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const PoolsReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const StatsReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const HelloReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const ErrorReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const BindReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const CountReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const HoldersReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const WaitReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const WatchReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const LevelsReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const EpochReply&) noexcept;
 
 std::size_t reply_size_limit(Operation operation) noexcept {
     switch (operation) {

@@ -388,11 +388,12 @@ Result<Request> decode_request(std::span<const std::byte> frame) noexcept {
     if (header.size != frame.size()) return Errc::frame_malformed;
 
     Request request;
-    if (const auto done = decode_request(Frame{header, frame}, request); !done) return done.error();
+    if (const auto done = decode_request_into(Frame{header, frame}, request); !done)
+        return done.error();
     return request;
 }
 
-Result<> decode_request(const Frame& frame, Request& request) noexcept {
+Result<> decode_request_into(const Frame& frame, Request& request) noexcept {
     const FrameHeader& header = frame.header;
     request.pool = header.pool;
     request.tag = header.tag;

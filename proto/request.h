@@ -255,6 +255,6 @@ Operation operation_of(const Request::Body& body) noexcept;
 Result<Request> decode_request(std::span<const std::byte> frame) noexcept;
 // The same into `request`, which has the frame's pool and tag whatever else is wrong with it. For a frame of
 // FrameSplitter, whose header is known.
-Result<> decode_request(const Frame& frame, Request& request) noexcept;
+Result<> decode_request_into(const Frame& frame, Request& request) noexcept;
 
 }  // namespace inod::proto
