@@ -23,24 +23,6 @@ bool takes_descriptor(Operation operation) noexcept {
     return operation == Operation::bind;
 }
 
-FrameHeader decode_header(std::span<const std::byte> bytes) noexcept {
-    INOD_ASSERT(bytes.size() >= frame_header_size);
-    // Its fields are read at once: they are one integer, too.
-    const auto fields = ByteReader(bytes).get<std::uint64_t>();
-    return {.size = static_cast<std::uint16_t>(fields),
-            .operation = static_cast<Operation>(static_cast<std::uint8_t>(fields >> 16U)),
-            .flags = static_cast<std::uint8_t>(fields >> 24U),
-            .pool = static_cast<std::uint16_t>(fields >> 32U),
-            .tag = static_cast<std::uint16_t>(fields >> 48U)};
-}
-
-void encode_header(ByteWriter& out, const FrameHeader& header) noexcept {
-    out.put(std::uint64_t{header.size} |
-            std::uint64_t{static_cast<std::uint8_t>(header.operation)} << 16U |
-            std::uint64_t{header.flags} << 24U | std::uint64_t{header.pool} << 32U |
-            std::uint64_t{header.tag} << 48U);
-}
-
 FrameSplitter::FrameSplitter(std::span<std::byte> memory, std::size_t frame_size_max) noexcept
     : memory_(memory), frame_size_max_(frame_size_max) {
     INOD_ASSERT(frame_size_max >= frame_header_size && memory.size() >= frame_header_size);

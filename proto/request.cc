@@ -397,6 +397,7 @@ Result<> decode_request_into(const Frame& frame, Request& request) noexcept {
     const FrameHeader& header = frame.header;
     request.pool = header.pool;
     request.tag = header.tag;
+    request.token.reset();
     ByteReader in(frame.bytes.subspan(frame_header_size));
     if (const auto got = get_body(in, header, request.body); !got) return got;
     if (!header_fits(header) || in.overflowed()) return Errc::body_malformed;
