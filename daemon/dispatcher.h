@@ -244,8 +244,6 @@ private:
     // about a microsecond.
     std::uint64_t work_ = 0;
     std::uint64_t work_max_ = 0;
-    proto::Request
-        request_;  // that is decided: one that is new each time would be filled with zeros first
     std::uint64_t deciding_since_us_ = 0;
     std::uint64_t work_before_ = 0;  // in this turn, before it was decided on
     std::uint64_t next_look_ = 0;    // likewise: with so much the clock is looked at
