@@ -138,9 +138,9 @@ public:
     // With `merged` it would join one that it touches and that has the same value. False, and nothing
     // is changed, if this is another case, or there is no room.
     [[nodiscard]] bool append_next(Id before, Id id, Value value, bool merged) noexcept;
-    // The same for one ID that joins the last live one, `before`, in the common case: that is of a `one`, in
-    // whose last group it is, or in the next.
-    [[nodiscard]] bool append_joined(Id before, Id id, Value value) noexcept;
+    // The same for one ID that touches the last live one, and joins it if it has the same value, in the common
+    // case: that is of a `one`, in whose last group the ID is, or in the next.
+    [[nodiscard]] bool append_joined(Id id, Value value) noexcept;
     // Makes a wide entry with this value end at `last`, behind its end. False, and nothing is changed, if
     // the leaf has another or none.
     [[nodiscard]] bool extend_wide(Id last, Value value) noexcept;

@@ -118,13 +118,12 @@ template <unsigned words>
 }
 
 template <unsigned words>
-[[gnu::always_inline]] inline bool Leaf<words>::append_joined(Id before, Id id,
-                                                              Value value) noexcept {
+[[gnu::always_inline]] inline bool Leaf<words>::append_joined(Id id, Value value) noexcept {
     Node& node = *node_;
     const NodeMeta meta = node.meta();
     const std::size_t item_at = body_count - 2 * meta.count;
     const std::uint64_t item = node.get(item_at);
-    if (Item::shape_of(item) != Shape::one || id - before != 1) return false;
+    if (Item::shape_of(item) != Shape::one) return false;
     const std::size_t at = Item::field_of(item, Item::at_shift);
     if (node.get(at) != value) return false;
     const std::uint64_t groups = Item::field_of(item, Item::groups_shift);

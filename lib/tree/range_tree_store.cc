@@ -39,7 +39,7 @@ template <unsigned words>
     Leaf leaf(*tail_);
     if (leaf.extend_wide(range.last, value)) {
         if (value != reserved) owes_more_cells(range);
-    } else if (range.span() != 0 || !leaf.append_joined(last_id_, range.first, value)) {
+    } else if (range.span() != 0 || !leaf.append_joined(range.first, value)) {
         return false;
     }
     id_count_ += range.count();
