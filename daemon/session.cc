@@ -35,7 +35,8 @@ Session::~Session() {
         DurabilityWaiter::unlink();
     }
     context_.allocator.memory().give(memory_size(context_.allocator));
-    if (--context_.session_count == 0) context_.on_last_end();
+    --context_.session_count;
+    context_.on_end();
 }
 
 Result<> Session::start() {

@@ -49,8 +49,8 @@ struct SessionContext {
     Desks& desks;
     Turns& turns;
     std::uint64_t session_count;
-    bool is_stopping;                   // connections close because the daemon ends
-    std::function<void()> on_last_end;  // called when session_count has come down to 0
+    bool is_stopping;              // connections close because the daemon ends
+    std::function<void()> on_end;  // called when session_count has come down
 };
 
 class Session final : public std::enable_shared_from_this<Session>,
