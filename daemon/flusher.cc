@@ -14,13 +14,16 @@ namespace {
 
 constexpr std::chrono::seconds space_check_period{1};
 
+// Neither is longer than what the log can format without memory.
 void log_space(bool has_space) {
     if (has_space) {
         spdlog::info("the state directory's disk has space again: numbers are handed out");
     } else {
         spdlog::warn(
-            "the state directory's disk is full: whatever needs more space is refused (no_space), "
-            "releases go on; make room, and it goes on within a second or two");
+            "the state directory's disk is full, or there is no memory to set space aside: "
+            "whatever "
+            "needs more space is refused (no_space), releases go on; make room, and it goes on "
+            "within a second or two");
     }
 }
 
