@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/boot_time.h"
+#include "daemon/touch_stack.h"
 #include "lib/base/random_id.h"
 
 namespace inod::daemon {
@@ -67,6 +68,7 @@ void Flusher::stop() {
 
 // Saying why takes no memory: there may be none.
 void Flusher::run() {
+    touch_stack();
     try {
         auto done = flush_until_stopped();
         if (done) return;
