@@ -22,7 +22,7 @@ Desk* Desks::take() noexcept {
 }
 
 void Desks::give(Desk& desk) noexcept {
-    if (spare_.size() < spare_max) {
+    if (spare_.size() < kept_) {
         spare_.push_front(desk);
     } else {
         free(desk);
