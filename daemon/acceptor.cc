@@ -49,6 +49,12 @@ void Acceptor::begin() {
     if (!is_polled_) pause_.set_after(accept_pause);
 }
 
+void Acceptor::try_again() {
+    if (is_polled_ || !listening_) return;
+    pause_.cancel();
+    begin();
+}
+
 void Acceptor::on_ready(Readiness /*ready*/) {
     for (int i = 0; i < accepts_per_look && is_polled_; ++i) {
         OwnedFd socket(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));

@@ -1,7 +1,8 @@
 // Takes connections, a few at a time, so that those who connect do not keep others waiting.
 //
-// Where the daemon, or the machine, can have no further descriptor open, or no memory, it tries again in a
-// while: nobody tells when there is room. Those who connect wait meanwhile, in the kernel's queue.
+// Where the daemon, or the machine, can have no further descriptor open, or no memory, it tries again when
+// something of ours was closed, and in a while: nobody tells when others make room. Those who connect wait
+// meanwhile, in the kernel's queue.
 //
 // Thread safety: everything on the loop's thread.
 #pragma once
@@ -24,6 +25,9 @@ public:
 
     // Takes no more. Who waited for it finds the connection closed.
     void stop() noexcept;
+
+    // There may be room for another one again.
+    void try_again();
 
     void on_ready(Readiness ready) override;
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <sys/types.h>
@@ -19,6 +20,13 @@ struct Peer {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;  // supplementary
+};
+
+// What a request takes: of the daemon as a whole nothing, of the pool that its header names a right; none:
+// any will do.
+struct Needed {
+    bool of_pool = false;
+    std::optional<Right> right;
 };
 
 // Fails with io_error.

@@ -1,5 +1,6 @@
 #include "daemon/desk.h"
 
+#include <cstdlib>
 #include <new>
 
 namespace inod::daemon {
@@ -21,27 +22,34 @@ Desk* Desks::take() noexcept {
 }
 
 void Desks::give(Desk& desk) noexcept {
-    if (spare_.size() < spare_max) {
+    if (spare_.size() < kept_max_) {
         spare_.push_front(desk);
     } else {
         free(desk);
     }
 }
 
-// Not filled with zeros: most of it is never touched.
+// From malloc(3), since a new that fails throws within, which takes memory too. Not filled with zeros, but
+// each of its pages is touched: one that was only promised could still kill the process at its first reply.
 Desk* Desks::make() noexcept {
     if (!budget_.take(sizeof(Desk))) return nullptr;
-    auto* const desk = new (std::nothrow) Desk;
-    if (desk == nullptr) {
+    void* const memory = std::malloc(sizeof(Desk));
+    if (memory == nullptr) {
         budget_.give(sizeof(Desk));
-    } else {
-        ++count_;
+        return nullptr;
     }
-    return desk;
+    ++count_;
+    constexpr std::size_t page_size_min = 4096;
+    auto* const bytes = static_cast<volatile std::byte*>(memory);
+    for (std::size_t at = 0; at < sizeof(Desk); at += page_size_min)
+        bytes[at] = std::byte{0};
+    bytes[sizeof(Desk) - 1] = std::byte{0};
+    return new (memory) Desk;
 }
 
 void Desks::free(Desk& desk) noexcept {
-    delete &desk;
+    desk.~Desk();
+    std::free(&desk);
     --count_;
     budget_.give(sizeof(Desk));
 }

@@ -5,8 +5,10 @@
 // Thread safety: everything on the loop's thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include <boost/intrusive/slist.hpp>
@@ -27,10 +29,16 @@ struct Desk : boost::intrusive::slist_base_hook<> {
 
 class Desks {
 public:
-    // Kept for whoever comes next: as many as are used at once where few wait for anything.
-    static constexpr std::size_t spare_max = 4;
+    // Kept for whoever comes next: to make one takes as long as a hundred requests. As many as are used at once
+    // where tens of connections ask for much at a time and wait for the disk, but no large part of the budget.
+    static constexpr std::size_t spare_min = 4;
+    static constexpr std::size_t spare_max = 64;
+    static constexpr std::uint64_t budget_per_spares = 16;  // of it, one such part
 
-    explicit Desks(MemoryBudget& budget) : budget_(budget) {}
+    explicit Desks(MemoryBudget& budget)
+        : budget_(budget),
+          kept_max_(std::clamp<std::size_t>(budget.size_max() / budget_per_spares / sizeof(Desk),
+                                        spare_min, spare_max)) {}
     Desks(const Desks&) = delete;
     Desks& operator=(const Desks&) = delete;
     ~Desks();  // requires that all were given back
@@ -38,6 +46,8 @@ public:
     // Null if there is no memory for one, or the budget has none left.
     Desk* take() noexcept;
     void give(Desk& desk) noexcept;
+    // How many are kept at most.
+    [[nodiscard]] std::size_t kept_max() const noexcept { return kept_max_; }
     // How many there are, in use or not.
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
@@ -46,6 +56,7 @@ private:
     void free(Desk& desk) noexcept;
 
     MemoryBudget& budget_;
+    const std::size_t kept_max_;
     std::size_t count_ = 0;
     boost::intrusive::slist<Desk> spare_;
 };

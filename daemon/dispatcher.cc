@@ -56,12 +56,6 @@ bool ends_connection(Errc code) {
            code == Errc::hello_required || code == Errc::version_unsupported;
 }
 
-// What a request takes: of the daemon as a whole nothing, of the pool that its header names a right; none:
-// any will do.
-struct Needed {
-    bool of_pool = false;
-    std::optional<Right> right;
-};
 constexpr Needed nothing{};
 constexpr Needed any_right{.of_pool = true, .right = std::nullopt};
 constexpr Needed the(Right right) {
@@ -71,37 +65,33 @@ constexpr Needed the(Right right) {
 template <class T, class... Types>
 constexpr bool is_one_of = (std::is_same_v<T, Types> || ...);
 
-Needed needed(const proto::Request& request) {
-    const auto of_body = [&request](const auto& body) -> Needed {
-        using Body = std::remove_cvref_t<decltype(body)>;
-        if constexpr (is_one_of<Body, proto::HelloRequest, proto::PingRequest, proto::PoolsRequest,
-                                proto::BindRequest, proto::RenewRequest, proto::ReleaseAllRequest,
-                                proto::HoldersRequest, proto::TokenEpochRequest>) {
-            return nothing;
-        } else if constexpr (is_one_of<Body, proto::AllocateRequest, proto::AllocateAtRequest>) {
-            return the(Right::allocate);
-        } else if constexpr (is_one_of<Body, proto::ReleaseRequest>) {
-            return the(body.of_others ? Right::release_others : Right::allocate);
-        } else if constexpr (is_one_of<Body, proto::LookupRequest, proto::LookupLeaseRequest,
-                                       proto::LookupLevelsRequest, proto::WaitRequest>) {
-            return the(Right::lookup);
-        } else if constexpr (is_one_of<Body, proto::NextRequest, proto::ListRequest,
-                                       proto::WatchRequest>) {
-            return the(Right::list);
-        } else if constexpr (is_one_of<Body, proto::ReserveRequest, proto::UnreserveRequest,
-                                       proto::AdvanceRequest>) {
-            return the(Right::administer);
-        } else {
-            static_assert(is_one_of<Body, proto::StatsRequest>, "what does it take?");
-            return request.pool == proto::whole_daemon ? nothing : any_right;
-        }
-    };
-    return std::visit(of_body, request.body);
+template <class Body>
+Needed needed(const proto::Request& request, const Body& body) {
+    if constexpr (is_one_of<Body, proto::HelloRequest, proto::PingRequest, proto::PoolsRequest,
+                            proto::BindRequest, proto::RenewRequest, proto::ReleaseAllRequest,
+                            proto::HoldersRequest, proto::TokenEpochRequest>) {
+        return nothing;
+    } else if constexpr (is_one_of<Body, proto::AllocateRequest, proto::AllocateAtRequest>) {
+        return the(Right::allocate);
+    } else if constexpr (is_one_of<Body, proto::ReleaseRequest>) {
+        return the(body.of_others ? Right::release_others : Right::allocate);
+    } else if constexpr (is_one_of<Body, proto::LookupRequest, proto::LookupLeaseRequest,
+                                   proto::LookupLevelsRequest, proto::WaitRequest>) {
+        return the(Right::lookup);
+    } else if constexpr (is_one_of<Body, proto::NextRequest, proto::ListRequest,
+                                   proto::WatchRequest>) {
+        return the(Right::list);
+    } else if constexpr (is_one_of<Body, proto::ReserveRequest, proto::UnreserveRequest,
+                                   proto::AdvanceRequest>) {
+        return the(Right::administer);
+    } else {
+        static_assert(is_one_of<Body, proto::StatsRequest>, "what does it take?");
+        return request.pool == proto::whole_daemon ? nothing : any_right;
+    }
 }
 
 // For who is refused for want of it. No memory is needed to say so.
-std::string_view missing(const proto::Request& request) {
-    const auto right = needed(request).right;
+std::string_view missing(std::optional<Right> right) {
     if (!right) return "an administrator must grant this user some right in the pool";
     switch (*right) {
         case Right::allocate: return "an administrator must grant this user 'allocate' in the pool";
@@ -165,29 +155,24 @@ UserLimits Dispatcher::limits_of_user(std::uint32_t uid) const {
     return limits_of(uid, own_uid_, user_limits_);
 }
 
-void Dispatcher::drop(const Client& client, PassedDescriptor& passed) noexcept {
-    closer_.close(client.peer.uid, std::move(passed.descriptor));
-    passed.unexpected = false;
-}
-
 Dispatcher::Next Dispatcher::answer(const proto::Frame& frame, Client& client, Outbox& outbox,
                                     GuardRef guard, PassedDescriptor& passed) {
     ++work_;
-    const auto request = proto::decode_request(frame.bytes);
-    proto::Request unreadable;
-    unreadable.tag = frame.header.tag;
-    const Call call{.request = request ? *request : unreadable,
+    proto::Request request;
+    const auto decoded = proto::decode_request_into(frame, request);
+    if (!decoded || !is_quick(request)) look_at_clock_next();
+    const Call call{.request = request,
                     .operation = frame.header.operation,
                     .client = client,
                     .outbox = outbox,
                     .guard = guard,
                     .passed = passed};
-    Error error = request ? Error() : request.error();
+    Error error = decoded ? Error() : decoded.error();
     if (!client.greeted && frame.header.operation != proto::Operation::hello) {
         error = Errc::hello_required;
     } else if (passed.unexpected && !names_form(error.code)) {
         error = Errc::descriptor_unexpected;
-    } else if (request) {
+    } else if (decoded) {
         return answer_body(call);
     }
     refuse(call, error, 0, proto::ErrorText(error).view());
@@ -195,13 +180,15 @@ Dispatcher::Next Dispatcher::answer(const proto::Frame& frame, Client& client, O
 }
 
 Dispatcher::Next Dispatcher::answer_body(const Call& call) {
-    if (const Errc denied = check_access(call.request, call.client); denied != Errc::ok) {
-        refuse(call, denied, 0, denied == Errc::access_denied ? missing(call.request) : "");
+    const auto of_body = [&](const auto& body) INOD_REQUIRES(flusher_lock) {
+        const Needed what = needed(call.request, body);
+        const Errc denied = check_access(what, call.request.pool, call.client);
+        if (denied == Errc::ok) [[likely]]
+            return answer(call, body);
+        refuse(call, denied, 0, denied == Errc::access_denied ? missing(what.right) : "");
         return Next::go_on;
-    }
-    return std::visit(
-        [&](const auto& body) INOD_REQUIRES(flusher_lock) { return answer(call, body); },
-        call.request.body);
+    };
+    return std::visit(of_body, call.request.body);
 }
 
 bool Dispatcher::is_to_be_asked_again(Errc code) noexcept {
@@ -284,11 +271,6 @@ void Dispatcher::encode(ByteWriter& out, const Reply& reply) {
     INOD_ASSERT(fits);
 }
 
-void Dispatcher::reply(const Call& call, const Reply::Body& body, Lsn wait_for) {
-    send(call.outbox, {.operation = call.operation, .tag = call.request.tag, .body = body},
-         wait_for);
-}
-
 void Dispatcher::send(Outbox& outbox, const Reply& reply, Lsn wait_for) {
     ByteWriter out(outbox.space(wait_for));
     encode(out, reply);
@@ -296,17 +278,33 @@ void Dispatcher::send(Outbox& outbox, const Reply& reply, Lsn wait_for) {
 }
 
 void Dispatcher::refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text) {
-    reply(call, proto::ErrorReply{.error = error, .text = text}, wait_for);
+    send(call.outbox,
+         {.operation = call.operation,
+          .tag = call.request.tag,
+          .body = proto::ErrorReply{.error = error, .text = text}},
+         wait_for);
 }
 
-// ok, or why the client may not ask this of the pool that it names.
-Errc Dispatcher::check_access(const proto::Request& request, const Client& client) const {
-    const auto [of_pool, right] = needed(request);
-    if (!of_pool) return Errc::ok;
-    if (allocator_.pool(request.pool) == nullptr) return Errc::pool_unknown;
-    const Rights rights = rights_in(client, request.pool);
-    const bool may = right ? rights.has(*right) : !rights.empty();
+// ok, or why the client may not ask this of the pool.
+Errc Dispatcher::check_access(const Needed& what, PoolIndex pool, const Client& client) const {
+    if (!what.of_pool) return Errc::ok;
+    if (allocator_.pool(pool) == nullptr) return Errc::pool_unknown;
+    const Rights rights = rights_in(client, pool);
+    const bool may = what.right ? rights.has(*what.right) : !rights.empty();
     return may ? Errc::ok : Errc::access_denied;
+}
+
+// Of few IDs, wherever they are: that takes no longer where there is more of anything.
+bool Dispatcher::is_quick(const proto::Request& request) noexcept {
+    constexpr std::uint64_t few = 64;
+    if (const auto* const release = std::get_if<proto::ReleaseRequest>(&request.body)) {
+        return release->range.span() < few;
+    }
+    if (const auto* const allocate = std::get_if<proto::AllocateRequest>(&request.body)) {
+        return allocate->count <= few && allocate->align == 1;
+    }
+    return std::holds_alternative<proto::LookupRequest>(request.body) ||
+           std::holds_alternative<proto::PingRequest>(request.body);
 }
 
 // Root and the daemon's own user.

@@ -21,6 +21,7 @@
 #include "daemon/passed_descriptor.h"
 #include "daemon/process_holders.h"
 #include "lib/allocator/allocator.h"
+#include "lib/base/assert.h"
 #include "lib/base/bytes.h"
 #include "proto/reply.h"
 #include "proto/request.h"
@@ -83,7 +84,10 @@ public:
         return closer_.has_room(client.peer.uid);
     }
     // What the client passed and nobody took.
-    void drop(const Client& client, PassedDescriptor& passed) noexcept;
+    void drop(const Client& client, PassedDescriptor& passed) noexcept {
+        if (passed.descriptor) closer_.close(client.peer.uid, std::move(passed.descriptor));
+        passed.unexpected = false;
+    }
 
     // A session's turn begins: it is to stop deciding when it has done so much work (turns.h), and give
     // others a turn before it goes on. These need no lock.
@@ -95,14 +99,17 @@ public:
     void begin_deciding() {
         deciding_since_us_ = now_us_();
         work_before_ = work_;
+        next_look_ = work_ + work_per_look;
     }
     // What was done in this turn: what was counted, or what would take as long if that is more.
     [[nodiscard]] std::uint64_t work() const noexcept { return work_; }
     // Requires begin_deciding() in this turn. A turn gets somewhere, however long it took to begin.
     [[nodiscard]] bool has_done_enough() {
         if (work_ == 0) return false;
+        if (work_ < std::min(next_look_, work_max_)) return false;
         const std::uint64_t time_us = now_us_() - deciding_since_us_;
         work_ = std::max(work_, work_before_ + time_us / us_per_work);
+        next_look_ = work_ + work_per_look;
         return work_ >= work_max_;
     }
 
@@ -135,6 +142,9 @@ private:
     static constexpr HolderIndex holders_per_work = 64;
     // What takes longer than this counts as more, whatever it was: most requests take a part of it.
     static constexpr std::uint64_t us_per_work = 2;
+    // The clock is looked at after so many requests that take little time, whatever the state is, and after
+    // each of the others: a look takes a tenth of what the former do.
+    static constexpr std::uint64_t work_per_look = 8;
 
     // Where a reply goes, and to what.
     struct Call {
@@ -203,13 +213,16 @@ private:
     Next refuse_or_ask_again(const Call& call, const Error& error, Lsn wait_for) const;
     // Is this refusal none, but a wish to be asked again?
     [[nodiscard]] static bool is_to_be_asked_again(Errc code) noexcept;
-    static void reply(const Call& call, const proto::Reply::Body& body, Lsn wait_for);
+    template <class Body>
+    static void reply(const Call& call, const Body& body, Lsn wait_for);
     static void send(Outbox& outbox, const proto::Reply& reply, Lsn wait_for);
     static void encode(ByteWriter& out, const proto::Reply& reply);
     static void refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text);
     [[nodiscard]] Result<void, Failure> check_names(const proto::HelloRequest& hello,
                                                     const Client& client) const;
-    [[nodiscard]] Errc check_access(const proto::Request& request, const Client& client) const;
+    [[nodiscard]] Errc check_access(const Needed& what, PoolIndex pool, const Client& client) const;
+    [[nodiscard]] static bool is_quick(const proto::Request& request) noexcept;
+    void look_at_clock_next() noexcept { next_look_ = work_; }
     [[nodiscard]] static Rights rights_in(const Client& client, PoolIndex pool);
     template <class Writer>
     bool add_pools(Writer& writer, const Client& client,
@@ -234,8 +247,17 @@ private:
     std::uint64_t work_max_ = 0;
     std::uint64_t deciding_since_us_ = 0;
     std::uint64_t work_before_ = 0;  // in this turn, before it was decided on
+    std::uint64_t next_look_ = 0;    // likewise: with so much the clock is looked at
     const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
+
+template <class Body>
+void Dispatcher::reply(const Call& call, const Body& body, Lsn wait_for) {
+    ByteWriter out(call.outbox.space(wait_for));
+    const bool fits = proto::encode_reply_of(out, call.operation, call.request.tag, body);
+    INOD_ASSERT(fits);
+    call.outbox.add(out.size(), wait_for);
+}
 
 template <class T, class ToBody>
 Dispatcher::Next Dispatcher::answer_with(const Call& call, const Answer<T>& answer,

@@ -45,17 +45,16 @@ proto::HolderKey bytes_of(const HolderKey& key) {
 Asker Dispatcher::asker_of(const Call& call) {
     const Client& client = call.client;
     const PoolIndex pool = call.request.pool;
-    std::optional<RequestToken> token;
-    if (const auto& sent = call.request.token) token = {sent->epoch, sent->number};
-    return {.uid = client.peer.uid,
-            .gid = client.peer.gid,
-            .acts_as = client.acts_as,
-            .takes_reserved = rights_in(client, pool).has(Right::administer),
-            .quota = pool < client.quotas.size() ? client.quotas[pool] : Quota(),
-            .quotas_above = client.quotas,
-            .holders_max = client.user_limits.holders,
-            .tokens_max = client.user_limits.tokens,
-            .token = token};
+    Asker asker{.uid = client.peer.uid,
+                .gid = client.peer.gid,
+                .acts_as = client.acts_as,
+                .takes_reserved = rights_in(client, pool).has(Right::administer),
+                .quota = pool < client.quotas.size() ? client.quotas[pool] : Quota(),
+                .quotas_above = client.quotas,
+                .holders_max = client.user_limits.holders,
+                .tokens_max = client.user_limits.tokens};
+    if (const auto& sent = call.request.token) asker.token.emplace(sent->epoch, sent->number);
+    return asker;
 }
 
 Dispatcher::Next Dispatcher::answer(const Call& call, const proto::BindRequest& bind) {

@@ -10,8 +10,8 @@
 namespace inod::daemon {
 namespace {
 
-proto::Reply::Body lease_reply(const Lease& lease) {
-    return proto::LeaseReply{.range = lease.range, .generation = lease.generation};
+proto::LeaseReply lease_reply(const Lease& lease) {
+    return {.range = lease.range, .generation = lease.generation};
 }
 
 proto::LeaseRecord lease_record(const Held& held) {

@@ -86,6 +86,10 @@ void EventLoop::post(Task& task) noexcept {
     if (!task.is_linked()) tasks_.push_back(task);
 }
 
+void EventLoop::post_last(Task& task) noexcept {
+    if (!task.is_linked()) last_.push_back(task);
+}
+
 void EventLoop::post_from_any_thread(Task& task) noexcept {
     {
         const MutexGuard guard(outside_mutex_);
@@ -103,13 +107,15 @@ void EventLoop::run() {
 
 bool EventLoop::run_once(std::optional<std::chrono::milliseconds> patience) {
     due_.splice(due_.end(), tasks_);
-    const int wait_ms = !due_.empty() ? 0 : patience ? static_cast<int>(patience->count()) : -1;
+    const bool has_due = !due_.empty() || !last_.empty();
+    const int wait_ms = has_due ? 0 : patience ? static_cast<int>(patience->count()) : -1;
     const int count = wait_ms != 0 && polling_.is_on() ? wait_polling(wait_ms) : wait(wait_ms);
     next_ = 0;
     end_ = count > 0 ? static_cast<std::size_t>(count) : 0;
-    const bool is_something = end_ > 0 || !due_.empty();
+    const bool is_something = end_ > 0 || !due_.empty() || !last_.empty();
     tell_of_found();
-    run_due();
+    run_all(due_);
+    run_all(last_);
     return is_something;
 }
 
@@ -142,10 +148,10 @@ void EventLoop::tell_of_found() {
     }
 }
 
-void EventLoop::run_due() {
-    while (!due_.empty()) {
-        Task& task = due_.front();
-        due_.pop_front();
+void EventLoop::run_all(Tasks& tasks) {
+    while (!tasks.empty()) {
+        Task& task = tasks.front();
+        tasks.pop_front();
         task.run_();
     }
 }

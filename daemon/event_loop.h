@@ -84,10 +84,13 @@ public:
     // Has the task done when the loop has looked at the descriptors once more. Of one that waits already
     // nothing happens.
     void post(Task& task) noexcept;
-    // The same, from any thread. The task must not be posted otherwise meanwhile, and not end.
+    // Has it done at the end of the look that is under way, when all that it brought about is done; or else
+    // of the next one, which waits for nothing then.
+    void post_last(Task& task) noexcept;
+    // As post(), from any thread. The task must not be posted otherwise meanwhile, and not end.
     void post_from_any_thread(Task& task) noexcept;
     // Does one wait that was posted on the loop's thread?
-    [[nodiscard]] bool has_tasks() const noexcept { return !tasks_.empty(); }
+    [[nodiscard]] bool has_tasks() const noexcept { return !tasks_.empty() || !last_.empty(); }
 
     // Until stop() is called. What is thrown by those who are called comes through, and run() can be
     // called again.
@@ -116,11 +119,12 @@ private:
     [[nodiscard]] int wait(int wait_ms) noexcept;
     [[nodiscard]] int wait_polling(int wait_ms) noexcept;
     void tell_of_found();
-    void run_due();
+    static void run_all(Tasks& tasks);
 
     OwnedFd set_;
     Tasks tasks_;
-    Tasks due_;  // posted before the last look, or from outside
+    Tasks due_;   // posted before the last look, or from outside
+    Tasks last_;  // for the end of a look
     Mutex outside_mutex_;
     Tasks posted_outside_ INOD_GUARDED_BY(outside_mutex_);
     Wakeup wakeup_;

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/boot_time.h"
+#include "daemon/touch_stack.h"
 #include "lib/base/random_id.h"
 
 namespace inod::daemon {
@@ -14,13 +15,16 @@ namespace {
 
 constexpr std::chrono::seconds space_check_period{1};
 
+// Neither is longer than what the log can format without memory.
 void log_space(bool has_space) {
     if (has_space) {
         spdlog::info("the state directory's disk has space again: numbers are handed out");
     } else {
         spdlog::warn(
-            "the state directory's disk is full: whatever needs more space is refused (no_space), "
-            "releases go on; make room, and it goes on within a second or two");
+            "the state directory's disk is full, or there is no memory to set space aside: "
+            "whatever "
+            "needs more space is refused (no_space), releases go on; make room, and it goes on "
+            "within a second or two");
     }
 }
 
@@ -64,6 +68,7 @@ void Flusher::stop() {
 
 // Saying why takes no memory: there may be none.
 void Flusher::run() {
+    touch_stack();
     try {
         auto done = flush_until_stopped();
         if (done) return;

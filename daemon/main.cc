@@ -12,6 +12,7 @@
 #include "daemon/exit_status.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
+#include "daemon/touch_stack.h"
 #include "lib/base/standard_descriptors.h"
 
 namespace {
@@ -46,6 +47,7 @@ int run(const Options& options) {
         return status(ExitStatus::ok);
     }
     inod::daemon::set_up_log(config->log_level);
+    inod::daemon::touch_stack();
     return status(inod::daemon::serve(*config));
 }
 

@@ -16,10 +16,6 @@ void Outbox::Buffer::move_to(std::span<std::byte> memory) noexcept {
     end_ = there.size();
 }
 
-bool Outbox::Buffer::has_room(std::size_t size) const noexcept {
-    return memory_.size() - (end_ - begin_) >= size;
-}
-
 std::span<std::byte> Outbox::Buffer::space() noexcept {
     if (begin_ > 0 && memory_.size() - end_ < std::min(memory_.size(), proto::reply_size_max)) {
         std::memmove(memory_.data(), memory_.data() + begin_, end_ - begin_);
@@ -52,10 +48,6 @@ bool Outbox::can_give_back() const noexcept {
 void Outbox::give_back() noexcept {
     ready_.move_back();
     waiting_.move_back();
-}
-
-bool Outbox::has_room(std::size_t size) const noexcept {
-    return ready_.has_room(size) && waiting_.has_room(size);
 }
 
 std::span<std::byte> Outbox::space(Lsn wait_for) noexcept {

@@ -35,7 +35,9 @@ public:
 
     // Is there room for a reply of this size? As long as it has only its own memory there never is for
     // one that is larger than that.
-    [[nodiscard]] bool has_room(std::size_t size = proto::reply_size_max) const noexcept;
+    [[nodiscard]] bool has_room(std::size_t size = proto::reply_size_max) const noexcept {
+        return ready_.has_room(size) && waiting_.has_room(size);
+    }
 
     // Where a reply is encoded that waits for this LSN, 0 for one that does not; add() takes what
     // was written there. Requires has_room(), and that the reply is no larger.
@@ -60,7 +62,9 @@ private:
     public:
         void move_to(std::span<std::byte> memory) noexcept;
         void move_back() noexcept { move_to(own_); }
-        [[nodiscard]] bool has_room(std::size_t size) const noexcept;
+        [[nodiscard]] bool has_room(std::size_t size) const noexcept {
+            return memory_.size() - (end_ - begin_) >= size;
+        }
         [[nodiscard]] std::span<std::byte> space() noexcept;
         void add(std::size_t size) noexcept { end_ += size; }
         [[nodiscard]] std::span<const std::byte> content() const noexcept;

@@ -105,6 +105,7 @@ private:
     void refuse(const OwnedFd& socket, Errc code);
     std::shared_ptr<Session> make_session(OwnedFd socket, Peer peer);
     void start_session(OwnedFd socket, Peer peer);
+    void on_session_end();
     void begin_stop(Errc reason);
     void abort_sessions();
     void on_journal_failure(const Failure& failure);
@@ -162,10 +163,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
                .turns = turns_,
                .session_count = 0,
                .is_stopping = false,
-               .on_last_end =
-                   [this] {
-                       if (stopping_) loop_.stop();
-                   }},
+               .on_end = [this] { on_session_end(); }},
       acceptor_(
           loop_, OwnedFd(listener_.release_socket()),
           [this](OwnedFd socket) { open_session(std::move(socket)); },
@@ -305,6 +303,11 @@ void Server::open_session(OwnedFd socket) {
         spdlog::warn("connection closed: the system has no memory, connections={}",
                      context_.session_count);
     }
+}
+
+void Server::on_session_end() {
+    acceptor_.try_again();
+    if (stopping_ && context_.session_count == 0) loop_.stop();
 }
 
 // Says so in the log once, until a connection is taken again.

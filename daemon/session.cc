@@ -35,7 +35,8 @@ Session::~Session() {
         DurabilityWaiter::unlink();
     }
     context_.allocator.memory().give(memory_size(context_.allocator));
-    if (--context_.session_count == 0) context_.on_last_end();
+    --context_.session_count;
+    context_.on_end();
 }
 
 Result<> Session::start() {
@@ -63,9 +64,26 @@ std::uint64_t Session::take_turn(std::uint64_t work_max) {
     context_.dispatcher.begin_turn(work_max);
     take_desk();
     if (wants_to_read()) read();
+    if (may_send_later()) {
+        leave_desk();
+        finish_later();
+    } else {
+        finish_turn();
+    }
+    return turn_work + context_.dispatcher.work();
+}
+
+// What was decided is sent with what others have to send, so that a client that has several connections is
+// woken once for all of them: the system calls that wake it take longer than those that find it awake.
+bool Session::may_send_later() {
+    const bool ends = refused_ || read_all_ || !is_open();
+    return !ends && !writing_ && !has_undecided() && settle();
+}
+
+void Session::finish_turn() {
+    const auto self = shared_from_this();
     go_on();
     leave_desk();
-    return turn_work + context_.dispatcher.work();
 }
 
 void Session::take_desk() noexcept {

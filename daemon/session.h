@@ -49,8 +49,8 @@ struct SessionContext {
     Desks& desks;
     Turns& turns;
     std::uint64_t session_count;
-    bool is_stopping;                   // connections close because the daemon ends
-    std::function<void()> on_last_end;  // called when session_count has come down to 0
+    bool is_stopping;              // connections close because the daemon ends
+    std::function<void()> on_end;  // called when session_count has come down
 };
 
 class Session final : public std::enable_shared_from_this<Session>,
@@ -90,6 +90,7 @@ public:
     void on_ready(Readiness ready) override;
     void on_durable() override;
     std::uint64_t take_turn(std::uint64_t work_max) override;
+    void finish_turn() override;
 
 private:
     [[nodiscard]] bool is_open() const { return static_cast<bool>(socket_); }
@@ -116,6 +117,7 @@ private:
     void decide_frames(Flusher::Guard& guard) INOD_REQUIRES(flusher_lock);
     bool decide_frame(const proto::Frame& frame, Flusher::Guard& guard) INOD_REQUIRES(flusher_lock);
     void refuse_what_is_too_long();
+    [[nodiscard]] bool may_send_later();
     bool settle();
     void send();
     void go_on();

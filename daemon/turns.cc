@@ -48,13 +48,34 @@ void Turns::begin_turn(User& user) const noexcept {
 // The user is kept meanwhile, whatever becomes of the taker.
 void Turns::give_turn(TurnTaker& taker, std::uint64_t enough) {
     User& user = taker.user_;
+    if (!unfinished_.empty() && &unfinished_.front().user_ != &user) finish_turns();
     ++user.count;
     is_giving_ = true;
     const std::uint64_t work = taker.take_turn(enough);
     is_giving_ = false;
     INOD_ASSERT(work > 0);
+    if (unfinished_count_ == finished_together) finish_turns();
     user.work_left -= std::min(work, user.work_left);
     leave(user);
+}
+
+void Turns::finish_later(TurnTaker& taker) noexcept {
+    if (taker.UnfinishedHook::is_linked()) return;
+    unfinished_.push_back(taker);
+    ++unfinished_count_;
+    loop_.post_last(finish_);
+}
+
+// Whoever asks for another turn thereby waits for it.
+void Turns::finish_turns() {
+    unfinished_count_ = 0;
+    is_giving_ = true;
+    while (!unfinished_.empty()) {
+        TurnTaker& taker = unfinished_.front();
+        unfinished_.pop_front();
+        taker.finish_turn();
+    }
+    is_giving_ = false;
 }
 
 // A turn of the user who has waited longest. When he had one in this round, all who wait have.

@@ -12,6 +12,9 @@
 // all that others ask. Where one user alone asked for a long while, his turns are longer, as nobody waits
 // for their ends and each costs a look; the first request of another is the end of that.
 //
+// What a turn leaves for its end is done for several turns of one user together, before another user has his, and
+// at the latest when the event loop has done all else that a look brought about.
+//
 // Thread safety: everything on the loop's thread. Asking and taking turns takes no memory.
 #pragma once
 
@@ -30,6 +33,10 @@ class TurnTaker;
 using TurnHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>,
                                      boost::intrusive::tag<TurnTaker>>;
+struct Unfinished;
+using UnfinishedHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>,
+                                     boost::intrusive::tag<Unfinished>>;
 
 class Turns {
 public:
@@ -40,7 +47,11 @@ public:
     // For so many rounds, somewhat less than a second's work, after somebody asked, others are not alone.
     static constexpr std::uint64_t rounds_until_alone = 40'000;
 
-    explicit Turns(EventLoop& loop) : loop_(loop), next_([this] { serve_next(); }) {}
+    // So many turns are finished together at most.
+    static constexpr std::size_t finished_together = 8;
+
+    explicit Turns(EventLoop& loop)
+        : loop_(loop), next_([this] { serve_next(); }), finish_([this] { finish_turns(); }) {}
     Turns(const Turns&) = delete;
     Turns& operator=(const Turns&) = delete;
     ~Turns() = default;  // requires that there are no takers
@@ -71,11 +82,19 @@ private:
     void begin_turn(User& user) const noexcept;
     void give_turn(TurnTaker& taker, std::uint64_t enough);
     void serve_next();
+    void finish_later(TurnTaker& taker) noexcept;
+    void finish_turns();
 
     EventLoop& loop_;
     Task next_;
+    Task finish_;
     std::unordered_map<std::uint32_t, User> users_;  // by UID
     Users ring_;                                     // with somebody who waits, the next one first
+    // Of one user.
+    boost::intrusive::list<TurnTaker, boost::intrusive::base_hook<UnfinishedHook>,
+                           boost::intrusive::constant_time_size<false>>
+        unfinished_;
+    std::size_t unfinished_count_ = 0;  // with those that have ended since
     std::uint64_t round_ = 1;
     std::uint64_t alone_from_ = 0;           // the round
     std::optional<std::uint32_t> last_uid_;  // who asked last
@@ -83,7 +102,7 @@ private:
 };
 
 // Somebody who takes turns for a user.
-class TurnTaker : public TurnHook {
+class TurnTaker : public TurnHook, public UnfinishedHook {
 public:
     // Throws std::bad_alloc. `turns` outlives it.
     TurnTaker(Turns& turns, std::uint32_t uid) : turns_(turns), user_(turns.enter(uid)) {}
@@ -98,6 +117,9 @@ public:
     // something is left it asks again. May be the taker's end.
     virtual std::uint64_t take_turn(std::uint64_t work_max) = 0;
 
+    // Does what finish_later() was called for. May be the taker's end.
+    virtual void finish_turn() = 0;
+
 protected:
     // Has take_turn() called once: within this call, or later. Of one that waits already nothing happens.
     void ask_for_turn() { turns_.ask(*this); }
@@ -107,8 +129,13 @@ protected:
         end_asking();
         turns_.give_turn(*this, Turns::work_max);
     }
-    // It will not be called any more.
-    void end_asking() noexcept { TurnHook::unlink(); }
+    // Has finish_turn() called once, soon. Requires a turn of this taker.
+    void finish_later() noexcept { turns_.finish_later(*this); }
+    // Neither will be called any more.
+    void end_asking() noexcept {
+        TurnHook::unlink();
+        UnfinishedHook::unlink();
+    }
 
 private:
     friend class Turns;

@@ -23,18 +23,6 @@ bool takes_descriptor(Operation operation) noexcept {
     return operation == Operation::bind;
 }
 
-FrameHeader decode_header(std::span<const std::byte> bytes) noexcept {
-    INOD_ASSERT(bytes.size() >= frame_header_size);
-    ByteReader in(bytes);
-    FrameHeader header;
-    header.size = in.get<std::uint16_t>();
-    header.operation = static_cast<Operation>(in.get<std::uint8_t>());
-    header.flags = in.get<std::uint8_t>();
-    header.pool = in.get<std::uint16_t>();
-    header.tag = in.get<std::uint16_t>();
-    return header;
-}
-
 FrameSplitter::FrameSplitter(std::span<std::byte> memory, std::size_t frame_size_max) noexcept
     : memory_(memory), frame_size_max_(frame_size_max) {
     INOD_ASSERT(frame_size_max >= frame_header_size && memory.size() >= frame_header_size);

@@ -19,6 +19,8 @@
 #include <span>
 #include <string_view>
 
+#include "lib/base/assert.h"
+#include "lib/base/bytes.h"
 #include "lib/base/errc.h"
 
 namespace inod::proto {
@@ -82,8 +84,23 @@ struct FrameHeader {
     friend bool operator==(const FrameHeader&, const FrameHeader&) = default;
 };
 
-// Requires at least frame_header_size bytes. Any bytes are a header; what they mean is not checked.
-FrameHeader decode_header(std::span<const std::byte> bytes) noexcept;
+// Requires at least frame_header_size bytes. Any bytes are a header; what they mean is not checked. Its fields
+// are read at once, and written: they are one integer, too.
+inline FrameHeader decode_header(std::span<const std::byte> bytes) noexcept {
+    INOD_ASSERT(bytes.size() >= frame_header_size);
+    const auto fields = ByteReader(bytes).get<std::uint64_t>();
+    return {.size = static_cast<std::uint16_t>(fields),
+            .operation = static_cast<Operation>(static_cast<std::uint8_t>(fields >> 16U)),
+            .flags = static_cast<std::uint8_t>(fields >> 24U),
+            .pool = static_cast<std::uint16_t>(fields >> 32U),
+            .tag = static_cast<std::uint16_t>(fields >> 48U)};
+}
+inline void encode_header(ByteWriter& out, const FrameHeader& header) noexcept {
+    out.put(std::uint64_t{header.size} |
+            std::uint64_t{static_cast<std::uint8_t>(header.operation)} << 16U |
+            std::uint64_t{header.flags} << 24U | std::uint64_t{header.pool} << 32U |
+            std::uint64_t{header.tag} << 48U);
+}
 
 // One whole frame as it was received: its header, and all its bytes, header included.
 struct Frame {

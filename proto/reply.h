@@ -268,6 +268,10 @@ std::size_t reply_size_limit(Operation operation) noexcept;
 // Appends the reply's frame to `out`. False, and nothing written, if it does not fit there or is
 // longer than reply_size_max. Requires that the body is one that the operation can have.
 [[nodiscard]] bool encode_reply(ByteWriter& out, const Reply& reply) noexcept;
+// The same for who knows which of the alternatives of Reply::Body it is.
+template <class Body>
+[[nodiscard]] bool encode_reply_of(ByteWriter& out, Operation operation, std::uint16_t tag,
+                                   const Body& body) noexcept;
 
 // Reads one whole frame, as FrameSplitter gives it. Any bytes are safe. Lists and texts point into
 // `frame`.

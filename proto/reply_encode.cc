@@ -1,5 +1,6 @@
 // From structs to frames: what the daemon does. The way back is in reply.cc.
 #include <algorithm>
+#include <type_traits>
 
 #include "lib/base/assert.h"
 #include "proto/reply.h"
@@ -65,11 +66,11 @@ static_assert(watch_head_size <= table_head_size_max);
 
 void put_header(ByteWriter& out, std::size_t size, Operation operation, std::uint8_t flags,
                 Errc code, std::uint16_t tag) {
-    out.put(static_cast<std::uint16_t>(size));
-    out.put(static_cast<std::uint8_t>(operation));
-    out.put(static_cast<std::uint8_t>(flags | flag_reply));
-    out.put(static_cast<std::uint16_t>(code));
-    out.put(tag);
+    encode_header(out, {.size = static_cast<std::uint16_t>(size),
+                        .operation = operation,
+                        .flags = static_cast<std::uint8_t>(flags | flag_reply),
+                        .pool = static_cast<std::uint16_t>(code),
+                        .tag = tag});
 }
 
 // What stands before the items of a list, of pools and of stats.
@@ -232,23 +233,50 @@ std::size_t size_of(const ErrorReply& error) {
     return 8 + 2 + cut(error.text).size();
 }
 
+template <class Body>
+constexpr Errc code_of(const Body& body) {
+    if constexpr (std::is_same_v<Body, ErrorReply>) return body.error.code;
+    return Errc::ok;
+}
+
 }  // namespace
 
-bool encode_reply(ByteWriter& out, const Reply& reply) noexcept {
-    const std::size_t size =
-        frame_header_size + std::visit([](const auto& b) { return size_of(b); }, reply.body);
+template <class Body>
+bool encode_reply_of(ByteWriter& out, Operation operation, std::uint16_t tag,
+                     const Body& body) noexcept {
+    const std::size_t size = frame_header_size + size_of(body);
     if (size > std::min(out.room(), reply_size_max)) return false;
-
-    const auto* const error = std::get_if<ErrorReply>(&reply.body);
-    const bool long_form =
-        reply.operation == Operation::lookup && std::holds_alternative<LeaseRecord>(reply.body);
+    const bool long_form = std::is_same_v<Body, LeaseRecord> && operation == Operation::lookup;
     const std::size_t before = out.size();
-    put_header(out, size, reply.operation, long_form ? flag_long : std::uint8_t{0},
-               error != nullptr ? error->error.code : Errc::ok, reply.tag);
-    std::visit([&out](const auto& b) { put(out, b); }, reply.body);
+    put_header(out, size, operation, long_form ? flag_long : std::uint8_t{0}, code_of(body), tag);
+    put(out, body);
     INOD_ASSERT(out.size() == before + size);
     return true;
 }
+
+bool encode_reply(ByteWriter& out, const Reply& reply) noexcept {
+    return std::visit(
+        [&](const auto& body) { return encode_reply_of(out, reply.operation, reply.tag, body); },
+        reply.body);
+}
+
+// Each alternative of Reply::Body.
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const DoneReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const LeaseReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const LookupReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const LeaseRecord&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const ListReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const PoolsReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const StatsReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const HelloReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const ErrorReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const BindReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const CountReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const HoldersReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const WaitReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const WatchReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const LevelsReply&) noexcept;
+template bool encode_reply_of(ByteWriter&, Operation, std::uint16_t, const EpochReply&) noexcept;
 
 std::size_t reply_size_limit(Operation operation) noexcept {
     switch (operation) {

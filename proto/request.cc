@@ -166,9 +166,8 @@ Range get_range(ByteReader& in) {
 
 // A body whose bytes end too early comes back as if it were whole: `in` remembers that, and
 // decode_request() asks it once for all of them.
-using BodyResult = Result<Request::Body>;
 
-BodyResult get_hello(ByteReader& in) {
+Result<HelloRequest> get_hello(ByteReader& in) {
     // Whoever does not begin so is no client of ours, and what follows need not be frames.
     if (in.get<std::uint32_t>() != magic) return Errc::frame_malformed;
     HelloRequest hello;
@@ -185,7 +184,7 @@ BodyResult get_hello(ByteReader& in) {
     return hello;
 }
 
-BodyResult get_release(ByteReader& in, std::uint8_t flags) {
+ReleaseRequest get_release(ByteReader& in, std::uint8_t flags) {
     const bool of_others = (flags & flag_others) != 0;
     if ((flags & flag_long) == 0) {
         const Id id = in.get<Id>();
@@ -196,18 +195,17 @@ BodyResult get_release(ByteReader& in, std::uint8_t flags) {
         .range = range, .generation = in.get<std::uint64_t>(), .of_others = of_others};
 }
 
-BodyResult get_lookup(ByteReader& in, bool long_form) {
+LookupLeaseRequest get_lookup_lease(ByteReader& in) {
     const Id id = in.get<Id>();
-    if (!long_form) return LookupRequest{.id = id};
-    return LookupLeaseRequest{.id = id, .generation = in.get<std::uint64_t>()};
+    return {.id = id, .generation = in.get<std::uint64_t>()};
 }
 
-BodyResult get_allocate(ByteReader& in, bool long_form) {
+AllocateRequest get_allocate(ByteReader& in, bool long_form) {
     const auto count = in.get<std::uint64_t>();
     return AllocateRequest{.count = count, .align = long_form ? in.get<std::uint64_t>() : 1};
 }
 
-BodyResult get_bind(ByteReader& in) {
+Result<BindRequest> get_bind(ByteReader& in) {
     BindRequest bind;
     bind.binding = static_cast<Binding>(in.get<std::uint8_t>());
     const bool has_zeros = in.get<std::uint8_t>() == 0 && in.get<std::uint16_t>() == 0;
@@ -219,24 +217,24 @@ BodyResult get_bind(ByteReader& in) {
     return bind;
 }
 
-BodyResult get_holders(ByteReader& in) {
+HoldersRequest get_holders(ByteReader& in) {
     const auto from = in.get<std::uint32_t>();
     return HoldersRequest{.from = from, .limit = in.get<std::uint32_t>()};
 }
 
-BodyResult get_lookup_levels(ByteReader& in) {
+LookupLevelsRequest get_lookup_levels(ByteReader& in) {
     const Id id = in.get<Id>();
     return LookupLevelsRequest{.id = id, .generation = in.get<std::uint64_t>()};
 }
 
-BodyResult get_list(ByteReader& in) {
+Result<ListRequest> get_list(ByteReader& in) {
     const Id from = in.get<Id>();
     const auto limit = in.get<std::uint32_t>();
     if (in.get<std::uint32_t>() != 0) return Errc::body_malformed;
     return ListRequest{.from = from, .limit = limit};
 }
 
-BodyResult get_wait(ByteReader& in) {
+Result<WaitRequest> get_wait(ByteReader& in) {
     const Id id = in.get<Id>();
     const auto generation = in.get<std::uint64_t>();
     const auto timeout_ms = in.get<std::uint32_t>();
@@ -244,39 +242,54 @@ BodyResult get_wait(ByteReader& in) {
     return WaitRequest{.id = id, .generation = generation, .timeout_ms = timeout_ms};
 }
 
-BodyResult get_watch(ByteReader& in) {
+WatchRequest get_watch(ByteReader& in) {
     const auto from = in.get<std::uint64_t>();
     const auto limit = in.get<std::uint32_t>();
     return WatchRequest{.from = from, .limit = limit, .timeout_ms = in.get<std::uint32_t>()};
 }
 
-BodyResult get_body(ByteReader& in, Operation operation, std::uint8_t flags) {
-    const bool long_form = (flags & flag_long) != 0;
-    switch (operation) {
-        case Operation::hello: return get_hello(in);
-        case Operation::ping: return PingRequest{};
-        case Operation::allocate: return get_allocate(in, long_form);
-        case Operation::allocate_at: return AllocateAtRequest{.range = get_range(in)};
-        case Operation::release: return get_release(in, flags);
-        case Operation::lookup: return get_lookup(in, long_form);
-        case Operation::lookup_levels: return get_lookup_levels(in);
-        case Operation::next: return NextRequest{.id = in.get<Id>()};
-        case Operation::list: return get_list(in);
-        case Operation::pools: return PoolsRequest{};
-        case Operation::stats: return StatsRequest{};
-        case Operation::bind: return get_bind(in);
-        case Operation::renew: return RenewRequest{};
-        case Operation::token_epoch: return TokenEpochRequest{};
-        case Operation::release_all: return ReleaseAllRequest{.holder = in.get<std::uint64_t>()};
-        case Operation::holders: return get_holders(in);
-        case Operation::reserve: return ReserveRequest{.range = get_range(in)};
-        case Operation::unreserve: return UnreserveRequest{.range = get_range(in)};
-        case Operation::advance: return AdvanceRequest{.last = in.get<Id>()};
-        case Operation::wait: return get_wait(in);
-        case Operation::watch: return get_watch(in);
+template <class Body>
+Result<> put_into(Request::Body& body, const Body& got) {
+    body = got;
+    return {};
+}
+template <class Body>
+Result<> put_into(Request::Body& body, const Result<Body>& got) {
+    if (!got) return got.error();
+    return put_into(body, *got);
+}
+
+Result<> get_body(ByteReader& in, const FrameHeader& header, Request::Body& body) {
+    const bool long_form = (header.flags & flag_long) != 0;
+    switch (header.operation) {
+        case Operation::hello: return put_into(body, get_hello(in));
+        case Operation::ping: return put_into(body, PingRequest{});
+        case Operation::allocate: return put_into(body, get_allocate(in, long_form));
+        case Operation::allocate_at:
+            return put_into(body, AllocateAtRequest{.range = get_range(in)});
+        case Operation::release: return put_into(body, get_release(in, header.flags));
+        case Operation::lookup:
+            return long_form ? put_into(body, get_lookup_lease(in))
+                             : put_into(body, LookupRequest{.id = in.get<Id>()});
+        case Operation::lookup_levels: return put_into(body, get_lookup_levels(in));
+        case Operation::next: return put_into(body, NextRequest{.id = in.get<Id>()});
+        case Operation::list: return put_into(body, get_list(in));
+        case Operation::pools: return put_into(body, PoolsRequest{});
+        case Operation::stats: return put_into(body, StatsRequest{});
+        case Operation::bind: return put_into(body, get_bind(in));
+        case Operation::renew: return put_into(body, RenewRequest{});
+        case Operation::token_epoch: return put_into(body, TokenEpochRequest{});
+        case Operation::release_all:
+            return put_into(body, ReleaseAllRequest{.holder = in.get<std::uint64_t>()});
+        case Operation::holders: return put_into(body, get_holders(in));
+        case Operation::reserve: return put_into(body, ReserveRequest{.range = get_range(in)});
+        case Operation::unreserve: return put_into(body, UnreserveRequest{.range = get_range(in)});
+        case Operation::advance: return put_into(body, AdvanceRequest{.last = in.get<Id>()});
+        case Operation::wait: return put_into(body, get_wait(in));
+        case Operation::watch: return put_into(body, get_watch(in));
         case Operation::none: break;
     }
-    return Error(Errc::operation_unknown, static_cast<std::uint64_t>(operation));
+    return Error(Errc::operation_unknown, static_cast<std::uint64_t>(header.operation));
 }
 
 // What the header alone tells, once the operation is known.
@@ -356,11 +369,11 @@ bool encode_request(ByteWriter& out, const Request& request) noexcept {
 
     std::size_t size = frame_header_size + body.size();
     ByteWriter head(frame);
-    head.put(static_cast<std::uint16_t>(size));
-    head.put(static_cast<std::uint8_t>(operation_of(request.body)));
-    head.put(flags_of(request.body));
-    head.put(request.pool);
-    head.put(request.tag);
+    encode_header(head, {.size = static_cast<std::uint16_t>(size),
+                         .operation = operation_of(request.body),
+                         .flags = flags_of(request.body),
+                         .pool = request.pool,
+                         .tag = request.tag});
     if (request.token) size = add_token(frame, size, *request.token);
     if (size == 0) return false;
     if (size > out.room()) return false;
@@ -374,18 +387,26 @@ Result<Request> decode_request(std::span<const std::byte> frame) noexcept {
     if (header.size > request_size_max) return Errc::frame_too_long;
     if (header.size != frame.size()) return Errc::frame_malformed;
 
-    ByteReader in(frame.subspan(frame_header_size));
-    BodyResult body = get_body(in, header.operation, header.flags);
-    if (!body) return body.error();
+    Request request;
+    if (const auto done = decode_request_into(Frame{header, frame}, request); !done)
+        return done.error();
+    return request;
+}
+
+Result<> decode_request_into(const Frame& frame, Request& request) noexcept {
+    const FrameHeader& header = frame.header;
+    request.pool = header.pool;
+    request.tag = header.tag;
+    request.token.reset();
+    ByteReader in(frame.bytes.subspan(frame_header_size));
+    if (const auto got = get_body(in, header, request.body); !got) return got;
     if (!header_fits(header) || in.overflowed()) return Errc::body_malformed;
-    Request request{.pool = header.pool, .tag = header.tag, .body = *body};
     if ((header.flags & flag_extensions) != 0) {
-        if (const auto known = get_extensions(in, request); !known) return known.error();
+        if (const auto known = get_extensions(in, request); !known) return known;
     } else if (!in.complete()) {
         return Errc::body_malformed;
     }
-    if (const auto checked = check_values(request.body); !checked) return checked.error();
-    return request;
+    return check_values(request.body);
 }
 
 }  // namespace inod::proto

@@ -253,5 +253,8 @@ Operation operation_of(const Request::Body& body) noexcept;
 //   extension_unknown  A required extension that is not known. The detail is its type.
 //   count_zero, range_reversed
 Result<Request> decode_request(std::span<const std::byte> frame) noexcept;
+// The same into `request`, whatever that was. After an error it has the frame's pool and tag, and its body is
+// any. For a frame of FrameSplitter, whose header is known.
+Result<> decode_request_into(const Frame& frame, Request& request) noexcept;
 
 }  // namespace inod::proto

@@ -42,3 +42,15 @@ files_like() {
         find . -path ./build -prune -o -type f \( "${names[@]:1}" \) -print | sed 's|^\./||' | sort
     fi
 }
+
+# Where Debian's kernel is, unpacked: for machines that are emulated. Kept from one run to the next.
+debian_kernel() {
+    local kernel=$root/build/kernel package
+    if [[ ! -d $kernel/boot ]]; then
+        heading "Getting Debian's kernel" >&2
+        package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+        mkdir -p "$kernel"
+        (cd "$kernel" && apt-get download --quiet --quiet "$package" && dpkg-deb -x ./*.deb . && rm ./*.deb) >&2
+    fi
+    printf '%s\n' "$kernel"
+}

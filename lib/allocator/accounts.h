@@ -45,7 +45,6 @@ private:
         TagCount reserved;
     };
 
-    void settle(PoolIndex pool, std::uint32_t uid, std::uint64_t ids) noexcept;
     void erase_if_empty(PoolIndex pool, std::uint32_t uid, const Account& account) noexcept;
     static std::uint64_t key(PoolIndex pool, std::uint32_t uid) {
         return std::uint64_t{pool} << 32U | uid;
@@ -58,23 +57,31 @@ private:
 class Accounts::Reservation {
 public:
     Reservation(Reservation&& other) noexcept
-        : accounts_(std::exchange(other.accounts_, nullptr)),
+        : accounts_(other.accounts_),
+          account_(std::exchange(other.account_, nullptr)),
           pool_(other.pool_),
           uid_(other.uid_),
           ids_(other.ids_) {}
     Reservation& operator=(Reservation&&) = delete;
     Reservation(const Reservation&) = delete;
     Reservation& operator=(const Reservation&) = delete;
-    ~Reservation() {
-        if (accounts_ != nullptr) accounts_->settle(pool_, uid_, ids_);
+    ~Reservation();
+
+    // By so much what he has is more now.
+    void change(const TagCount& by) noexcept {
+        account_->has.ids += by.ids;
+        account_->has.runs += by.runs;
     }
 
 private:
     friend class Accounts;
-    Reservation(Accounts& accounts, PoolIndex pool, std::uint32_t uid, std::uint64_t ids)
-        : accounts_(&accounts), pool_(pool), uid_(uid), ids_(ids) {}
+    Reservation(Accounts& accounts, Account& account, PoolIndex pool, std::uint32_t uid,
+                std::uint64_t ids)
+        : accounts_(accounts), account_(&account), pool_(pool), uid_(uid), ids_(ids) {}
 
-    Accounts* accounts_;
+    Accounts& accounts_;
+    Account*
+        account_;  // which stays where it is as long as something is reserved; null: moved from
     PoolIndex pool_;
     std::uint32_t uid_;
     std::uint64_t ids_;

@@ -99,7 +99,7 @@ Answer<Lease> Allocator::allocate_tracked(GuardRef guard, ServedPool& served_poo
     if (auto able = check_means(std::min(wish.count, count_max)); !able) {
         return refuse<Lease>(served_pool, index, able.error());
     }
-    const auto admitted = admit(asker, index, std::min(wish.count, count_max));
+    auto admitted = admit(asker, index, std::min(wish.count, count_max));
     if (!admitted) return refuse<Lease>(served_pool, index, admitted.error());
     const HolderIndex holder = admitted->holder;
     const Admission admission(*this, holder);
@@ -113,7 +113,7 @@ Answer<Lease> Allocator::allocate_tracked(GuardRef guard, ServedPool& served_poo
     if (!granted) return refuse<Lease>(served_pool, index, granted.error());
 
     resize_grown(served_pool);
-    accounts_.change(index, asker.uid, granted->growth);
+    admitted->reservation.change(granted->growth);
     record_holder(holder);
     if (granted->mark) record_mark(served_pool, index, *granted->mark);
     if (!served_pool.pool.records_leases() && !ticket) {
@@ -163,14 +163,14 @@ Answer<Lease> Allocator::claim(GuardRef guard, ServedPool& served_pool, PoolInde
     if (auto able = check_means(std::min(span, count_max - 1) + 1); !able) {
         return refuse<Lease>(served_pool, index, able.error());
     }
-    const auto admitted = admit(asker, index, std::min(span, count_max - 1) + 1);
+    auto admitted = admit(asker, index, std::min(span, count_max - 1) + 1);
     if (!admitted) return refuse<Lease>(served_pool, index, admitted.error());
     const HolderIndex holder = admitted->holder;
     const Admission admission(*this, holder);
     const auto granted = served_pool.pool.allocate_at(guard, range, holder, asker.takes_reserved);
     if (!granted) return refuse<Lease>(served_pool, index, granted.error());
     resize_grown(served_pool);
-    accounts_.change(index, asker.uid, granted->growth);
+    admitted->reservation.change(granted->growth);
     record_holder(holder);
     return recorded(served_pool, {HandOut::claimed, index, holder, *granted}, ticket);
 }
@@ -234,7 +234,7 @@ Result<Allocator::ReleasedParts> Allocator::release_parts(
 
 void Allocator::charge(ServedPool& served_pool, PoolIndex index, HolderIndex holder,
                        const TagCount& before) noexcept {
-    accounts_.change(index, holders_[holder].uid, served_pool.pool.live_count() - before);
+    accounts_.change(index, holders_.uid(holder), served_pool.pool.live_count() - before);
 }
 
 Answer<Held> Allocator::lookup(PoolIndex index, Id id, std::uint64_t generation) noexcept {

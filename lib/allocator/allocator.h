@@ -474,7 +474,7 @@ private:
     Result<ReleasedParts> release_parts(ServedPool& served, PoolIndex pool, Range range,
                                         std::uint64_t generation,
                                         std::optional<HolderIndex> whose) noexcept;
-    [[nodiscard]] std::optional<HolderIndex> find_holder(const Asker& asker) const noexcept;
+    [[nodiscard]] std::optional<HolderIndex> find_holder(const Asker& asker) noexcept;
     [[nodiscard]] Errc unless_queued(const HolderRef& ref, Errc ended) const noexcept;
     Result<HolderIndex> make_holder(std::uint32_t holders_max, const Holder& holder);
     void record_holder(HolderIndex index) noexcept;

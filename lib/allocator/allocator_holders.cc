@@ -59,10 +59,8 @@ Result<Allocator::Admitted> Allocator::admit(const Asker& asker, PoolIndex pool,
     return Admitted{*made, std::move(*reservation)};
 }
 
-std::optional<HolderIndex> Allocator::find_holder(const Asker& asker) const noexcept {
-    if (!asker.acts_as) {
-        return holders_.find(Holder{.binding = Binding::persistent, .uid = asker.uid});
-    }
+std::optional<HolderIndex> Allocator::find_holder(const Asker& asker) noexcept {
+    if (!asker.acts_as) return holders_.find_own(asker.uid);
     const HolderRef& ref = *asker.acts_as;
     const bool is_there = holders_.contains(ref) && !holders_.is_ending(ref.index);
     return is_there ? std::optional(ref.index) : std::nullopt;

@@ -99,6 +99,13 @@ std::optional<HolderIndex> Holders::find(const Holder& holder) const noexcept {
     return found != none ? std::optional(found) : std::nullopt;
 }
 
+std::optional<HolderIndex> Holders::find_own(std::uint32_t uid) noexcept {
+    if (contains(last_own_) && is_own(last_own_, uid)) return last_own_;
+    const auto found = find(Holder{.binding = Binding::persistent, .uid = uid});
+    if (found) last_own_ = *found;
+    return found;
+}
+
 std::optional<HolderIndex> Holders::find(const HolderKey& key) const noexcept {
     const auto index = static_cast<HolderIndex>(key.words[1] & index_mask);
     if (key.is_none() || !contains(index)) return std::nullopt;

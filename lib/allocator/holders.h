@@ -47,6 +47,9 @@ public:
 
     // The one that is the same: by binding, UID, and name or process.
     [[nodiscard]] std::optional<HolderIndex> find(const Holder& holder) const noexcept;
+    // The user's own, without a name: who asks as whoever did not bind. Many requests in a row are of one
+    // user, so the one found last is looked at first.
+    [[nodiscard]] std::optional<HolderIndex> find_own(std::uint32_t uid) noexcept;
     // The one whose key it is.
     [[nodiscard]] std::optional<HolderIndex> find(const HolderKey& key) const noexcept;
     // The one with this ID. Goes over all of them.
@@ -170,6 +173,11 @@ private:
     };
     static_assert(sizeof(Entry) == 64);
 
+    [[nodiscard]] bool is_own(HolderIndex index, std::uint32_t uid) const noexcept {
+        const Entry& entry = entries_[index];
+        return entry.uid == uid && entry.binding == Binding::persistent && !entry.name;
+    }
+
     [[nodiscard]] static bool has_identity(const Holder& holder) noexcept;
     [[nodiscard]] auto link() noexcept {
         return
@@ -195,9 +203,10 @@ private:
     const SipKey hash_key_;
     std::uint64_t budgeted_ = 0;
     Blocks<Entry> entries_;
-    Chains identities_;          // of those that are found by who they are
-    HolderIndex spare_ = none;   // the first of the entries that are no holder's
-    HolderIndex ending_ = none;  // the first of those that are to end
+    Chains identities_;            // of those that are found by who they are
+    HolderIndex last_own_ = none;  // that find_own() found last; since then it may have ended
+    HolderIndex spare_ = none;     // the first of the entries that are no holder's
+    HolderIndex ending_ = none;    // the first of those that are to end
     // A heap: whose place is p is due no later than those with the places 2p + 1 and 2p + 2.
     Blocks<HolderIndex> deadlines_;
     HolderIndex deadline_count_ = 0;

@@ -118,7 +118,7 @@ void FrameBatch::reset(FrameType type) noexcept {
 
 bool FrameBatch::has_room(std::size_t count, std::size_t size) const noexcept {
     const std::size_t room = records_size_max_ - records_size_;
-    return count <= room / (record_prefix_size + size);
+    return count * (record_prefix_size + size) <= room;
 }
 
 bool FrameBatch::add(Lsn lsn, std::span<const std::byte> record) noexcept {

@@ -121,6 +121,7 @@ public:
     void reset(FrameType type) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return end_ == 0; }
+    // For so many records of this size, together less than 2^64 bytes?
     [[nodiscard]] bool has_room(std::size_t count, std::size_t size) const noexcept;
     // Bytes of the records in it, with their prefixes.
     [[nodiscard]] std::size_t records_size() const noexcept { return records_size_; }

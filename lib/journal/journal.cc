@@ -53,6 +53,11 @@ std::size_t group_size(const JournalOptions& options) {
     return std::min<std::uint64_t>(options.group_size_max, room - room / 16);
 }
 
+// Is it made later, when there is more of what was lacking?
+bool can_wait(Errc code) {
+    return code == Errc::no_space || code == Errc::out_of_memory;
+}
+
 // See Scan::Unproven.
 Result<void, Failure> make_durable(const Scan& scan) {
     for (const Scan::Unproven& unproven : scan.unproven) {
@@ -276,7 +281,7 @@ Result<void, Failure> Journal::Impl::replace_spare() {
     auto completed = set_.advance_spare();
     while (completed && !*completed)
         completed = set_.advance_spare();
-    if (!completed && completed.error().code != Errc::no_space) return completed.error();
+    if (!completed && !can_wait(completed.error().code)) return completed.error();
     return {};
 }
 
@@ -443,7 +448,7 @@ Result<void, Failure> Journal::Impl::make_space() {
         if (*completed) has_space_ = true;
         return {};
     }
-    if (completed.error().code != Errc::no_space) return seal(completed.error());
+    if (!can_wait(completed.error().code)) return seal(completed.error());
     has_space_ = false;
     return {};
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <new>
 #include <utility>
 
 #include "lib/base/assert.h"
@@ -55,10 +57,7 @@ void SegmentSet::count_files() {
 
 Result<bool, Failure> SegmentSet::advance_spare() {
     if (!making_.file) {
-        making_ = {.name = file_name(FileKind::fresh, next_digits_++), .file = nullptr};
-        auto file = storage_.create(making_.name);
-        if (!file) return file.error();
-        making_.file = *std::move(file);
+        if (auto begun = begin_spare(); !begun) return begun.error();
     }
     auto done = fill_with_zeros();
     const bool is_complete = done && making_.filled == segment_size_;
@@ -68,6 +67,30 @@ Result<bool, Failure> SegmentSet::advance_spare() {
     making_.file.reset();
     static_cast<void>(storage_.remove(making_.name));
     return done.error();
+}
+
+// Takes all the memory that the spare takes, so that lack of it is not met between two writes. Where there is
+// none that is found out without a throw, which takes memory itself, and reads pages of tables from the disk.
+Result<void, Failure> SegmentSet::begin_spare() {
+    constexpr std::size_t memory_needed =
+        4096;  // more than the names, the file and the slot together
+    void* const tried = std::malloc(memory_needed);
+    std::free(tried);
+    if (tried == nullptr) return Failure{Errc::out_of_memory, "no memory"};
+    try {
+        slots_.reserve(slots_.size() + 1);
+        Making making{.name = file_name(FileKind::fresh, next_digits_),
+                      .final_name = file_name(FileKind::journal, next_digits_ + 1),
+                      .file = nullptr};
+        next_digits_ += 2;
+        auto file = storage_.create(making.name);
+        if (!file) return file.error();
+        making.file = *std::move(file);
+        making_ = std::move(making);
+        return {};
+    } catch (const std::bad_alloc&) {
+        return Failure{Errc::out_of_memory, "no memory"};
+    }
 }
 
 // With zeros and not by fallocate(2): blocks that were written once can be written again without
@@ -86,15 +109,11 @@ Result<void, Failure> SegmentSet::fill_with_zeros() {
 
 // The name is durable before the file is used: a file that a power cut took away would be missed.
 Result<void, Failure> SegmentSet::complete_spare() {
-    Slot slot{.name = file_name(FileKind::journal, next_digits_++),
-              .file = nullptr,
-              .size = segment_size_};
-    slots_.reserve(slots_.size() + 1);  // what can throw comes before the renaming
-    if (auto renamed = storage_.rename(making_.name, slot.name); !renamed) return renamed;
-    making_.name = slot.name;
+    if (auto renamed = storage_.rename(making_.name, making_.final_name); !renamed) return renamed;
+    making_.name.swap(making_.final_name);
     if (auto synced = storage_.sync_names(); !synced) return synced;
-    slot.file = std::move(making_.file);
-    slots_.push_back(std::move(slot));
+    slots_.push_back(
+        {.name = std::move(making_.name), .file = std::move(making_.file), .size = segment_size_});
     count_files();
     return {};
 }

@@ -13,7 +13,7 @@
 // Thread safety: one thread at a time; the counts and disk_size() at any time, from any thread.
 //
 // Errors: io_error and no_space of the Storage are passed on. After an error of anything but
-// advance_spare() with no_space the set is not to be used any more.
+// advance_spare() with no_space or out_of_memory the set is not to be used any more.
 #pragma once
 
 #include <atomic>
@@ -56,7 +56,7 @@ public:
     void adopt(Found found);
 
     // Does the next step of making a spare, which writes at most 1 MiB. True if that completed one.
-    // Errors: no_space, all is as before then, but for the step's work; io_error.
+    // Errors: no_space and out_of_memory, all is as before then, but for the step's work; io_error.
     Result<bool, Failure> advance_spare();
     [[nodiscard]] std::size_t spare_count() const noexcept { return spare_count_; }
     // Files that are no spares.
@@ -91,12 +91,14 @@ private:
     // A file on its way to becoming a spare.
     struct Making {
         std::string name;
+        std::string final_name;  // once it is complete
         std::unique_ptr<File> file;
         std::uint64_t filled = 0;  // bytes
     };
 
     [[nodiscard]] const Slot& active() const { return slots_[active_]; }
     [[nodiscard]] std::size_t find(std::uint64_t number) const;
+    Result<void, Failure> begin_spare();
     Result<void, Failure> fill_with_zeros();
     Result<void, Failure> complete_spare();
     Result<void, Failure> end_active(std::uint64_t next, Lsn lsn);

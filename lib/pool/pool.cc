@@ -83,7 +83,7 @@ Granted Pool::commit(const Plan& plan, HolderIndex holder, PoolIndex via,
 
 Result<Sequence::Next> Pool::find_next(const Wish& wish) {
     if (wish.align == 0 || wish.align > align_limit) return Error{Errc::align_invalid, align_limit};
-    const std::uint64_t align = std::lcm(wish.align, spec_.align);
+    const std::uint64_t align = wish.align == 1 ? spec_.align : std::lcm(wish.align, spec_.align);
     if (align > align_limit) return Error{Errc::align_invalid, align_limit};
     // Nobody can pass over more of what never comes back than by a lease.
     const auto burned_max = std::max<std::uint64_t>(spec_.lease_count_max, spec_.align);
@@ -258,43 +258,56 @@ Lease Pool::store(Range range, const Tag& tag, bool is_assigned,
 
 Result<bool> Pool::release(Range range, std::uint64_t generation,
                            std::optional<HolderIndex> holder) noexcept {
-    const auto any_claimed = check_release(range, generation, holder);
-    if (!any_claimed) return any_claimed.error();
-    take_back(range);
+    const auto found = find_releasable(range, generation, holder);
+    if (!found) return found.error();
+    const Range first = found->first.entry.range;
+    take_back_part(found->first);
+    if (first.last != range.last) take_back({first.last + 1, range.last});
     ++counters_.releases;
-    return *any_claimed;
+    return found->is_recorded;
 }
 
 void Pool::take_back(Range range) noexcept {
-    const bool rests = quarantine_.has_value();
     for (Id id = range.first;;) {
         const auto part = first_part({id, range.last});
         INOD_ASSERT(part);
-        forget_part(*part);
-        const Range released = part->entry.range;
-        if (rests && !part->is_assigned) {
-            quarantine_->rest(released, quarantine_->end_of_rest(now_));
-        }
-        if (released.last == range.last) return;
-        id = released.last + 1;
+        take_back_part(*part);
+        if (part->entry.range.last == range.last) return;
+        id = part->entry.range.last + 1;
     }
+}
+
+void Pool::take_back_part(const Part& part) noexcept {
+    forget_part(part);
+    const bool rests = quarantine_ && !part.is_assigned;
+    if (rests) quarantine_->rest(part.entry.range, quarantine_->end_of_rest(now_));
 }
 
 Result<bool> Pool::check_release(Range range, std::uint64_t generation,
                                  std::optional<HolderIndex> holder) const noexcept {
+    const auto found = find_releasable(range, generation, holder);
+    return found ? Result<bool>(found->is_recorded) : found.error();
+}
+
+Result<Pool::Releasable> Pool::find_releasable(Range range, std::uint64_t generation,
+                                               std::optional<HolderIndex> holder) const noexcept {
     if (!spec_.tracking) return Errc::not_tracked;
     if (auto inside = check_inside(range); !inside) return inside.error();
     if (has_generations(spec_.policy) && generation == 0) return Errc::generation_required;
     bool any_claimed = false;
+    std::optional<Part> first;
     for (Id id = range.first;;) {
         const auto part = first_part({id, range.last});
         if (!part) return not_live(id);
+        if (!first) first = part;
         const Tag& tag = tags_[part->entry.value];
         if (tag.generation != generation) return Error{Errc::stale_generation, tag.generation};
         if (holder && tag.holder != *holder) return Error{Errc::not_holder, id};
         if (tag.via != no_pool) return Error{Errc::held_below, id};
         any_claimed = any_claimed || tag.claimed;
-        if (part->entry.range.last == range.last) return records_leases() || any_claimed;
+        if (part->entry.range.last == range.last) {
+            return Releasable{.first = *first, .is_recorded = records_leases() || any_claimed};
+        }
         id = part->entry.range.last + 1;
     }
 }

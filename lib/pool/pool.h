@@ -295,6 +295,11 @@ private:
         Entry entry;
         bool is_assigned;
     };
+    // IDs that may be released.
+    struct Releasable {
+        Part first;        // what begins them: mostly all of them
+        bool is_recorded;  // their release
+    };
 
     // pool.cc
     [[nodiscard]] Result<> check_inside(Range range) const;
@@ -328,6 +333,9 @@ private:
     [[nodiscard]] Tag tag_for(HolderIndex holder, bool is_claim,
                               PoolIndex via = no_pool) const noexcept;
     [[nodiscard]] std::uint64_t runs_left_of_reserved(Range range) const noexcept;
+    [[nodiscard]] Result<Releasable> find_releasable(
+        Range range, std::uint64_t generation, std::optional<HolderIndex> holder) const noexcept;
+    void take_back_part(const Part& part) noexcept;
     void forget_part(const Part& part) noexcept;
 
     // pool_sweep.cc

@@ -27,6 +27,18 @@ bool get_bit(std::span<const std::byte> bits, std::uint64_t index) {
     return (std::to_integer<unsigned>(bits[index / 8]) >> (index % 8) & 1U) != 0;
 }
 
+// std::bit_width(dividend / divisor), without the division, which would take as long as all else that is worked
+// out with each hand-out and release. Requires divisor > 0.
+constexpr std::uint64_t quotient_width(std::uint64_t dividend, std::uint64_t divisor) {
+    const int width =
+        static_cast<int>(std::bit_width(dividend)) - static_cast<int>(std::bit_width(divisor));
+    if (width < 0) return 0;
+    return static_cast<std::uint64_t>(width) + (divisor << width <= dividend ? 1U : 0U);
+}
+static_assert(quotient_width(0, 1) == 0 && quotient_width(6, 7) == 0 && quotient_width(7, 7) == 1);
+static_assert(quotient_width(13, 7) == 1 && quotient_width(14, 7) == 2);
+static_assert(quotient_width(~std::uint64_t{0}, 1) == 64);
+
 // Shape and more.
 std::size_t shape_size(Range range) {
     const std::uint64_t span = range.span();
@@ -40,7 +52,7 @@ std::size_t bitmap_item_size(Range range) {
 }  // namespace
 
 std::uint64_t gaps_size_max(std::uint64_t count, std::uint64_t extent) noexcept {
-    return count * static_cast<std::uint64_t>(std::bit_width(extent / count)) / 7 + 1;
+    return count * quotient_width(extent, count) / 7 + 1;
 }
 
 std::uint64_t runs_size_max(std::uint64_t count, std::uint64_t ids, std::uint64_t extent,

@@ -138,6 +138,12 @@ public:
     // With `merged` it would join one that it touches and that has the same value. False, and nothing
     // is changed, if this is another case, or there is no room.
     [[nodiscard]] bool append_next(Id before, Id id, Value value, bool merged) noexcept;
+    // The same for one ID that touches the last live one, and joins it if it has the same value, in the common
+    // case: that is of a `one`, in whose last group the ID is, or in the next.
+    [[nodiscard]] bool append_joined(Id id, Value value) noexcept;
+    // Makes a wide entry with this value end at `last`, behind its end. False, and nothing is changed, if
+    // the leaf has another or none.
+    [[nodiscard]] bool extend_wide(Id last, Value value) noexcept;
     // Stores a range that is free and not wide before the last live ID. The ID behind the range, if
     // live, is to be joined to it or not. Not for leaves with a wide entry.
     [[nodiscard]] bool insert(Range range, Value value, bool joined, bool joins_next) noexcept;

@@ -2,6 +2,13 @@
 #include "lib/tree/leaf_item.h"
 
 namespace inod {
+namespace {
+
+// From so many groups of a `one` on that are empty in front they are taken out: to go over them with each release
+// would cost more than to move the others once.
+constexpr unsigned empty_groups_max = 16;
+
+}  // namespace
 
 template <unsigned words>
 void Leaf<words>::clear(Range range) noexcept {
@@ -62,6 +69,10 @@ std::optional<typename Leaf<words>::Released> Leaf<words>::clear_one(Id id, Id l
     const NodeEdit edit(*node_);
     node_->set(it.live_at(static_cast<unsigned>(index)), found.live & ~bit);
     node_->change_meta({.dead = it.shape == Shape::many ? 1U : 0U}, {.live = 1});
+    const bool is_front = around.first <= it.first;
+    if (it.shape == Shape::one && is_front && index >= empty_groups_max) {
+        begin_item_at(behind - 1, around.last + 1, false);
+    }
     return Released{
         .gap = around.last - around.first + 1, .was_first = !continued, .was_last = !goes_on};
 }

@@ -117,6 +117,44 @@ template <unsigned words>
     return true;
 }
 
+template <unsigned words>
+[[gnu::always_inline]] inline bool Leaf<words>::append_joined(Id id, Value value) noexcept {
+    Node& node = *node_;
+    const NodeMeta meta = node.meta();
+    const std::size_t item_at = body_count - 2 * meta.count;
+    const std::uint64_t item = node.get(item_at);
+    if (Item::shape_of(item) != Shape::one) return false;
+    const std::size_t at = Item::field_of(item, Item::at_shift);
+    if (node.get(at) != value) return false;
+    const std::uint64_t groups = Item::field_of(item, Item::groups_shift);
+    const std::uint64_t group = id / word_bits - node.get(item_at + 1) / word_bits;
+    const std::size_t live_at = at + 1 + group;
+    if (group < groups) {
+        const NodeEdit edit(node);
+        node.set(live_at, node.get(live_at) | mask_of(id));
+        node.change_meta({.live = 1});
+        return true;
+    }
+    if (group > groups || live_at >= item_at) return false;
+    const NodeEdit edit(node);
+    node.set(live_at, mask_of(id));
+    node.set(item_at, item + (std::uint64_t{1} << Item::groups_shift));
+    node.change_meta({.end = 1, .live = 1});
+    return true;
+}
+
+template <unsigned words>
+[[gnu::always_inline]] inline bool Leaf<words>::extend_wide(Id last, Value value) noexcept {
+    Node& node = *node_;
+    const std::uint64_t item = node.get(body_count - 2);
+    if (node.meta().count == 0 || Item::shape_of(item) != Shape::wide) return false;
+    const std::size_t at = Item::field_of(item, Item::at_shift);
+    if (node.get(at) != value) return false;
+    const NodeEdit edit(node);
+    node.set(at + 1, last);
+    return true;
+}
+
 // How many items begin at or before `id`: the last of them is the one that `id` may be live in.
 template <unsigned words>
 inline unsigned Leaf<words>::search(Id id) const noexcept {

@@ -248,6 +248,19 @@ private:
 
     // A way from the root to a leaf.
     struct Path {
+        Path() noexcept {}  // NOLINT: of `at` only what is used is ever written
+        Path(const Path& other) noexcept { *this = other; }
+        Path& operator=(const Path& other) noexcept {
+            for (unsigned level = 1; level < other.height; ++level)
+                at[level] = other.at[level];
+            leaf = other.leaf;
+            height = other.height;
+            low = other.low;
+            high = other.high;
+            return *this;
+        }
+        ~Path() = default;
+
         struct Step {
             Node* node;
             unsigned index;  // of the child that the way goes on to
@@ -265,6 +278,8 @@ private:
 
     // range_tree_find.cc: ways through the tree
     [[nodiscard]] Path descend(Id id) const noexcept;
+    [[nodiscard]] const Path& way_to(Id id) const noexcept;
+    void go(Id id, Path& path) const noexcept;
     [[nodiscard]] static Id lower_bound(const Path& path, unsigned level, unsigned index) noexcept;
     [[nodiscard]] Value load_occupied(Id id) const noexcept;
     [[nodiscard]] std::optional<Entry> next_stored(Id id) const noexcept;
@@ -288,6 +303,8 @@ private:
 
     // range_tree_store.cc: more
     [[nodiscard]] bool append_one(Range range, Value value, bool merged) noexcept;
+    [[nodiscard]] bool append_joined(Range range, Value value) noexcept;
+    void owes_more_cells(Range range) noexcept;
     void put(Range range, Value value, bool merged) noexcept;
     void put_first(Range range, Value value) noexcept;
     void advance_end(Range range) noexcept;
@@ -362,6 +379,7 @@ private:
     }
 
     // range_tree_verify.cc
+    [[nodiscard]] bool is_last_way_good() const;
     [[nodiscard]] std::optional<std::string> verify_leaf(const Node& node, Counts& counts) const;
     [[nodiscard]] std::optional<std::string> verify_inner(const Node& node, Counts& counts) const;
     [[nodiscard]] std::optional<std::string> verify_node(const Node& node, Counts& counts) const;
@@ -375,6 +393,16 @@ private:
     Id last_id_ = 0;        // the last live ID, if there is a root
     std::uint64_t entry_count_ = 0;
     std::uint64_t id_count_ = 0;  // modulo 2^64
+
+    // The way that was gone last, good for as long as `structure` is that of the tree: what is asked for
+    // next is often near by.
+    struct Way {
+        static constexpr std::uint64_t none = ~std::uint64_t{0};  // which no structure comes to
+
+        Path path;
+        std::uint64_t structure = none;
+    };
+    mutable Way last_way_;
 
     // For readers: odd while the way to leaves changes, and higher after each change; and the root.
     std::atomic<std::uint64_t> structure_{0};

@@ -10,7 +10,26 @@ namespace inod {
 // root.
 template <unsigned words>
 typename BasicRangeTree<words>::Path BasicRangeTree<words>::descend(Id id) const noexcept {
-    Path path;  // NOLINT(cppcoreguidelines-pro-type-member-init): of `at` only what is used
+    return way_to(id);
+}
+
+// The same, good until the tree changes or is asked for another.
+template <unsigned words>
+const typename BasicRangeTree<words>::Path& BasicRangeTree<words>::way_to(Id id) const noexcept {
+    Path& path = last_way_.path;
+    const std::uint64_t structure = structure_.load(std::memory_order_relaxed);
+    if (last_way_.structure == structure) {
+        if (path.leaf == tail_) path.high = last_id_;  // which appending moves
+        if (id >= path.low && id <= path.high) return path;
+    }
+    go(id, path);
+    const bool is_changing = structure % 2 != 0;
+    last_way_.structure = is_changing ? Way::none : structure;
+    return path;
+}
+
+template <unsigned words>
+void BasicRangeTree<words>::go(Id id, Path& path) const noexcept {
     path.height = height();
     path.low = 0;
     path.high = last_id_;
@@ -30,24 +49,14 @@ typename BasicRangeTree<words>::Path BasicRangeTree<words>::descend(Id id) const
     }
     path.leaf = node;
     Leaf(*node).prefetch_bits(id - std::min(id, path.low));
-    return path;
 }
 
 template <unsigned words>
 Value BasicRangeTree<words>::load_occupied(Id id) const noexcept {
     if (root_ == nullptr || id > last_id_) return 0;
-    const Node* node = root_;
-    Id low = 0;
-    for (unsigned level = root_->meta().level; level > 0; --level) {
-        const Inner inner(*const_cast<Node*>(node));  // NOLINT: a view that only reads
-        const unsigned index = inner.search(id);
-        if (index > 0) low = inner.pivot(index - 1) + 1;
-        node = inner.child(index);
-        if (level > 1)
-            Inner(*const_cast<Node*>(node)).prefetch();  // NOLINT: a view that only reads
-    }
-    const Leaf leaf(*const_cast<Node*>(node));  // NOLINT: a view that only reads
-    leaf.prefetch_value(id - low);
+    const Path& path = way_to(id);
+    const Leaf leaf(*path.leaf);
+    leaf.prefetch_value(id - path.low);
     return leaf.load(id);
 }
 

@@ -15,7 +15,7 @@ void BasicRangeTree<words>::store(Range range, Value value) noexcept {
 
 template <unsigned words>
 void BasicRangeTree<words>::store_merged(Range range, Value value) noexcept {
-    if (!append_one(range, value, true)) put(range, value, true);
+    if (!append_one(range, value, true) && !append_joined(range, value)) put(range, value, true);
 }
 
 // What allocation does all day. False, and nothing is changed, if it is another case.
@@ -29,6 +29,28 @@ template <unsigned words>
     ++id_count_;
     advance_end(range);
     return true;
+}
+
+// What allocation does all day for one holder. False, and nothing is changed, if it is another case.
+template <unsigned words>
+[[gnu::always_inline]] inline bool BasicRangeTree<words>::append_joined(Range range,
+                                                                        Value value) noexcept {
+    if (root_ == nullptr || range.first <= last_id_ || range.first - last_id_ != 1) return false;
+    Leaf leaf(*tail_);
+    if (leaf.extend_wide(range.last, value)) {
+        if (value != reserved) owes_more_cells(range);
+    } else if (range.span() != 0 || !leaf.append_joined(range.first, value)) {
+        return false;
+    }
+    id_count_ += range.count();
+    last_id_ = range.last;
+    return true;
+}
+
+// The last entry, a wide one, has the range behind it as well.
+template <unsigned words>
+void BasicRangeTree<words>::owes_more_cells(Range range) noexcept {
+    owes(0, range.last / Leaf::cell_size - (range.first - 1) / Leaf::cell_size);
 }
 
 // The last leaf has the range now, which is behind all that was stored.
@@ -84,7 +106,6 @@ void BasicRangeTree<words>::put_behind(Range range, Value value, bool merged) no
     const bool joined = merged && touches && Leaf(*tail_).load(last_id_) == value;
     entry_count_ += joined ? 0 : 1;
     id_count_ += range.count();
-    if (joined && extend_wide(range, value, true, false)) return;
     append(range, value, joined);
 }
 

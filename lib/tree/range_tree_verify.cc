@@ -1,4 +1,5 @@
 // Checking every invariant, and drawing the tree.
+#include <algorithm>
 #include <ostream>
 
 #include "lib/tree/range_tree_instances.h"
@@ -40,6 +41,7 @@ std::optional<std::string> BasicRangeTree<words>::verify() const {
     }
     if (shared_root_.load() != root_) return "readers are shown another root";
     if (structure_.load() % 2 != 0) return "a change of the structure has not ended";
+    if (root_ != nullptr && !is_last_way_good()) return "the way gone last leads elsewhere";
     // clang-format off
     const struct {
         const char* what;
@@ -61,6 +63,20 @@ std::optional<std::string> BasicRangeTree<words>::verify() const {
         return failure("reserve too small: it", reserve_.size(), worst_case_nodes());
     }
     return std::nullopt;
+}
+
+// If it is one that would be gone once more, does it lead where another leads?
+template <unsigned words>
+bool BasicRangeTree<words>::is_last_way_good() const {
+    if (last_way_.structure != structure_.load()) return true;
+    const Path& last = last_way_.path;
+    Path path;
+    go(last.low, path);
+    const bool is_same_way = std::equal(
+        path.at.begin() + 1, path.at.begin() + path.height, last.at.begin() + 1,
+        [](const auto& a, const auto& b) { return a.node == b.node && a.index == b.index; });
+    return last.height == path.height && is_same_way && last.leaf == path.leaf &&
+           last.low == path.low && (last.high == path.high || last.leaf == tail_);
 }
 
 template <unsigned words>

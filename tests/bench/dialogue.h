@@ -71,6 +71,8 @@ struct InodWork {
     std::size_t hold_count = 1000;
     bool looks_up = false;         // instead, after that, one ID of each lease in turn
     bool releases_singly = false;  // one ID with each request, of the oldest lease
+    // It releases any lease and not the oldest, and before that, of two neighbours one: so its leases lie apart.
+    bool is_scattered = false;
 };
 
 // Takes `pool` of the daemon at the other end of `socket`, which outlives it.

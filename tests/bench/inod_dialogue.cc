@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
+#include <random>
 #include <utility>
 
 #include "lib/base/assert.h"
@@ -46,7 +48,8 @@ public:
         : socket_(socket),
           pool_name_(std::move(pool)),
           work_(work),
-          held_(work.hold_count + std::max<std::size_t>(depth, bulk_max)),
+          held_((work.is_scattered ? 2 : 1) * work.hold_count +
+                std::max<std::size_t>(depth, bulk_max)),
           under_way_(std::max<std::size_t>(depth, bulk_max)),
           depth_(depth),
           memory_(2 * proto::reply_size_max) {}
@@ -90,6 +93,7 @@ private:
 
     Result<void, Failure> say_hello();
     Result<void, Failure> ask_in_bulk(Kind kind, std::size_t count);
+    Result<void, Failure> hold_apart();
     Result<void, Failure> take(std::span<const std::byte> frame, std::uint64_t now_ns,
                                Tally& tally);
     void make_templates();
@@ -100,6 +104,7 @@ private:
     [[nodiscard]] std::uint64_t release_count() const {
         return work_.releases_singly ? 1 : work_.count;
     }
+    void make_any_the_oldest();
     Range take_oldest();
     Id next_to_look_up();
 
@@ -115,13 +120,20 @@ private:
     std::size_t held_count_ = 0;
     std::uint64_t given_back_count_ = 0;  // IDs of the oldest that were released
     std::size_t allocating_count_ = 0;    // allocations under way
-    std::size_t looked_up_ = 0;           // position in the ring, of the next
+    bool is_set_up_ = false;
+    std::minstd_rand random_;    // the same numbers in each run
+    std::size_t looked_up_ = 0;  // position in the ring, of the next
 
     std::vector<UnderWay> under_way_;  // by tag - 1
     std::uint16_t depth_;
     std::vector<std::byte> memory_;
     std::size_t size_ = 0;  // bytes of a frame not yet whole
 };
+
+void InodDialogue::make_any_the_oldest() {
+    const std::size_t position = (first_held_ + random_() % held_count_) % held_.size();
+    std::swap(held_[first_held_], held_[position]);
+}
 
 Range InodDialogue::take_oldest() {
     const Id first = held_[first_held_] + given_back_count_;
@@ -165,6 +177,7 @@ void InodDialogue::put(Kind kind, std::uint16_t tag, std::uint64_t now_ns, ByteW
     } else if (kind == Kind::lookup) {
         write(first_offset, next_to_look_up());
     } else {
+        if (work_.is_scattered && is_set_up_) make_any_the_oldest();
         const Range oldest = take_oldest();
         write(first_offset, oldest.first);
         if (request.size > last_offset) write(last_offset, oldest.last);
@@ -233,8 +246,19 @@ Result<std::uint64_t, Failure> InodDialogue::received(std::size_t size, std::uin
 
 Result<void, Failure> InodDialogue::set_up() {
     auto done = say_hello();
-    if (done) done = ask_in_bulk(Kind::allocate, work_.hold_count);
+    if (done)
+        done = work_.is_scattered ? hold_apart() : ask_in_bulk(Kind::allocate, work_.hold_count);
+    is_set_up_ = true;
     return done;
+}
+
+// Twice as many, of which those that are odd go. A connection sets up while no other does, so its IDs follow
+// each other.
+Result<void, Failure> InodDialogue::hold_apart() {
+    if (auto done = ask_in_bulk(Kind::allocate, 2 * work_.hold_count); !done) return done;
+    std::partition(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(held_count_),
+                   [](Id id) { return id % 2 != 0; });
+    return ask_in_bulk(Kind::release, work_.hold_count);
 }
 
 Result<void, Failure> InodDialogue::clean_up() {

@@ -68,6 +68,7 @@ std::unique_ptr<Dialogue> make_dialogue(const Options& options, int socket) {
     }
     InodWork work{.count = options.count, .hold_count = options.hold};
     work.looks_up = options.work == "lookup";
+    work.is_scattered = options.work == "scattered";
     if (options.work == "release") {
         work = {.count = stock_count, .hold_count = stock_lease_count, .releases_singly = true};
     }
@@ -295,7 +296,7 @@ int main(int argc, char** argv) {
     app.add_option("--work", options.work,
                    "hold: allocate, and release the oldest of --hold; inod: lookup, or release, of "
                    "leases of 1,000; redis: increment, or record, which keeps all")
-        ->check(CLI::IsMember({"hold", "lookup", "release", "increment", "record"}))
+        ->check(CLI::IsMember({"hold", "scattered", "lookup", "release", "increment", "record"}))
         ->capture_default_str();
     app.add_option("--socket", options.socket, "Where the server listens")->required();
     app.add_option("--pool", options.pool, "inod: the pool, a unique one");

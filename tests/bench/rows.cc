@@ -88,6 +88,29 @@ std::vector<Row> main_rows() {
     return rows;
 }
 
+// Ten million leases, none of them beside another, against ten thousand.
+std::vector<Row> growth_rows() {
+    constexpr unsigned connections = 64;
+    constexpr unsigned leases = 10'000'000;
+    constexpr double cost_max = 1.5;
+    std::vector<Row> rows;
+    for (const unsigned depth : {1U, 16U}) {
+        for (const std::string_view pool : {block, lease}) {
+            rows.push_back({.name = std::string(pool == block ? "block" : "lease") +
+                                    ", ten million leases, 64 clients" +
+                                    (depth > 1 ? " 16 deep" : ""),
+                            .pool = pool,
+                            .against = few,
+                            .connections = connections,
+                            .depth = depth,
+                            .goal = 1 / cost_max,
+                            .work = Work::scattered,
+                            .hold = leases / connections});
+        }
+    }
+    return rows;
+}
+
 struct Opponent {
     std::string_view name;
     std::vector<Peer> peers;
@@ -103,6 +126,7 @@ Opponent opponent(Against against) {
                     Work::hold};
         case no_disk: return {"inod without a disk", {Peer::inod_without_disk}, Work::hold};
         case single: return {"inod, one ID a request", {Peer::inod}, Work::hold};
+        case few: return {"inod, a thousandth of the leases", {Peer::inod}, Work::scattered};
         case redis_increment: return {"Redis INCR", {Peer::redis}, Work::increment};
         case redis_record: return {"Redis INCR and HSET", {Peer::redis}, Work::record};
         case redis_hold: return {"Redis INCR and HSET, HDEL", {Peer::redis}, Work::hold};
@@ -142,6 +166,7 @@ bool is_redis(Peer peer) {
 std::string_view name_of(Work work) {
     switch (work) {
         case Work::hold: return "hold";
+        case Work::scattered: return "scattered";
         case Work::lookup: return "lookup";
         case Work::release: return "release";
         case Work::increment: return "increment";
@@ -166,7 +191,8 @@ Series inod_of(const Row& row) {
             .connections = row.connections,
             .depth = row.depth,
             .placement = row.placement,
-            .spin_us = row.polling ? polling_spin_us : 0};
+            .spin_us = row.polling ? polling_spin_us : 0,
+            .hold = row.hold};
 }
 
 std::vector<Series> against_of(const Row& row) {
@@ -178,13 +204,16 @@ std::vector<Series> against_of(const Row& row) {
                        .pool = is_daemon(peer) ? row.pool : std::string_view(),
                        .connections = row.connections,
                        .depth = row.depth,
-                       .placement = row.placement});
+                       .placement = row.placement,
+                       .hold = row.against == Against::few ? row.hold / 1000 : hold_usual});
     }
     return all;
 }
 
 std::vector<Group> groups() {
-    return {{.name = "main", .rows = main_rows()}, {.name = "commit", .rows = commit_rows}};
+    return {{.name = "main", .rows = main_rows()},
+            {.name = "commit", .rows = commit_rows},
+            {.name = "growth", .rows = growth_rows()}};
 }
 
 }  // namespace inod::bench

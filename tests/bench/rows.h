@@ -29,7 +29,8 @@ bool is_redis(Peer peer);
 
 // What is asked of a server, over and over. An echo server does the same for each.
 enum class Work : std::uint8_t {
-    hold,       // allocate, and release the oldest once a connection holds 1,000
+    hold,       // allocate, and release the oldest once a connection holds so many
+    scattered,  // the same of leases that lie apart, and any is released instead of the oldest
     lookup,     // of what a connection holds
     release,    // one ID at a time, of leases of 1,000 that are allocated when those are used up
     increment,  // a number, and nothing is known of who has it: Redis INCR, PostgreSQL nextval
@@ -45,6 +46,9 @@ std::string_view name_of(Placement placement);
 // How long each side looks, where both poll.
 inline constexpr unsigned polling_spin_us = 50;
 
+// Leases that a connection holds, where nothing else is said.
+inline constexpr unsigned hold_usual = 1000;
+
 // One server under one load: what a run of the load measures. Rows may have it in common.
 struct Series {
     Peer peer = Peer::echo;
@@ -54,7 +58,8 @@ struct Series {
     unsigned connections = 1;
     unsigned depth = 1;  // requests under way on each
     Placement placement = Placement::two_cores;
-    unsigned spin_us = 0;  // how long the load looks for replies before it sleeps
+    unsigned spin_us = 0;        // how long the load looks for replies before it sleeps
+    unsigned hold = hold_usual;  // leases that a connection holds
 
     friend bool operator==(const Series&, const Series&) = default;
 };
@@ -65,6 +70,7 @@ enum class Against : std::uint8_t {
     group_commit,  // of its two ways the faster one counts
     no_disk,
     single,  // itself, allocating one ID with each request
+    few,     // itself, with a thousandth of the leases
     redis_increment,
     redis_record,
     redis_hold,  // the same work as inod's, releases and all
@@ -90,6 +96,7 @@ struct Row {
     Quantity quantity = Quantity::requests_per_second;
     bool polling = false;  // both sides of inod look for a while before they sleep
     Placement placement = Placement::two_cores;
+    unsigned hold = hold_usual;
 };
 
 // The two sides of a row. Of several on the other side the faster one counts.

@@ -176,13 +176,28 @@ Result<std::string, Failure> Servers::measure(const Series& series, double secon
     const char* const mode = is_daemon(series.peer)  ? "inod"
                              : is_redis(series.peer) ? "redis"
                                                      : "echo";
-    auto load = Process::start(
-        {programs_.load.string(), "--mode", mode, "--socket", server.socket, "--pool",
-         std::string(series.pool), "--work", std::string(name_of(series.work)), "--count",
-         std::to_string(series.count), "--connections", std::to_string(series.connections),
-         "--depth", std::to_string(series.depth), "--spin-us", std::to_string(series.spin_us),
-         "--seconds", std::to_string(seconds)},
-        core, errors);
+    auto load = Process::start({programs_.load.string(),
+                                "--mode",
+                                mode,
+                                "--socket",
+                                server.socket,
+                                "--pool",
+                                std::string(series.pool),
+                                "--work",
+                                std::string(name_of(series.work)),
+                                "--count",
+                                std::to_string(series.count),
+                                "--connections",
+                                std::to_string(series.connections),
+                                "--depth",
+                                std::to_string(series.depth),
+                                "--spin-us",
+                                std::to_string(series.spin_us),
+                                "--hold",
+                                std::to_string(series.hold),
+                                "--seconds",
+                                std::to_string(seconds)},
+                               core, errors);
     if (!load) return load.error();
     auto output = load->output();
     if (load->wait() != 0) {

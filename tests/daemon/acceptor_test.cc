@@ -109,11 +109,30 @@ TEST_F(AcceptorTest, TellsOfEachLack) {
     }
 }
 
+TEST_F(AcceptorTest, TakesWhoWaitsAsSoonAsSomethingWasClosed) {
+    connect_some(1);
+    look();
+    ASSERT_EQ(taken_.size(), 1U);
+    connect_some(3);
+    const NoMoreDescriptors now;
+    look();
+    EXPECT_EQ(failures_, std::vector{EMFILE});
+    for (int i = 0; i < 3; ++i) {
+        taken_.clear();
+        acceptor_.try_again();
+        look();
+        EXPECT_EQ(taken_.size(), 1U) << "one was free";
+    }
+}
+
 TEST_F(AcceptorTest, TakesNoMoreOnceItHasStopped) {
     connect_some(1);
     acceptor_.stop();
     EXPECT_FALSE(look());
+    acceptor_.try_again();
+    EXPECT_FALSE(look());
     EXPECT_TRUE(taken_.empty());
+    EXPECT_TRUE(failures_.empty());
 }
 
 }  // namespace

@@ -17,16 +17,24 @@ std::vector<Desk*> take(Desks& desks, std::size_t count) {
     return taken;
 }
 
-TEST(DesksTest, AFewAreKeptForWhoeverComesNext) {
+TEST(DesksTest, SomeAreKeptForWhoeverComesNext) {
     MemoryBudget budget(much);
     {
         Desks desks(budget);
-        for (Desk* const desk : take(desks, 10))
+        EXPECT_EQ(desks.kept_max(), much / sizeof(Desk) / Desks::budget_per_spares);
+        for (Desk* const desk : take(desks, desks.kept_max() + 10))
             desks.give(*desk);
-        EXPECT_EQ(desks.count(), Desks::spare_max);
-        EXPECT_EQ(budget.used(), Desks::spare_max * sizeof(Desk));
+        EXPECT_EQ(desks.count(), desks.kept_max());
+        EXPECT_EQ(budget.used(), desks.kept_max() * sizeof(Desk));
     }
     EXPECT_EQ(budget.used(), 0U);
+}
+
+TEST(DesksTest, WhatIsKeptIsBoundedHoweverLargeTheBudget) {
+    MemoryBudget large(10'000 * sizeof(Desk));
+    EXPECT_EQ(Desks(large).kept_max(), Desks::spare_max);
+    MemoryBudget small(10 * sizeof(Desk));
+    EXPECT_EQ(Desks(small).kept_max(), Desks::spare_min);
 }
 
 TEST(DesksTest, TheLastThatWasGivenBackIsTheNext) {

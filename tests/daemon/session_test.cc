@@ -74,7 +74,7 @@ protected:
                                         .turns = *turns_,
                                         .session_count = 0,
                                         .is_stopping = false,
-                                        .on_last_end = [] {}});
+                                        .on_end = [] {}});
     }
     ~Sessions() override {
         while (!sessions_.empty())

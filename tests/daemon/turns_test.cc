@@ -44,11 +44,20 @@ protected:
             EXPECT_GT(work_max, 0U);
             test_.order_ += name_;
             if (--left_ > 0) ask_for_turn();
+            if (leaves_something_) finish_later();
             const std::uint64_t work = work_;
             if (ends_) test_.takers_.clear();
             return work;
         }
+        void finish_turn() override {
+            test_.order_ += "." + name_;
+            if (asks_at_the_end_) ask();
+            if (ends_at_the_end_) test_.takers_.clear();
+        }
         void end_in_its_turn() { ends_ = true; }
+        void leave_something() { leaves_something_ = true; }
+        void ask_at_the_end() { asks_at_the_end_ = true; }
+        void end_at_the_end() { ends_at_the_end_ = true; }
 
     private:
         TurnsTest& test_;
@@ -56,6 +65,9 @@ protected:
         const std::uint64_t work_;
         std::size_t left_ = 0;
         bool ends_ = false;
+        bool leaves_something_ = false;
+        bool asks_at_the_end_ = false;
+        bool ends_at_the_end_ = false;
     };
 
     Taker& add(std::uint32_t uid, const std::string& name, std::uint64_t work) {
@@ -219,6 +231,75 @@ TEST_F(TurnsTest, WhoIsAloneForLongHasLongerTurnsUntilAnotherAsks) {
     EXPECT_EQ(order(), "m");
     EXPECT_FALSE(turns_.is_one_alone());
     EXPECT_EQ(run_one(), std::string(all, 'y'));
+}
+
+TEST_F(TurnsTest, WhatTurnsLeaveIsDoneTogetherAtTheEndOfALook) {
+    for (const char* const name : {"a", "b", "c"}) {
+        Taker& taker = add(greedy, name, 1);
+        taker.leave_something();
+        taker.ask();
+    }
+    EXPECT_EQ(order(), "abc");
+    EXPECT_EQ(run_one(), ".a.b.c");
+    EXPECT_FALSE(loop_.has_tasks());
+}
+
+TEST_F(TurnsTest, NoMoreTurnsAreFinishedTogetherThanSoMany) {
+    std::string turns;
+    std::string ends;
+    for (std::size_t i = 0; i < Turns::finished_together; ++i) {
+        const std::string name(1, static_cast<char>('a' + i));
+        Taker& taker = add(greedy, name, 1);
+        taker.leave_something();
+        taker.ask();
+        turns += name;
+        ends += "." + name;
+    }
+    Taker& next = add(greedy, "z", 1);
+    next.leave_something();
+    next.ask();
+    EXPECT_EQ(order(), turns + ends + "z");
+    EXPECT_EQ(run(), ".z");
+}
+
+TEST_F(TurnsTest, WhatOneUsersTurnsLeaveIsDoneBeforeAnotherUsersTurn) {
+    Taker& a = add(greedy, "a", 1);
+    Taker& b = add(modest, "b", 1);
+    a.leave_something();
+    a.ask();
+    b.ask();
+    EXPECT_EQ(order(), "a.ab");
+}
+
+TEST_F(TurnsTest, WhoAsksWhileATurnIsFinishedWaits) {
+    Taker& a = add(greedy, "a", 1);
+    Taker& b = add(greedy, "b", 1);
+    for (Taker* const taker : {&a, &b}) {
+        taker->leave_something();
+        taker->ask();
+    }
+    a.ask_at_the_end();
+    EXPECT_EQ(order(), "ab");
+    EXPECT_EQ(run_one(), ".a.b");
+    EXPECT_EQ(run_one(), "a.a");
+}
+
+TEST_F(TurnsTest, ATakerMayEndBeforeItsTurnIsFinishedOrThen) {
+    Taker& a = add(greedy, "a", 1);
+    Taker& b = add(greedy, "b", 1);
+    a.leave_something();
+    a.ask();
+    b.leave_something();
+    b.ask();
+    EXPECT_EQ(order(), "ab");
+    takers_.erase(takers_.begin());
+    EXPECT_EQ(run(), ".b");
+
+    takers_.front()->ask();
+    takers_.front()->end_at_the_end();
+    EXPECT_EQ(order(), "b");
+    EXPECT_EQ(run(), ".b");
+    EXPECT_EQ(turns_.count_of(greedy), 0U);
 }
 
 }  // namespace

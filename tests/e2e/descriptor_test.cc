@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <optional>
@@ -15,8 +16,12 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/e2e/daemon_figures.h"
 #include "tests/e2e/daemon_process.h"
 #include "tests/e2e/raw_connection.h"
 #include "tests/e2e/support.h"
@@ -25,6 +30,7 @@ namespace inod::e2e {
 namespace {
 
 constexpr std::uint16_t inode = 0;
+constexpr std::size_t scm_max_fd = 253;  // in a message: unix(7)
 
 // Something to be passed, which tells when nobody has it any more: the end of a pipe.
 class Gift {
@@ -139,7 +145,6 @@ TEST_F(Descriptors, TenThousandLeaveNothingBehind) {
 }
 
 TEST_F(Descriptors, AsManyAsAMessageHoldsAreRefusedAtOnce) {
-    constexpr std::size_t scm_max_fd = 253;  // unix(7)
     ASSERT_TRUE(send(ping(7), scm_max_fd));
     expect(7, Errc::descriptor_unexpected);
     EXPECT_TRUE(gift_.is_gone());
@@ -217,6 +222,75 @@ TEST_F(Descriptors, OfSeveralErrorsTheFramesOwnComesFirst) {
     EXPECT_TRUE(connection_->closed());
 }
 
+// More than one set in one message: the kernel makes one of them.
+TEST_F(Descriptors, OfSeveralControlMessagesAreGoneTogether) {
+    for (const std::size_t each : {std::size_t{1}, scm_max_fd / 2}) {
+        const Bytes bytes = ping(7);
+        iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+        const std::vector<int> descriptors(each, gift_.fd());
+        const std::size_t size = each * sizeof(int);
+        std::vector<std::byte> control(2 * CMSG_SPACE(size));
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+             header = CMSG_NXTHDR(&message, header)) {
+            header->cmsg_level = SOL_SOCKET;
+            header->cmsg_type = SCM_RIGHTS;
+            header->cmsg_len = CMSG_LEN(size);
+            std::memcpy(CMSG_DATA(header), descriptors.data(), size);
+        }
+        ASSERT_EQ(sendmsg(connection_->fd(), &message, MSG_NOSIGNAL), 8);
+        ASSERT_NO_FATAL_FAILURE(expect(7, Errc::descriptor_unexpected));
+    }
+}
+
+// A bind takes one, of a process that lives, and keeps it as long as the holder; all else is refused and gone.
+TEST_F(Descriptors, ABindTakesAProcessAndNothingElse) {
+    const OwnedFd living(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+    const pid_t child = fork();
+    if (child == 0) _exit(0);
+    const OwnedFd ended(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+    ASSERT_EQ(waitpid(child, nullptr, 0), child);
+    ASSERT_TRUE(living && ended);
+    const Bytes bind =
+        encoded({.tag = 7, .body = proto::BindRequest{.binding = proto::Binding::process}});
+    const Bytes named = encoded({.tag = 7, .body = proto::BindRequest{.name = "name"}});
+    Bytes cut = bind;
+    cut[0] = std::byte{9};  // its size: one byte of a body
+    cut.resize(9);
+    struct Case {
+        const char* name;
+        Bytes request;
+        std::vector<int> descriptors;
+        Errc want;
+    };
+    const Case cases[] = {
+        {"no process", bind, {gift_.fd()}, Errc::process_unknown},
+        {"one that has ended", bind, {ended.get()}, Errc::process_unknown},
+        {"two", bind, {living.get(), living.get()}, Errc::descriptor_unexpected},
+        {"too many", bind, std::vector<int>(scm_max_fd, gift_.fd()), Errc::descriptor_unexpected},
+        {"another binding", named, {living.get()}, Errc::descriptor_unexpected},
+        {"a malformed bind", cut, {living.get()}, Errc::body_malformed},
+        {"a process", bind, {living.get()}, Errc::ok},
+    };
+    const std::size_t before = e2e::descriptor_count(daemon_.pid());
+    for (const Case& c : cases) {
+        SCOPED_TRACE(c.name);
+        ASSERT_EQ(e2e::descriptor_count(daemon_.pid()), before);
+        ASSERT_TRUE(connection_->send(c.request, c.descriptors));
+        ASSERT_NO_FATAL_FAILURE(expect(7, c.want));
+        ASSERT_EQ(connection_->ask(ping(8)).code(), Errc::ok);
+        // What is no pidfd is closed on a thread of its own.
+        ASSERT_TRUE(comes_to_rest(daemon_.pid()));
+    }
+    EXPECT_EQ(e2e::descriptor_count(daemon_.pid()), before + 1) << "it is watched";
+    EXPECT_EQ(connection_->ask({.tag = 9, .body = proto::ReleaseAllRequest{}}).code(), Errc::ok);
+    EXPECT_EQ(e2e::descriptor_count(daemon_.pid()), before);
+}
+
 // The first hand-outs wait for the disk, and so does whatever is behind them.
 TEST_F(Descriptors, OneMayWaitBehindFramesThatWait) {
     const auto allocate = [](std::uint16_t tag) {
@@ -244,16 +318,31 @@ TEST_F(Descriptors, AreGoneWithAConnectionThatEndsInTheMiddle) {
     EXPECT_TRUE(gift_.is_gone());
 }
 
+// None at all, or fewer than come: the kernel drops what finds no place, and says so (MSG_CTRUNC).
 TEST_F(Descriptors, AreRefusedByADaemonThatMayOpenNoMore) {
     rlimit old{};
     ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, nullptr, &old), 0);
-    rlimit none = old;
-    none.rlim_cur = 3;
-    ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &none, nullptr), 0);
-    ASSERT_TRUE(send(ping(7), 1));
-    expect(7, Errc::descriptor_unexpected);
-    EXPECT_EQ(connection_->ask(ping(8)).code(), Errc::ok);
+    const OwnedFd process(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+    const Bytes bind =
+        encoded({.tag = 7, .body = proto::BindRequest{.binding = proto::Binding::process}});
+    const std::uint64_t used = free_descriptor(daemon_.pid());
+    const std::size_t before = e2e::descriptor_count(daemon_.pid());
+    for (const std::uint64_t limit : {std::uint64_t{3}, used, used + 2}) {
+        SCOPED_TRACE(limit);
+        rlimit low = old;
+        low.rlim_cur = limit;
+        ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &low, nullptr), 0);
+        for (const std::size_t count : {std::size_t{1}, std::size_t{5}}) {
+            ASSERT_TRUE(send(ping(7), count));
+            ASSERT_NO_FATAL_FAILURE(expect(7, Errc::descriptor_unexpected));
+        }
+        ASSERT_TRUE(connection_->send(bind, {process.get(), process.get()}));
+        ASSERT_NO_FATAL_FAILURE(expect(7, Errc::descriptor_unexpected));
+        EXPECT_EQ(connection_->ask(ping(8)).code(), Errc::ok);
+    }
     ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &old, nullptr), 0);
+    ASSERT_TRUE(comes_to_rest(daemon_.pid()));
+    EXPECT_EQ(e2e::descriptor_count(daemon_.pid()), before);
 }
 
 // As it always was, and still is for whoever did not ask.

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <system_error>
-#include <utility>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -12,19 +11,18 @@
 
 namespace inod::faults {
 
-SharedCounters::SharedCounters(std::string file) : file_(std::move(file)) {
+SharedMemory::SharedMemory(std::string file, std::size_t size)
+    : file_(std::move(file)), size_(size) {
     const OwnedFd shared(open(file_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!shared || ftruncate(shared.get(), sizeof(TracedCalls)) != 0) {
+    if (!shared || ftruncate(shared.get(), static_cast<off_t>(size)) != 0) {
         throw std::system_error(errno, std::generic_category(), file_);
     }
-    void* const memory =
-        mmap(nullptr, sizeof(TracedCalls), PROT_READ | PROT_WRITE, MAP_SHARED, shared.get(), 0);
-    if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
-    calls_ = static_cast<TracedCalls*>(memory);
+    data_ = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, shared.get(), 0);
+    if (data_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
 }
 
-SharedCounters::~SharedCounters() {
-    munmap(calls_, sizeof(TracedCalls));
+SharedMemory::~SharedMemory() {
+    munmap(data_, size_);
 }
 
 }  // namespace inod::faults

@@ -1,28 +1,47 @@
-// Counters that a test shares with what it has loaded into a daemon or put around it.
+// Words that a test shares with what it has loaded into a daemon or put around it.
 //
-// Thread safety: the counters are atomic.
+// Thread safety: the words are atomic.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <utility>
 
 #include "tests/faults/traced_calls.h"
 
 namespace inod::faults {
 
-class SharedCounters {
+// A file, mapped.
+class SharedMemory {
 public:
-    // Makes `file` and maps it. Throws where that fails.
-    explicit SharedCounters(std::string file);
-    SharedCounters(const SharedCounters&) = delete;
-    SharedCounters& operator=(const SharedCounters&) = delete;
-    ~SharedCounters();
+    // Makes `file`, of zeros. Throws where that fails.
+    SharedMemory(std::string file, std::size_t size);
+    SharedMemory(const SharedMemory&) = delete;
+    SharedMemory& operator=(const SharedMemory&) = delete;
+    ~SharedMemory();
 
     [[nodiscard]] const std::string& file() const { return file_; }
-    const TracedCalls* operator->() const { return calls_; }
+    [[nodiscard]] void* data() const { return data_; }
 
 private:
     std::string file_;
-    TracedCalls* calls_ = nullptr;
+    std::size_t size_;
+    void* data_ = nullptr;
 };
+
+// `Words` are all atomic, and none of them has another first value than 0.
+template <class Words>
+class SharedWords {
+public:
+    explicit SharedWords(std::string file) : memory_(std::move(file), sizeof(Words)) {}
+
+    [[nodiscard]] const std::string& file() const { return memory_.file(); }
+    Words* operator->() const { return static_cast<Words*>(memory_.data()); }
+
+private:
+    SharedMemory memory_;
+};
+
+using SharedCounters = SharedWords<TracedCalls>;
 
 }  // namespace inod::faults

@@ -101,7 +101,7 @@ World::World(const WorldOptions& options) : machine_(pools()), options_(options)
                                     .turns = *turns_,
                                     .session_count = 0,
                                     .is_stopping = false,
-                                    .on_last_end = [] {}});
+                                    .on_end = [] {}});
 }
 
 World::~World() {

@@ -86,6 +86,8 @@ private:
     [[nodiscard]] bool call_failed() const { return disk_->failures() != failures_before_; }
     [[nodiscard]] bool disk_was_full() const { return disk_->refusals() != refusals_before_; }
     void check_space() const;
+    // Of the flusher.
+    [[nodiscard]] bool has_memory() const;
     [[nodiscard]] bool full_disk_may_stop() const;
 
     // Faults.

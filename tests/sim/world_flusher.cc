@@ -76,13 +76,17 @@ void World::make_space() {
     if (!looks && !process_->wants_space()) return;
     story_.step("flusher: makes space");
     if (survives([this] { return process_->make_space(); })) check_space();
+    if (!process_->has_space() && !has_memory()) figures_.meet(Fault::no_memory_in_flush);
+}
+
+bool World::has_memory() const {
+    return !memory_in_flush_ || flush_count_ < *memory_in_flush_;
 }
 
 bool World::survives(const std::function<Result<void, Failure>()>& call) {
-    const bool has_memory = !memory_in_flush_ || flush_count_ < *memory_in_flush_;
     try {
         const auto make = [&] {
-            if (has_memory) return call();
+            if (has_memory()) return call();
             const RefusedMemory refused;
             return call();
         };
@@ -90,7 +94,7 @@ bool World::survives(const std::function<Result<void, Failure>()>& call) {
         if (done) return true;
         judge(done.error());
     } catch (const std::bad_alloc&) {
-        if (has_memory) violated("std::bad_alloc, with memory enough");
+        if (has_memory()) violated("std::bad_alloc, with memory enough");
         figures_.meet(Fault::no_memory_in_flush);
         story_.detail("std::bad_alloc ends the process");
     }
@@ -117,7 +121,7 @@ bool World::full_disk_may_stop() const {
 }
 
 void World::check_space() const {
-    if (!process_->has_space() && !call_failed() && !disk_was_full()) {
+    if (!process_->has_space() && !call_failed() && !disk_was_full() && has_memory()) {
         violated("no space, with enough");
     }
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "tests/tree/model.h"
 #include "tests/tree/support.h"
 
 namespace inod {
@@ -149,6 +150,65 @@ TEST(RangeTree, AppendingLeavesFullNodes) {
               count * 88 / 10 + 2 * RangeTree::node_size);
     EXPECT_EQ(own.tree.worst_case_nodes(), 0U);  // no release of single IDs needs anything
     INOD_EXPECT_SOUND(own.tree);
+}
+
+// What an allocator does all day: `held` IDs are live, one more is stored behind them and the first one goes. Of
+// each eight hundred IDs one is another's.
+template <unsigned words>
+void expect_a_moving_run_kept(std::uint64_t held, std::uint64_t steps) {
+    SCOPED_TRACE(std::to_string(words) + " words, " + std::to_string(held) + " held");
+    constexpr std::uint64_t others = 800;
+    constexpr std::uint64_t steps_per_look = 97;
+    const auto value_at = [](Id id) { return id % others == 0 ? Value{2} : Value{1}; };
+    OwnTree<words> own;
+    Model model;
+    for (Id id = 1; id <= steps; ++id) {
+        store_merged(own.tree, {id, id}, value_at(id));
+        model.store_merged({id, id}, value_at(id));
+        if (id > held) {
+            own.tree.erase({id - held, id - held});
+            model.erase({id - held, id - held});
+        }
+        if (id % steps_per_look != 0) continue;
+        ASSERT_EQ(own.tree.verify(), std::nullopt) << id;
+        const Id first = id > held ? id - held + 1 : 1;
+        ASSERT_EQ(own.tree.load(first - 1), 0U) << id;
+        ASSERT_EQ(own.tree.find(first), model.find_occupied(first)) << id;
+        ASSERT_EQ(own.tree.find(id), model.find_occupied(id)) << id;
+    }
+    ASSERT_EQ(entries_of(own.tree), model.entries());
+}
+
+TEST(RangeTree, KeepsWhatMovesOnIdById) {
+    for (const std::uint64_t held : {1U, 5U, 63U, 64U, 200U, 700U, 1500U}) {
+        expect_a_moving_run_kept<16>(held, 4'000);
+        expect_a_moving_run_kept<24>(held, 6'000);
+        expect_a_moving_run_kept<256>(held, 6'000);
+    }
+}
+
+// As the last one, of one value alone, and so many of them that their entry becomes a wide one.
+template <unsigned words>
+void expect_a_long_run_kept() {
+    SCOPED_TRACE(words);
+    constexpr std::uint64_t cell = Leaf<words>::cell_size;
+    constexpr std::uint64_t held = 3 * cell;
+    constexpr std::uint64_t steps_per_look = 61;
+    OwnTree<words> own;
+    for (Id id = 1; id <= 3 * held; ++id) {
+        store_merged(own.tree, {id, id}, 7);
+        const Id first = id > held ? id - held + 1 : 1;
+        if (id > held) own.tree.erase({first - 1, first - 1});
+        if (id % steps_per_look != 0) continue;
+        ASSERT_EQ(own.tree.verify(), std::nullopt) << id;
+        ASSERT_EQ(entries_of(own.tree), (std::vector<Entry>{{{first, id}, 7}}));
+    }
+}
+
+TEST(RangeTree, KeepsALongRunThatMovesOnIdById) {
+    expect_a_long_run_kept<16>();
+    expect_a_long_run_kept<24>();
+    expect_a_long_run_kept<256>();
 }
 
 TEST(RangeTree, GivesMemoryBack) {
