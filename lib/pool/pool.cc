@@ -312,23 +312,25 @@ Result<Pool::Releasable> Pool::find_releasable(Range range, std::uint64_t genera
     }
 }
 
-// The value of a live ID, 0 if it is not.
-Value Pool::load_live(const RangeTree& tree, Id id) const noexcept {
-    const Value value = tree.load(id);
-    return value != 0 && !tags_.is_dead(value) ? value : 0;
+// What begins `range`, if that is live. Of a single ID, which most releases are of, it need not be found out
+// how far its entry goes.
+std::optional<Entry> Pool::find_live(const RangeTree& tree, Range range) const noexcept {
+    std::optional<Entry> found;
+    if (range.first != range.last) {
+        found = tree.find_within(range);
+    } else if (const Value value = tree.load(range.first); value != 0) {
+        found = {range, value};
+    }
+    return found && !tags_.is_dead(found->value) ? found : std::nullopt;
 }
 
-// What begins `range`, if that is live: as much of it as has one value. Of a single ID, which most
-// releases are of, it need not be found out how far its entry goes.
+// What begins `range`, if that is live: as much of it as has one value.
 std::optional<Pool::Part> Pool::first_part(Range range) const noexcept {
     for (const bool is_assigned : {false, true}) {
         const RangeTree& tree = tree_of(is_assigned);
         if (is_assigned && tree.entry_count() == 0) break;
-        const Value value = load_live(tree, range.first);
-        if (value == 0) continue;
-        if (range.first == range.last) return Part{{range, value}, is_assigned};
-        const Id last = std::min(tree.find(range.first)->range.last, range.last);
-        return Part{{{range.first, last}, value}, is_assigned};
+        const auto found = find_live(tree, range);
+        if (found) return Part{*found, is_assigned};
     }
     return std::nullopt;
 }

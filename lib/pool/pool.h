@@ -318,7 +318,7 @@ private:
     }
     [[nodiscard]] Error not_live(Id id) const;
     [[nodiscard]] std::optional<Part> first_part(Range range) const noexcept;
-    [[nodiscard]] Value load_live(const RangeTree& tree, Id id) const noexcept;
+    [[nodiscard]] std::optional<Entry> find_live(const RangeTree& tree, Range range) const noexcept;
     [[nodiscard]] LiveRun run_of(const Entry& entry) const;
     [[nodiscard]] bool is_assigned(ClaimOf what) const noexcept;
     [[nodiscard]] RangeTree& tree_of(bool is_assigned) noexcept {

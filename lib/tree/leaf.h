@@ -104,9 +104,10 @@ public:
     [[nodiscard]] std::optional<Id> previous(Id id) const noexcept;
     // The range of all its live IDs, if they are one entry.
     [[nodiscard]] std::optional<Range> only_entry() const noexcept;
-    // How far the entry reaches that covers `id`, in this leaf. Requires that `id` is live.
+    // How far the entry reaches that covers `id`, in this leaf; no further than `limit`, from `id` on, is looked.
+    // Requires that `id` is live.
     [[nodiscard]] Id entry_first(Id id) const noexcept;
-    [[nodiscard]] Id entry_last(Id id) const noexcept;
+    [[nodiscard]] Id entry_last(Id id, Id limit = id_max) const noexcept;
     // How many entries begin in `range`; `joins` says whether the ID before it is live.
     [[nodiscard]] std::uint64_t starts_in(Range range, bool joins) const noexcept;
     // An ID to split at, so that about half of what the leaf holds is on either side. Requires two

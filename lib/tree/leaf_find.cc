@@ -76,11 +76,11 @@ std::optional<Id> Leaf<words>::previous(Id id) const noexcept {
 }
 
 template <unsigned words>
-Id Leaf<words>::entry_last(Id id) const noexcept {
-    if (const auto range = wide()) return std::max(id, range->last);
-    if (id == id_max) return id;
+Id Leaf<words>::entry_last(Id id, Id limit) const noexcept {
+    if (const auto range = wide()) return std::min(std::max(id, range->last), limit);
+    if (id == limit) return id;
     Id last = id;
-    for_each_group({id + 1, id_max}, [&](const Group& found) {
+    for_each_group({id + 1, limit}, [&](const Group& found) {
         const Id next = last + 1;
         if (next < found.base || next - found.base >= word_bits) return true;
         // Upward as long as an ID is live and joined.

@@ -98,6 +98,9 @@ public:
     [[nodiscard]] Value load(Id id) const noexcept;
     // The entry that covers `id`.
     [[nodiscard]] std::optional<Entry> find(Id id) const noexcept;
+    // What lies in `range` of the entry that covers its first ID. No more of it is looked at, however far it
+    // reaches.
+    [[nodiscard]] std::optional<Entry> find_within(Range range) const noexcept;
     // The entry that covers `id`, or else the first one after it.
     [[nodiscard]] std::optional<Entry> next(Id id) const noexcept {
         if (root_ == nullptr || id > last_id_) return std::nullopt;

@@ -108,6 +108,23 @@ std::optional<Entry> BasicRangeTree<words>::find_occupied(Id id) const noexcept 
 }
 
 template <unsigned words>
+std::optional<Entry> BasicRangeTree<words>::find_within(Range range) const noexcept {
+    if (root_ == nullptr || range.first > last_id_) return std::nullopt;
+    Path path = descend(range.first);
+    Leaf leaf(*path.leaf);
+    const Value value = leaf.load(range.first);
+    if (value == 0 || value == reserved) return std::nullopt;
+    Id last = leaf.entry_last(range.first, range.last);
+    while (last == path.high && last < std::min(range.last, last_id_)) {
+        path = descend(last + 1);
+        leaf = Leaf(*path.leaf);
+        if (!leaf.is_joined(last + 1)) break;
+        last = leaf.entry_last(last + 1, range.last);
+    }
+    return Entry{{range.first, last}, value};
+}
+
+template <unsigned words>
 std::optional<Entry> BasicRangeTree<words>::next_occupied(Id id) const noexcept {
     if (root_ == nullptr || id > last_id_) return std::nullopt;
     const Path path = descend(id);

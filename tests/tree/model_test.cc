@@ -89,7 +89,7 @@ public:
             case 12: erase(range); break;
             case 13: erase_at(range.first); break;
             case 14: rare(range); break;
-            case 15: EXPECT_EQ(tree_.find(range.first), model_.find(range.first)); break;
+            case 15: find(range); break;
             case 16: EXPECT_EQ(tree_.next(range.first), model_.next(range.first)); break;
             case 17: EXPECT_EQ(tree_.previous(range.first), model_.previous(range.first)); break;
             case 18: occupied(range.first); break;
@@ -240,6 +240,12 @@ private:
         EXPECT_EQ(tree_.previous_occupied(id), model_.previous_occupied(id));
         const auto found = model_.find(id);
         EXPECT_EQ(tree_.load(id), found ? found->value : 0);
+    }
+    void find(Range range) {
+        auto want = model_.find(range.first);
+        EXPECT_EQ(tree_.find(range.first), want);
+        if (want) want->range = *intersection(want->range, range);
+        EXPECT_EQ(tree_.find_within(range), want);
     }
     void walk(Id id) {
         auto want = model_.next(id);
