@@ -38,7 +38,7 @@ public:
     explicit Desks(MemoryBudget& budget)
         : budget_(budget),
           kept_max_(std::clamp<std::size_t>(budget.size_max() / budget_per_spares / sizeof(Desk),
-                                        spare_min, spare_max)) {}
+                                            spare_min, spare_max)) {}
     Desks(const Desks&) = delete;
     Desks& operator=(const Desks&) = delete;
     ~Desks();  // requires that all were given back

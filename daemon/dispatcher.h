@@ -190,7 +190,8 @@ private:
     // dispatcher_watch.cc: what waits until something happens
     Next answer(const Call& call, const proto::WaitRequest& wait) INOD_REQUIRES(flusher_lock);
     Next answer(const Call& call, const proto::WatchRequest& watch) INOD_REQUIRES(flusher_lock);
-    Next answer_or_park(const Call& call, LongRequest& request, std::uint32_t timeout_ms) INOD_REQUIRES(flusher_lock);
+    Next answer_or_park(const Call& call, LongRequest& request, std::uint32_t timeout_ms)
+        INOD_REQUIRES(flusher_lock);
     bool answer_late(LongRequest& request, proto::WaitRequest& wait, Outbox& outbox);
     bool answer_late(const LongRequest& request, const proto::WatchRequest& watch, Outbox& outbox);
 

@@ -53,7 +53,7 @@ Asker Dispatcher::asker_of(const Call& call) {
                 .quotas_above = client.quotas,
                 .holders_max = client.user_limits.holders,
                 .tokens_max = client.user_limits.tokens};
-    if (const auto& sent = call.request.token) asker.token.emplace(sent->epoch, sent->number);
+    if (const auto& sent = call.request.token) asker.token = {sent->epoch, sent->number};
     return asker;
 }
 
