@@ -268,7 +268,7 @@ TEST_F(Sessions, WhoLeavesBecauseTheDaemonEndsKeepsWhatHeHas) {
         ASSERT_EQ(bound.code(), Errc::ok);
         const HolderId id = std::get<proto::BindReply>(bound.reply.body).holder;
         client = OwnedFd();
-        const auto guard = flusher_->lock();
+        const Flusher::Guard guard(*flusher_);
         context_->is_stopping = is_stopping;
         for (Session& session : sessions_)
             session.end_if_gone();

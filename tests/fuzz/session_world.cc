@@ -106,7 +106,7 @@ World::World(const WorldOptions& options) : machine_(pools()), options_(options)
 
 World::~World() {
     INOD_ASSERT(sessions_.empty() && session_count() == 0);
-    const auto guard = flusher_->lock();
+    const Flusher::Guard guard(*flusher_);
     news_.unlink();
 }
 
@@ -160,7 +160,7 @@ void World::settle() {
 }
 
 bool World::is_quiet() {
-    const auto guard = flusher_->lock();
+    const Flusher::Guard guard(*flusher_);
     const Allocator& allocator = *machine_.allocator;
     const Journal& journal = allocator.journal();
     if (journal.sealed()) return true;
@@ -174,7 +174,7 @@ bool World::is_quiet() {
 // As the flusher does when its wait is over.
 void World::pass_time(std::uint64_t ms) {
     time_now += ms;
-    auto guard = flusher_->lock();
+    Flusher::Guard guard(*flusher_);
     machine_.allocator->set_time(boot_time());
     flusher_->notify(std::move(guard));
 }
@@ -186,7 +186,7 @@ Dispatcher::Gone World::look_for_the_gone() {
 }
 
 void World::end_the_gone() {
-    auto guard = flusher_->lock();
+    Flusher::Guard guard(*flusher_);
     look_for_the_gone();
     flusher_->notify(std::move(guard));
 }
@@ -203,12 +203,12 @@ void World::stop(Errc reason) {
 
 bool World::is_at_rest() {
     if (has_holder_of_connection()) return false;
-    const auto guard = flusher_->lock();
+    const Flusher::Guard guard(*flusher_);
     return !machine_.allocator->is_token_epoch_due() && !machine_.allocator->journal().sealed();
 }
 
 bool World::has_holder_of_connection() {
-    const auto guard = flusher_->lock();
+    const Flusher::Guard guard(*flusher_);
     const Holders& holders = machine_.allocator->holders();
     for (HolderIndex index = 0; index < holders.index_end(); ++index) {
         if (holders.contains(index) && holders[index].binding == Binding::connection) return true;
