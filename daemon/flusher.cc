@@ -15,16 +15,21 @@ namespace {
 
 constexpr std::chrono::seconds space_check_period{1};
 
-// Neither is longer than what the log can format without memory.
-void log_space(bool has_space) {
-    if (has_space) {
-        spdlog::info("the state directory's disk has space again: numbers are handed out");
+// None is longer than what the log can format without memory.
+void log_lack(Errc before, Errc lack) {
+    if (lack == Errc::ok) {
+        spdlog::info(before == Errc::no_space
+                         ? "the state directory's disk has space again: numbers are handed out"
+                         : "there is memory to set space aside again: numbers are handed out");
+    } else if (lack == Errc::out_of_memory) {
+        spdlog::warn(
+            "there is no memory to set space aside: whatever needs more is refused "
+            "(out_of_memory), releases go on; it goes on within a second or two of there being "
+            "some");
     } else {
         spdlog::warn(
-            "the state directory's disk is full, or there is no memory to set space aside: "
-            "whatever "
-            "needs more space is refused (no_space), releases go on; make room, and it goes on "
-            "within a second or two");
+            "the state directory's disk is full: whatever needs more space is refused (no_space), "
+            "releases go on; make room, and it goes on within a second or two");
     }
 }
 
@@ -145,11 +150,11 @@ void Flusher::check_age() noexcept {
 Result<void, Failure> Flusher::make_space(Guard& guard) {
     const bool is_time = std::exchange(checks_space_, false);
     if (!is_time && !wants_space()) return {};
-    const bool had_space = allocator_.journal().has_space();
+    const Errc before = allocator_.journal().lack();
     unlock(guard);
     auto made = allocator_without_lock().make_space();
-    const bool has_space = allocator_without_lock().journal().has_space();
-    if (made && had_space != has_space) log_space(has_space);
+    const Errc lack = allocator_without_lock().journal().lack();
+    if (made && lack != before) log_lack(before, lack);
     guard.lock();
     has_news_ = true;  // whoever waits for space asks again
     return made;

@@ -290,9 +290,9 @@ void Allocator::resize_all() noexcept {
 Result<> Allocator::set_space_aside_for(const StateSize& wanted) noexcept {
     if (journal_.has_space_for(wanted)) [[likely]]
         return {};
-    if (!journal_.has_space()) {
+    if (const Errc lack = journal_.lack(); lack != Errc::ok) {
         demand_ = {};
-        return Errc::no_space;
+        return lack;
     }
     demand_.kept = std::max(demand_.kept, wanted.kept);
     demand_.holes = std::max(demand_.holes, wanted.holes);

@@ -117,7 +117,8 @@ public:
     [[nodiscard]] Lsn durable_lsn() const noexcept { return durable_lsn_; }
     [[nodiscard]] bool sealed() const noexcept { return sealed_; }
     void seal() noexcept { sealed_ = true; }
-    [[nodiscard]] bool has_space() const noexcept { return has_space_; }
+    [[nodiscard]] Errc lack() const noexcept { return lack_; }
+    [[nodiscard]] bool has_space() const noexcept { return lack_ == Errc::ok; }
     [[nodiscard]] bool has_space_for(const StateSize& size) const noexcept {
         return space_.suffice(set_.spare_count(), size);
     }
@@ -184,7 +185,7 @@ private:
     std::uint64_t snapshot_base_ = 0;          // where the last snapshot begins, whole or not
     std::uint64_t written_snapshot_size_ = 0;  // and what of it was written
     std::uint64_t written_log_size_ = 0;       // likewise of the log since it was begun
-    std::atomic<bool> has_space_{true};
+    std::atomic<Errc> lack_{Errc::ok};
     std::atomic<std::uint64_t> log_size_{0};
     std::atomic<std::uint64_t> snapshot_size_{0};
     std::atomic<std::uint64_t> files_after_snapshot_{0};  // in use, when the last one was whole
@@ -303,7 +304,7 @@ Failure Journal::Impl::without_segment(Failure failure) const {
 }
 
 bool Journal::Impl::has_room(std::size_t count, std::size_t size) const noexcept {
-    const bool is_short_of_space = snapshot_ != Snapshot::none && !has_space_;
+    const bool is_short_of_space = snapshot_ != Snapshot::none && !has_space();
     if (is_short_of_space && collecting().records_size() >= log_size_per_short_group) return false;
     return collecting().has_room(count, size);
 }
@@ -440,16 +441,16 @@ Result<void, Failure> Journal::Impl::make_space() {
     INOD_ASSERT(!is_under_way_);
     if (sealed_) return already_sealed();
     if (!wants_space()) {
-        has_space_ = true;
+        lack_ = Errc::ok;
         return {};
     }
     auto completed = set_.advance_spare();
     if (completed) {
-        if (*completed) has_space_ = true;
+        if (*completed) lack_ = Errc::ok;
         return {};
     }
     if (!can_wait(completed.error().code)) return seal(completed.error());
-    has_space_ = false;
+    lack_ = completed.error().code;
     return {};
 }
 
@@ -465,14 +466,15 @@ bool Journal::Impl::wants_snapshot() const noexcept {
     // The state may be smaller than was told, so it is tried with fewer spares too: what else could
     // be done? But no snapshot does without one where it begins, and one that names it as the base.
     const std::size_t spares = set_.spare_count();
-    const bool runs_out = !has_space_ && spares <= spares_to_write_out_ + 1 && spares >= spares_min;
+    const bool runs_out =
+        !has_space() && spares <= spares_to_write_out_ + 1 && spares >= spares_min;
     return ((is_worth_it || has_many_files) && can_spare_snapshot()) || (runs_out && gains_space);
 }
 
 // On a full disk what is set aside is for the snapshot that gains space: one that a crash cuts short has
 // used it up.
 bool Journal::Impl::can_spare_snapshot() const noexcept {
-    return snapshot_ == Snapshot::none && has_space_ && set_.spare_count() >= spares_to_write_out_;
+    return snapshot_ == Snapshot::none && has_space() && set_.spare_count() >= spares_to_write_out_;
 }
 
 void Journal::Impl::begin_snapshot() noexcept {
@@ -498,7 +500,7 @@ void Journal::Impl::resume_snapshot() noexcept {
 bool Journal::Impl::has_snapshot_room(std::size_t size) const noexcept {
     if (is_under_way_ || !pieces_.has_room(1, size)) return false;
     const std::size_t before = pieces_.records_size();
-    return !has_space_ || before == 0 || before + size <= options_.snapshot_size_per_group;
+    return !has_space() || before == 0 || before + size <= options_.snapshot_size_per_group;
 }
 
 void Journal::Impl::add_snapshot_record(std::span<const std::byte> record) noexcept {
@@ -573,6 +575,10 @@ void Journal::set_state_size(const StateSize& size) noexcept {
 bool Journal::wants_space() const noexcept {
     return impl_->wants_space();
 }
+Errc Journal::lack() const noexcept {
+    return impl_->lack();
+}
+
 bool Journal::has_space() const noexcept {
     return impl_->has_space();
 }

@@ -103,13 +103,15 @@ void Clients::come_between(Process& process, bool budget_is_small) {
 
 // A refusal for want of means needs a want.
 void Clients::check_means(const Error& error, const Process& process, bool budget_is_small) {
-    const bool no_memory = memory_was_refused_ || budget_is_small;
-    if (error.code == Errc::out_of_memory && !memory_was_refused_ && !small_budget_was_met_) {
+    const bool was_refused = memory_was_refused_ || process.lack() == Errc::out_of_memory;
+    const bool no_memory = was_refused || budget_is_small;
+    if (error.code == Errc::out_of_memory && !was_refused && !small_budget_was_met_) {
         small_budget_was_met_ = true;
         figures_.meet(Fault::small_budget);
     }
     if (error.code == Errc::out_of_memory && !no_memory) violated("out of memory, with enough");
-    if (error.code == Errc::no_space && process.has_space()) violated("no space, with enough");
+    if (error.code == Errc::no_space && process.lack() != Errc::no_space)
+        violated("no space, with enough");
     if (error.code == Errc::journal_sealed) violated("sealed, and nothing failed");
 }
 

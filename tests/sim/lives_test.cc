@@ -99,7 +99,7 @@ constexpr LeastMet least_met[] = {
     {Fault::io_error, 50},           {Fault::io_error_in_start, 30},  {Fault::no_space, 50},
     {Fault::short_write, 200},       {Fault::full_disk, 10},          {Fault::no_memory, 100},
     {Fault::no_memory_in_flush, 25}, {Fault::no_memory_in_start, 10}, {Fault::budget_used_up, 500},
-    {Fault::small_budget, 10},       {Fault::bit_flip, 12},           {Fault::stale_sector, 12},
+    {Fault::small_budget, 10},       {Fault::bit_flip, 12},           {Fault::stale_sector, 8},
     {Fault::misdirected_write, 12},
 };
 static_assert(std::size(least_met) == static_cast<std::size_t>(Fault::end), "each kind of fault");

@@ -52,6 +52,7 @@ public:
     [[nodiscard]] Lsn durable_lsn() const noexcept { return allocator_.journal().durable_lsn(); }
     [[nodiscard]] Lsn last_lsn() const noexcept { return allocator_.journal().last_lsn(); }
     [[nodiscard]] bool has_space() const noexcept { return allocator_.journal().has_space(); }
+    [[nodiscard]] Errc lack() const noexcept { return allocator_.journal().lack(); }
     [[nodiscard]] bool snapshot_under_way() const noexcept {
         return allocator_.journal().snapshot_under_way();
     }
