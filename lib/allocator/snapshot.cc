@@ -101,13 +101,17 @@ Result<void, Failure> Allocator::close() {
     return witness_->write();
 }
 
-// Until nothing is left to be written, a snapshot that is under way included.
+// Until nothing is left to be written, a snapshot that is under way included: a piece of that may have nothing to
+// say.
 Result<void, Failure> Allocator::flush_all() {
-    while (gather_group()) {
-        if (auto flushed = flush(); !flushed) return flushed;
-        end_flush();
+    for (;;) {
+        if (gather_group()) {
+            if (auto flushed = flush(); !flushed) return flushed;
+            end_flush();
+        } else if (!journal_.snapshot_under_way()) {
+            return {};
+        }
     }
-    return {};
 }
 
 }  // namespace inod

@@ -372,6 +372,39 @@ TEST_F(Tokened, SnapshotIsGoneOnWithInTheMiddleOfTokens) {
         EXPECT_EQ(lease(asker(number), inode), first) << number;
 }
 
+// A piece of a snapshot that goes over those that were forgotten has nothing to say, and is not the last one.
+TEST_F(Tokened, StopIsCleanWhereManyWereForgotten) {
+    machine_.tokens.keep_ms = 1'000;
+    ASSERT_STARTS(machine_);
+    constexpr std::uint64_t count = 20'000;
+    for (std::uint64_t number = 0; number < count; ++number) {
+        lease(asker(number), inode);
+        if (number % 100 == 0) {
+            ASSERT_TRUE(machine_.flush());
+        }
+    }
+    for (std::uint64_t next = 8; next <= 9; ++next) {
+        machine_.now += 1'001;
+        machine_.allocator->set_time(machine_.now);
+        ASSERT_TRUE(machine_.allocator->is_token_epoch_due());
+        machine_.allocator->begin_token_epoch(next);
+        ASSERT_TRUE(machine_.flush());
+        epoch_ = next;
+        lease(asker(next), inode);
+    }
+    machine_.now += 1'001;
+    machine_.allocator->set_time(machine_.now);
+    ASSERT_TRUE(machine_.allocator->is_token_epoch_due());
+    machine_.allocator->begin_token_epoch(10);
+    while (machine_.allocator->wants_sweep())
+        machine_.allocator->sweep();
+    ASSERT_LT(machine_.allocator->tokens().count(), 10U);
+    machine_.allocator->request_snapshot();
+    ASSERT_TRUE(machine_.flush());
+    ASSERT_TRUE(machine_.allocator->journal().snapshot_under_way());
+    EXPECT_TRUE(machine_.allocator->close());
+}
+
 // Of each token the client knows what it asked for, and what it heard, once it has.
 struct Wanted {
     PoolIndex pool;
