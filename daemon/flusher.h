@@ -46,7 +46,7 @@ public:
         explicit Guard(Flusher& flusher) INOD_ACQUIRE(flusher_lock) : lock_(flusher.mutex_) {}
         Guard(const Guard&) = delete;
         Guard& operator=(const Guard&) = delete;
-        ~Guard() INOD_RELEASE() {}
+        ~Guard() INOD_RELEASE() {}  // NOLINT(modernize-use-equals-default): it is annotated
 
         // std::unique_lock has no annotations.
         void lock() INOD_ACQUIRE(flusher_lock) INOD_NO_THREAD_ANALYSIS { lock_.lock(); }

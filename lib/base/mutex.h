@@ -23,7 +23,7 @@ public:
     explicit MutexGuard(Mutex& mutex) INOD_ACQUIRE(mutex) : lock_(mutex.mutex_) {}
     MutexGuard(const MutexGuard&) = delete;
     MutexGuard& operator=(const MutexGuard&) = delete;
-    ~MutexGuard() INOD_RELEASE() {}
+    ~MutexGuard() INOD_RELEASE() {}  // NOLINT(modernize-use-equals-default): it is annotated
 
     void lock() INOD_ACQUIRE() { lock_.lock(); }
     void unlock() INOD_RELEASE() { lock_.unlock(); }

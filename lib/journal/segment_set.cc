@@ -74,8 +74,8 @@ Result<bool, Failure> SegmentSet::advance_spare() {
 Result<void, Failure> SegmentSet::begin_spare() {
     constexpr std::size_t memory_needed =
         4096;  // more than the names, the file and the slot together
-    void* const tried = std::malloc(memory_needed);
-    std::free(tried);
+    void* const tried = std::malloc(memory_needed);  // NOLINT(cppcoreguidelines-no-malloc)
+    std::free(tried);                                // NOLINT(cppcoreguidelines-no-malloc)
     if (tried == nullptr) return Failure{Errc::out_of_memory, "no memory"};
     try {
         slots_.reserve(slots_.size() + 1);

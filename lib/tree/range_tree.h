@@ -254,6 +254,7 @@ private:
         Path() noexcept {}  // NOLINT: of `at` only what is used is ever written
         Path(const Path& other) noexcept { *this = other; }
         Path& operator=(const Path& other) noexcept {
+            if (this == &other) return *this;
             for (unsigned level = 1; level < other.height; ++level)
                 at[level] = other.at[level];
             leaf = other.leaf;
