@@ -465,13 +465,13 @@ private:
     Result<> check_means(std::uint64_t count) noexcept;
     Result<Admitted> admit(const Asker& asker, PoolIndex pool, std::uint64_t count);
     // The change that something made to a pool is one of this holder's account.
-    void charge(ServedPool& served, PoolIndex pool, HolderIndex holder,
+    void charge(ServedPool& served_pool, PoolIndex index, HolderIndex holder,
                 const TagCount& before) noexcept;
     struct ReleasedParts {
         bool is_recorded;
         std::optional<HolderIndex> holder;  // whose all of it was; none: of several
     };
-    Result<ReleasedParts> release_parts(ServedPool& served, PoolIndex pool, Range range,
+    Result<ReleasedParts> release_parts(ServedPool& served_pool, PoolIndex index, Range range,
                                         std::uint64_t generation,
                                         std::optional<HolderIndex> whose) noexcept;
     [[nodiscard]] std::optional<HolderIndex> find_holder(const Asker& asker) noexcept;
