@@ -25,15 +25,6 @@ using proto::Operation;
 
 constexpr std::size_t neighbour_count = 4;
 
-std::vector<std::string> frames_of_clients() {
-    std::vector<std::string> names = proto::golden_names();
-    std::erase_if(names, [](const std::string& name) {
-        return name.find("request") == std::string::npos && !name.starts_with("refused_") &&
-               !name.starts_with("stream_");
-    });
-    return names;
-}
-
 // Waits until the daemon has read all that was sent, or has closed the connection.
 void wait_until_read(const RawConnection& connection) {
     for (const Deadline deadline = soon(); std::chrono::steady_clock::now() < deadline;) {
@@ -134,7 +125,7 @@ protected:
 TEST_F(Bytewise, EveryGoldenFrameIsAnsweredAsAWhole) {
     const Bytes hello = encoded({.tag = 1, .body = proto::HelloRequest{}});
     const Bytes ping = encoded({.tag = 65'535, .body = proto::PingRequest{}});
-    for (const std::string& name : frames_of_clients()) {
+    for (const std::string& name : proto::golden_names_of_clients()) {
         SCOPED_TRACE(name);
         const Bytes frame = proto::golden(name);
         const bool is_hello = name.find("hello") != std::string::npos;

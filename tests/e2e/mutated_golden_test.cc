@@ -129,15 +129,6 @@ private:
     bool refused_ = false;
 };
 
-std::vector<std::string> frames_of_clients() {
-    std::vector<std::string> names = proto::golden_names();
-    std::erase_if(names, [](const std::string& name) {
-        return name.find("request") == std::string::npos && !name.starts_with("refused_") &&
-               !name.starts_with("stream_");
-    });
-    return names;
-}
-
 std::vector<std::byte> all_but(std::byte original) {
     std::vector<std::byte> values;
     for (unsigned value = 0; value < 256; ++value) {
@@ -248,7 +239,7 @@ protected:
 
     // Every change of every golden frame, each behind a hello, but where it begins the connection.
     void send_all_as(uid_t uid) {
-        for (const std::string& name : frames_of_clients()) {
+        for (const std::string& name : proto::golden_names_of_clients()) {
             SCOPED_TRACE(name);
             const Bytes original = proto::golden(name);
             for (std::size_t at = 0; at < original.size(); ++at) {

@@ -14,23 +14,13 @@
 #include <cstdlib>
 #include <thread>
 
-#include <dlfcn.h>
-#include <fcntl.h>
 #include <linux/futex.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/faults/frozen_words.h"
-
-// What glibc's own malloc(3) and its kin are called besides.
-extern "C" {
-void* __libc_malloc(std::size_t size);                           // NOLINT
-void* __libc_calloc(std::size_t count, std::size_t size);        // NOLINT
-void* __libc_realloc(void* memory, std::size_t size);            // NOLINT
-void* __libc_memalign(std::size_t alignment, std::size_t size);  // NOLINT
-}
+#include "tests/faults/replaced_malloc.h"
 
 namespace {
 
@@ -39,16 +29,6 @@ using inod::faults::FrozenWords;
 
 FrozenWords* words = nullptr;
 std::atomic<bool> frozen{false};
-
-FrozenWords* map_words() {
-    const char* const file = std::getenv("INOD_FREEZE_SHARED");
-    const int shared = file == nullptr ? -1 : open(file, O_RDWR | O_CLOEXEC);
-    if (shared < 0) return nullptr;
-    void* const memory =
-        mmap(nullptr, sizeof(FrozenWords), PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0);
-    close(shared);
-    return memory == MAP_FAILED ? nullptr : static_cast<FrozenWords*>(memory);
-}
 
 // Until it is no longer `state`.
 void wait_while(Frozen state) {
@@ -75,56 +55,16 @@ void freeze_when_ordered() {
     wait_while(Frozen::done);
 }
 
-bool is_refused() {
+}  // namespace
+
+bool inod::faults::is_refused() {
     if (!frozen) return false;
     ++words->refused;
     errno = ENOMEM;
     return true;
 }
 
-using Main = int(int, char**, char**);
-Main* program_main = nullptr;
-
-int watched_main(int argc, char** argv, char** environment) {
-    words = map_words();
+void inod::faults::before_main() {
+    words = static_cast<FrozenWords*>(map_shared("INOD_FREEZE_SHARED", sizeof(FrozenWords)));
     if (words != nullptr) std::thread(freeze_when_ordered).detach();
-    return program_main(argc, argv, environment);
 }
-
-}  // namespace
-
-extern "C" {
-
-// What a program's first instructions call, to begin with its main().
-// NOLINTNEXTLINE(bugprone-reserved-identifier): glibc's name
-int __libc_start_main(Main* main, int argc, char** argv, void (*init)(), void (*fini)(),
-                      void (*end_loader)(), void* stack_end) {
-    program_main = main;
-    const auto start =
-        reinterpret_cast<decltype(&__libc_start_main)>(dlsym(RTLD_NEXT, "__libc_start_main"));
-    return start(watched_main, argc, argv, init, fini, end_loader, stack_end);
-}
-
-void* malloc(std::size_t size) {
-    return is_refused() ? nullptr : __libc_malloc(size);
-}
-
-void* calloc(std::size_t count, std::size_t size) {
-    return is_refused() ? nullptr : __libc_calloc(count, size);
-}
-
-void* realloc(void* memory, std::size_t size) {
-    return is_refused() ? nullptr : __libc_realloc(memory, size);
-}
-
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-    return is_refused() ? nullptr : __libc_memalign(alignment, size);
-}
-
-int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
-    if (is_refused()) return ENOMEM;
-    *memory = __libc_memalign(alignment, size);
-    return *memory == nullptr ? ENOMEM : 0;
-}
-
-}  // extern "C"

@@ -38,12 +38,6 @@ using e2e::DaemonProcess;
 using e2e::Exit;
 using proto::Binding;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_sanitized = true;  // which has an allocator of its own
-#else
-constexpr bool is_sanitized = false;
-#endif
-
 constexpr const char* config = R"({"pools": [
     {"name": "inode", "policy": "unique", "min": 1, "max": 18446744073709551615,
      "lease_count_max": 1000000},

@@ -18,12 +18,6 @@ namespace {
 
 using e2e::Exit;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_sanitized = true;  // which has an allocator of its own
-#else
-constexpr bool is_sanitized = false;
-#endif
-
 // Positions that a short run tries before the daemon is ready; after that, every which one.
 constexpr std::uint64_t short_tries = 15;
 constexpr std::uint64_t short_step = 3;

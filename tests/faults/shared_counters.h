@@ -11,6 +11,12 @@
 
 namespace inod::faults {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool is_sanitized = true;  // which has an allocator of its own
+#else
+inline constexpr bool is_sanitized = false;
+#endif
+
 // A file, mapped.
 class SharedMemory {
 public:

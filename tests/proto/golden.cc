@@ -23,6 +23,15 @@ std::vector<std::string> golden_names() {
     return names;
 }
 
+std::vector<std::string> golden_names_of_clients() {
+    std::vector<std::string> names = golden_names();
+    std::erase_if(names, [](const std::string& name) {
+        return name.find("request") == std::string::npos && !name.starts_with("refused_") &&
+               !name.starts_with("stream_");
+    });
+    return names;
+}
+
 std::vector<std::byte> golden(const std::string& name) {
     std::ifstream file(folder / (name + ".txt"));
     EXPECT_TRUE(file) << name;

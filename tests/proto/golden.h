@@ -10,6 +10,8 @@ namespace inod::proto {
 
 // Every vector's name, that of its file without ".txt", in order.
 std::vector<std::string> golden_names();
+// Those that a client sends, sound or not.
+std::vector<std::string> golden_names_of_clients();
 
 // The bytes of one of them. Fails the running test if there is none or it cannot be read.
 std::vector<std::byte> golden(const std::string& name);
