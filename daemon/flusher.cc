@@ -18,12 +18,15 @@ constexpr std::chrono::seconds space_check_period{1};
 // None is longer than what the log can format without memory.
 void log_lack(Errc before, Errc lack) {
     if (lack == Errc::ok) {
-        spdlog::info(before == Errc::no_space
-                         ? "the state directory's disk has space again: numbers are handed out"
-                         : "there is memory to set space aside again: numbers are handed out");
+        spdlog::info(
+            before == Errc::no_space
+                ? "the state directory's disk has space again: numbers are handed out"
+                : "there are memory and file descriptors to set space aside again: numbers are "
+                  "handed out");
     } else if (lack == Errc::out_of_memory) {
         spdlog::warn(
-            "there is no memory to set space aside: whatever needs more is refused "
+            "there is no memory, or no file descriptor, to set space aside: whatever needs more is "
+            "refused "
             "(out_of_memory), releases go on; it goes on within a second or two of there being "
             "some");
     } else {

@@ -62,7 +62,9 @@ constexpr std::array entries{
               "the token is too old to tell whether the request was carried out; it was not now"),
     INOD_ERRC(held_below, "the number goes with one of a pool below; release that one, there"),
     INOD_ERRC(pool_exhausted, "too few free numbers in a row; an administrator widens the pool"),
-    INOD_ERRC(out_of_memory, "the memory budget is used up; try later or raise memory_max"),
+    INOD_ERRC(
+        out_of_memory,
+        "the memory budget is used up, or the system gives no more; try later or raise memory_max"),
     INOD_ERRC(no_space, "the disk has no room for the journal; make room"),
     INOD_ERRC(journal_sealed, "a write to the journal failed; the daemon must be restarted"),
     INOD_ERRC(too_many_connections, "the daemon's connection limit is reached; try later"),

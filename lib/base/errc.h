@@ -54,7 +54,7 @@ enum class Errc : std::uint16_t {
 
     // The daemon's means. The client asks again later, an administrator gives it more.
     pool_exhausted = 48,        // Too few free IDs in a row are left between min and max.
-    out_of_memory = 49,         // The memory budget is used up.
+    out_of_memory = 49,         // The memory budget is used up, or the system gives no more.
     no_space = 50,              // The disk has no room for another journal segment.
     journal_sealed = 51,        // A write or sync failed. Nothing is served until a restart.
     too_many_connections = 52,  // The connection limit is reached.

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/errc.h"
 #include "lib/base/system_failure.h"
 
 namespace inod {
@@ -75,6 +76,14 @@ private:
     const OwnedFd fd_;
 };
 
+// With errno, of a file that was not opened: for lack of means, which pass, or for good.
+Failure open_failure(const std::string& path) {
+    const bool is_lack = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+    Failure failure = system_failure("openat", path);
+    if (is_lack) failure.code = Errc::out_of_memory;
+    return failure;
+}
+
 struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
 };
@@ -128,7 +137,7 @@ Result<std::unique_ptr<File>, Failure> PosixStorage::open_file(const std::string
         return ::openat(directory_.get(), name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW,
                         S_IRUSR | S_IWUSR);
     });
-    if (fd < 0) return system_failure("openat", path);
+    if (fd < 0) return open_failure(path);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(path, OwnedFd(fd)));
 }
 

@@ -54,7 +54,8 @@ public:
     // The names of all but directories, in no particular order.
     [[nodiscard]] virtual Result<std::vector<std::string>, Failure> list() const = 0;
 
-    // Makes an empty file. Fails if there is one of that name.
+    // Makes an empty file. Fails if there is one of that name, and with out_of_memory where as many are open as
+    // can be.
     [[nodiscard]] virtual Result<std::unique_ptr<File>, Failure> create(
         const std::string& name) = 0;
 

@@ -183,7 +183,7 @@ public:
     // True while less is set aside than is to be: make_space() has something to do.
     [[nodiscard]] bool wants_space() const noexcept;
     // no_space once the storage could not give what is to be set aside, or out_of_memory where there was none for
-    // it: so is whoever would make the state larger to be refused. ok again when it could.
+    // it, or no file descriptor: so is whoever would make the state larger to be refused. ok again when it could.
     [[nodiscard]] Errc lack() const noexcept;
     [[nodiscard]] bool has_space() const noexcept;  // lack() is ok
     // Does a step towards what is to be set aside: writes and syncs at most 1 MiB. Call it between

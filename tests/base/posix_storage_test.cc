@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 namespace inod {
@@ -55,6 +56,25 @@ TEST_F(PosixStorageTest, WhatIsWrittenReadsBack) {
     std::array<std::byte, 8> part{};
     EXPECT_EQ(file->read(10, part).value(), 2U) << "fewer only at the end";
     EXPECT_EQ(file->read(100, part).value(), 0U);
+}
+
+TEST_F(PosixStorageTest, WhereNoMoreCanBeOpenThatPasses) {
+    ASSERT_TRUE(storage_->create("before"));
+    rlimit old{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &old), 0);
+    rlimit none = old;
+    none.rlim_cur = 0;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto created = storage_->create("a");
+    const auto opened = storage_->open("before");
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old), 0);
+    ASSERT_FALSE(created);
+    EXPECT_EQ(created.error().code, Errc::out_of_memory);
+    EXPECT_EQ(created.error().message, "openat(" + path_ + "/a): Too many open files");
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::out_of_memory);
+    EXPECT_EQ(names(), (std::vector<std::string>{"before"}));
+    EXPECT_EQ(storage_->open("missing").error().code, Errc::io_error) << "for good";
 }
 
 TEST_F(PosixStorageTest, WhoeverOnlyLooksChangesNothing) {

@@ -320,6 +320,7 @@ TEST_F(Descriptors, AreGoneWithAConnectionThatEndsInTheMiddle) {
 
 // None at all, or fewer than come: the kernel drops what finds no place, and says so (MSG_CTRUNC).
 TEST_F(Descriptors, AreRefusedByADaemonThatMayOpenNoMore) {
+    ASSERT_TRUE(comes_to_rest(daemon_.pid())) << "what the journal opens it has open";
     rlimit old{};
     ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, nullptr, &old), 0);
     const OwnedFd process(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));

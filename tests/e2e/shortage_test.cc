@@ -1,5 +1,5 @@
 // Promise: a daemon that may open no more descriptors serves whom it has, sleeps, and takes who waits as soon
-// as one is free.
+// as one is free. Where its journal needs one, what makes the state larger is refused, and no release is.
 
 #include <chrono>
 #include <string>
@@ -16,8 +16,6 @@
 
 namespace inod::e2e {
 namespace {
-
-constexpr std::uint16_t inode = 0;
 
 // It tries again after this time, and not before.
 constexpr std::chrono::milliseconds accept_pause{100};
@@ -48,7 +46,10 @@ protected:
         ++id_;
     }
 
-    DaemonProcess daemon_{three_pools};
+    void raise_limit() { ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &before_, nullptr), 0); }
+
+    DaemonProcess daemon_{R"({"pools": [{"name": "inode", "policy": "unique", "min": 1,
+        "max": 1000000000}], "journal": {"segment_size": 65536}})"};
     std::vector<Client> served_;
     Id id_ = 1;  // the next to be released
     rlimit before_{};
@@ -87,7 +88,7 @@ TEST_F(Shortage, WhoIsThereIsServedAndWhoWaitsIsTakenWhenOneIsFree) {
 
     RawConnection last(daemon_.socket());
     ASSERT_TRUE(last.send(hello));
-    ASSERT_EQ(prlimit(daemon_.pid(), RLIMIT_NOFILE, &before_, nullptr), 0);
+    ASSERT_NO_FATAL_FAILURE(raise_limit());
     EXPECT_TRUE(last.receive().has_value()) << "the limit was raised";
 }
 
@@ -107,6 +108,28 @@ TEST_F(Shortage, WhoGivesUpWaitingIsForgotten) {
     ASSERT_TRUE(patient.receive().has_value());
     EXPECT_EQ(descriptor_count(daemon_.pid()), before) << "one left, one came";
     ASSERT_NO_FATAL_FAILURE(expect_all_served());
+}
+
+// The journal's next file is a descriptor too.
+TEST_F(Shortage, WhatNeedsAnotherFileIsRefusedAndEveryReleaseSucceeds) {
+    constexpr Id allocations_max = 100'000;
+    Client& client = served_[0];
+    Errc refusal = Errc::ok;
+    Id last = 100;
+    while (refusal == Errc::ok && last < allocations_max) {
+        const auto lease = client.allocate("inode");
+        if (lease) last = lease->range.first;
+        if (!lease) refusal = lease.error().code;
+    }
+    ASSERT_EQ(refusal, Errc::out_of_memory) << daemon_.log();
+    for (Id id = 1; id <= last; ++id)
+        ASSERT_TRUE(client.release("inode", {id, id}).has_value()) << id << daemon_.log();
+    EXPECT_NE(daemon_.log().find("no file descriptor"), std::string::npos) << daemon_.log();
+    ASSERT_NO_FATAL_FAILURE(raise_limit());
+    const Deadline deadline = soon();
+    while (refusal != Errc::ok && std::chrono::steady_clock::now() < deadline)
+        refusal = client.allocate("inode") ? Errc::ok : Errc::out_of_memory;
+    EXPECT_EQ(refusal, Errc::ok) << daemon_.log();
 }
 
 }  // namespace

@@ -94,18 +94,20 @@ TEST(JournalSpace, WithoutSpaceForASpareItSaysSoAndGoesOn) {
     EXPECT_EQ(state_on(storage), life.state);
 }
 
-// Whichever call it is that finds the disk full: else each try, one a second, would take a file's worth.
+// Whichever call it is that finds the disk full, or too many files open: else each try, one a second, would take a file's worth.
 TEST(JournalSpace, AFileThatIsNotCompletedIsGivenBack) {
-    bool has_failed = true;
-    for (std::uint64_t call = 1; has_failed; ++call) {
-        SCOPED_TRACE("call " + std::to_string(call));
-        MemStorage storage;
-        Life life(storage);
-        storage.fail_call(call, Errc::no_space);
-        life.make_space();
-        has_failed = storage.failures() > 0;
-        EXPECT_EQ(life.journal.has_space(), !has_failed);
-        EXPECT_EQ(storage.used(), life.journal.disk_size());
+    for (const Errc lack : {Errc::no_space, Errc::out_of_memory}) {
+        bool has_failed = true;
+        for (std::uint64_t call = 1; has_failed; ++call) {
+            SCOPED_TRACE(std::string(name(lack)) + " at call " + std::to_string(call));
+            MemStorage storage;
+            Life life(storage);
+            storage.fail_call(call, lack);
+            life.make_space();
+            has_failed = storage.failures() > 0;
+            EXPECT_EQ(life.journal.lack(), has_failed ? lack : Errc::ok);
+            EXPECT_EQ(storage.used(), life.journal.disk_size());
+        }
     }
 }
 
