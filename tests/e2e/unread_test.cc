@@ -118,6 +118,13 @@ TEST_F(Unread, StopsHisSenderAtAKnownSize) {
     }
 }
 
+// ThreadSanitizer has a thread of its own in the daemon, which wakes each 100 ms: in what is waited here at most so often.
+#ifdef __SANITIZE_THREAD__
+constexpr std::uint64_t wakes_of_a_sanitizer = 3;
+#else
+constexpr std::uint64_t wakes_of_a_sanitizer = 0;
+#endif
+
 TEST_F(Unread, ByManyIsNobodyElsesTrouble) {
     constexpr std::size_t slow_count = 50;
     const Bytes ping = encoded({.tag = 7, .body = proto::PingRequest{}});
@@ -133,7 +140,7 @@ TEST_F(Unread, ByManyIsNobodyElsesTrouble) {
         ASSERT_TRUE(comes_to_rest(daemon_.pid())) << why;
         const std::uint64_t before = switch_count(daemon_.pid());
         EXPECT_EQ(poll(rooms.data(), rooms.size(), 200), 0) << why;
-        EXPECT_EQ(switch_count(daemon_.pid()), before) << why;
+        EXPECT_LE(switch_count(daemon_.pid()) - before, wakes_of_a_sanitizer) << why;
     };
     sleeps_on("nobody reads");
 
@@ -154,7 +161,7 @@ TEST_F(Unread, ByManyIsNobodyElsesTrouble) {
         for (int i = 0; i < 500; ++i)
             ASSERT_EQ(recv(connection.fd(), answer.data(), answer.size(), 0), 8);
     }
-    EXPECT_EQ(switch_count(daemon_.pid()), before);
+    EXPECT_LE(switch_count(daemon_.pid()) - before, wakes_of_a_sanitizer);
 
     for (std::size_t i = 0; i < slow.size(); ++i) {
         for (std::size_t left = asked[i] - 500; left > 0; --left) {
