@@ -26,9 +26,8 @@ void log_lack(Errc before, Errc lack) {
     } else if (lack == Errc::out_of_memory) {
         spdlog::warn(
             "there is no memory, or no file descriptor, to set space aside: whatever needs more is "
-            "refused "
-            "(out_of_memory), releases go on; it goes on within a second or two of there being "
-            "some");
+            "refused (out_of_memory), releases go on; it goes on within a second or two of there "
+            "being some");
     } else {
         spdlog::warn(
             "the state directory's disk is full: whatever needs more space is refused (no_space), "

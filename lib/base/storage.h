@@ -59,7 +59,7 @@ public:
     [[nodiscard]] virtual Result<std::unique_ptr<File>, Failure> create(
         const std::string& name) = 0;
 
-    // Opens an existing file for reading and writing.
+    // Opens an existing file for reading and writing. Errors: as of create().
     [[nodiscard]] virtual Result<std::unique_ptr<File>, Failure> open(const std::string& name) = 0;
 
     // Renames a file in one step, replacing a file of the new name. Open Files stay open.

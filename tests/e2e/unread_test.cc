@@ -118,7 +118,8 @@ TEST_F(Unread, StopsHisSenderAtAKnownSize) {
     }
 }
 
-// ThreadSanitizer has a thread of its own in the daemon, which wakes each 100 ms: in what is waited here at most so often.
+// ThreadSanitizer has a thread of its own in the daemon, which wakes each 100 ms: in what is waited here at most so
+// often.
 #ifdef __SANITIZE_THREAD__
 constexpr std::uint64_t wakes_of_a_sanitizer = 3;
 #else

@@ -94,7 +94,8 @@ TEST(JournalSpace, WithoutSpaceForASpareItSaysSoAndGoesOn) {
     EXPECT_EQ(state_on(storage), life.state);
 }
 
-// Whichever call it is that finds the disk full, or too many files open: else each try, one a second, would take a file's worth.
+// Whichever call it is that finds the disk full, or too many files open: else each try, one a second, would take a
+// file's worth.
 TEST(JournalSpace, AFileThatIsNotCompletedIsGivenBack) {
     for (const Errc lack : {Errc::no_space, Errc::out_of_memory}) {
         bool has_failed = true;
