@@ -92,6 +92,9 @@ public:
     // Does one wait that was posted on the loop's thread?
     [[nodiscard]] bool has_tasks() const noexcept { return !tasks_.empty() || !last_.empty(); }
 
+    // Did the last look find one alone who is ready?
+    [[nodiscard]] bool has_found_one() const noexcept { return end_ == 1; }
+
     // Until stop() is called. What is thrown by those who are called comes through, and run() can be
     // called again.
     void run();

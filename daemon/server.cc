@@ -120,6 +120,7 @@ private:
     Waker waker_;
     Desks desks_;
     Turns turns_;
+    EarlyReplies early_replies_;
     Closer closer_;
     std::unique_ptr<ProcessHolders> processes_;
     bool is_watching_ = false;  // the ends of processes
@@ -161,6 +162,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
                .loop = loop_,
                .desks = desks_,
                .turns = turns_,
+               .early_replies = early_replies_,
                .session_count = 0,
                .is_stopping = false,
                .on_end = [this] { on_session_end(); }},

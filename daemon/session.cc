@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "daemon/boot_time.h"
@@ -14,6 +15,13 @@ namespace {
 
 // What a turn costs, whatever is asked in it: reading, writing, and the way through the event loop.
 constexpr std::uint64_t turn_work = 5;
+
+// How often somebody else took the core from this thread while it had something to do.
+long interruptions() noexcept {
+    rusage used{};
+    ::getrusage(RUSAGE_THREAD, &used);
+    return used.ru_nivcsw;
+}
 
 }  // namespace
 
@@ -112,7 +120,9 @@ void Session::read() {
     client_.has_asked_for_the_gone = false;
     read_all_ = received.ended;
     input_.received(received.size);
-    decide();
+    // Where others are ready too they are what is done while this client wakes up.
+    const bool is_alone = context_.loop.has_found_one() && outbox_.empty();
+    decide(is_alone ? context_.early_replies.undecided_behind(input_.pending()) : 0);
 }
 
 // What brought less than there was room for was all there was, but for the end, and for what lies behind
@@ -136,16 +146,16 @@ Received Session::read_with_descriptors() {
 }
 
 // Decides what is there. True if it got any further.
-bool Session::decide() {
+bool Session::decide(std::size_t early_at) {
     Flusher::Guard guard(context_.flusher);
     context_.dispatcher.begin_deciding();
     context_.allocator.set_time(boot_time());
     const std::size_t pending = input_.pending();
     const std::size_t due = long_requests_.due_count();
     answer_due();
-    decide_frames(guard);
+    decide_frames(early_at, guard);
     if (has_undecided() && context_.dispatcher.has_done_enough()) ask_for_turn();
-    if (outbox_.waits_for() != 0 || undecided_) context_.flusher.await(*this);
+    if (outbox_.waits_for() != 0 || (undecided_ && !sends_early_)) context_.flusher.await(*this);
     context_.waker.notice();
     context_.flusher.notify(std::move(guard));
     return input_.pending() < pending || long_requests_.due_count() < due || !has_undecided();
@@ -178,12 +188,17 @@ Session::Room Session::room_for(proto::Operation operation) const noexcept {
 
 // Answers the frames that are there, as far as there is room for their replies and records, up to
 // one that must wait for a group, or until the turn is over.
-void Session::decide_frames(Flusher::Guard& guard) {
+void Session::decide_frames(std::size_t early_at, Flusher::Guard& guard) {
     undecided_ = false;
     while (!refused_) {
         if (context_.dispatcher.has_done_enough() || !outbox_.has_room(Dispatcher::refusal_size) ||
             !context_.allocator.has_room()) {
             undecided_ = input_.pending() > 0;
+            return;
+        }
+        // A reply that waits for the disk does so together with those to the rest.
+        if (early_at > 0 && input_.pending() <= early_at && outbox_.waits_for() == 0) {
+            undecided_ = sends_early_ = true;
             return;
         }
         const auto frame = input_.next();
@@ -251,6 +266,7 @@ void Session::go_on() {
     while (is_open()) {
         const bool settled = settle();
         send();
+        if (std::exchange(sends_early_, false)) context_.early_replies.were_sent(interruptions());
         if (writing_ || !is_open()) break;
         if (!settled) continue;  // everything was sent, so there is room now
         if (!has_undecided() || asks_for_turn() || !decide()) break;

@@ -1,7 +1,8 @@
 // One connection: reads requests, has them decided, writes their replies.
 //
 // All that it does it does in its turns (turns.h). Every whole frame of a read is decided under one lock
-// before anything is written, unless that is more than a turn's work: then others have one in between. A
+// before anything is written, unless that is more than a turn's work: then others have one in between. Or unless
+// the client had better be woken with the first replies (early_replies.h). A
 // session that does not read its replies is not read from: it stops when there is no room for
 // another reply. A request that waits for something to happen holds up nothing: it is looked at again
 // when it has.
@@ -25,6 +26,7 @@
 
 #include "daemon/desk.h"
 #include "daemon/dispatcher.h"
+#include "daemon/early_replies.h"
 #include "daemon/event_loop.h"
 #include "daemon/flusher.h"
 #include "daemon/long_requests.h"
@@ -48,6 +50,7 @@ struct SessionContext {
     EventLoop& loop;
     Desks& desks;
     Turns& turns;
+    EarlyReplies& early_replies;
     std::uint64_t session_count;
     bool is_stopping;              // connections close because the daemon ends
     std::function<void()> on_end;  // called when session_count has come down
@@ -110,11 +113,12 @@ private:
         return (client_.features & proto::feature_descriptors) != 0;
     }
     void tell(Errc reason);
-    bool decide();
+    // When no more than `early_at` bytes are undecided the replies to what is are to be sent. 0: with all others.
+    bool decide(std::size_t early_at = 0);
     [[nodiscard]] bool has_undecided() const { return undecided_ || long_requests_.has_due(); }
     void answer_due() INOD_REQUIRES(flusher_lock);
     [[nodiscard]] Room room_for(proto::Operation operation) const noexcept;
-    void decide_frames(Flusher::Guard& guard) INOD_REQUIRES(flusher_lock);
+    void decide_frames(std::size_t early_at, Flusher::Guard& guard) INOD_REQUIRES(flusher_lock);
     bool decide_frame(const proto::Frame& frame, Flusher::Guard& guard) INOD_REQUIRES(flusher_lock);
     void refuse_what_is_too_long();
     [[nodiscard]] bool may_send_later();
@@ -134,13 +138,14 @@ private:
     PassedDescriptor passed_;  // with the first frame in input_
     Outbox outbox_;
     LongRequests long_requests_;
-    bool readable_ = false;  // there may be something, or the end
-    bool ended_ = false;     // the end is there, behind what is to be read
-    bool urgent_ = false;    // the client has sent a byte of MSG_OOB, where a read ends early
-    bool writing_ = false;   // it waits for room in the socket
-    bool read_all_ = false;  // nothing more is to be read
-    bool refused_ = false;   // nothing more is to be decided either
-    bool told_ = false;      // why it closes
+    bool sends_early_ = false;  // what is ready, and then decides the rest
+    bool readable_ = false;     // there may be something, or the end
+    bool ended_ = false;        // the end is there, behind what is to be read
+    bool urgent_ = false;       // the client has sent a byte of MSG_OOB, where a read ends early
+    bool writing_ = false;      // it waits for room in the socket
+    bool read_all_ = false;     // nothing more is to be read
+    bool refused_ = false;      // nothing more is to be decided either
+    bool told_ = false;         // why it closes
     bool undecided_ =
         false;  // something waits for room in the outbox or the journal, a group or a turn
 };

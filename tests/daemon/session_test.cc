@@ -3,8 +3,10 @@
 #include "daemon/session.h"
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -64,7 +66,7 @@ protected:
             {.spec = machine_.specs[1], .grants = {{.rights = {Right::lookup}}}}};
         dispatcher_.emplace(
             *machine_.allocator, config, nullptr, closer_, [] { return DaemonNumbers{}; },
-            [this] { return look_for_the_gone(); }, [this] { return now_us_ += us_per_look_; });
+            [this] { return look_for_the_gone(); }, [this] { return look_at_the_clock(); });
         context_.emplace(SessionContext{.allocator = *machine_.allocator,
                                         .dispatcher = *dispatcher_,
                                         .flusher = *flusher_,
@@ -72,6 +74,7 @@ protected:
                                         .loop = loop_,
                                         .desks = *desks_,
                                         .turns = *turns_,
+                                        .early_replies = early_replies_,
                                         .session_count = 0,
                                         .is_stopping = false,
                                         .on_end = [] {}});
@@ -102,6 +105,10 @@ protected:
         machine_.allocator->end(gone_.back());
         gone_.pop_back();
         return {.looked_at = 1, .may_be_more = !gone_.empty()};
+    }
+    std::uint64_t look_at_the_clock() {
+        if (on_look_) on_look_();
+        return now_us_ += us_per_look_;
     }
     OwnedFd open_own() { return open({.uid = geteuid(), .gid = 0, .groups = {}}); }
     OwnedFd open_granted(std::uint32_t uid) {
@@ -150,6 +157,7 @@ protected:
     std::optional<Waker> waker_;
     std::optional<Desks> desks_;
     std::optional<Turns> turns_;
+    EarlyReplies early_replies_;
     std::optional<Dispatcher> dispatcher_;
     std::optional<SessionContext> context_;
     Session::List sessions_;
@@ -158,6 +166,7 @@ protected:
     bool may_be_more_ = false;  // at the next look, and none after it
     std::uint64_t now_us_ = 0;
     std::uint64_t us_per_look_ = 0;  // at the clock: nothing takes any time
+    std::function<void()> on_look_;  // at the clock
 };
 
 TEST_F(Sessions, OthersHaveATurnWhileOneAsksForMuch) {
@@ -228,6 +237,40 @@ TEST_F(Sessions, AUserWaitsNotForManyThatTakeLong) {
     }
     EXPECT_GT(before, 0U);
     ASSERT_NO_FATAL_FAILURE(turn_until(greedy, count * reply_size));
+}
+
+// What the client has after each eighth request, which is when the clock is asked.
+TEST_F(Sessions, TheFirstRepliesToALongReadAreSentBeforeTheRestIsDecided) {
+    constexpr std::size_t count = 64;
+    constexpr std::size_t reply_size = proto::frame_header_size;
+    const proto::Request ping{.tag = 7, .body = proto::PingRequest{}};
+    const OwnedFd one = open_own();
+    const OwnedFd other = open_own();
+    std::set<std::size_t> seen;
+    on_look_ = [&] { seen.insert(bytes_for(one) / reply_size); };
+    ASSERT_NO_FATAL_FAILURE(send(one, times(count, ping)));
+    ASSERT_NO_FATAL_FAILURE(turn_until(one, count * reply_size));
+    EXPECT_TRUE(seen.contains(count / EarlyReplies::part)) << "of one who is alone";
+    Bytes replies(2 * count * reply_size);
+    ASSERT_EQ(read(one.get(), replies.data(), replies.size()), ssize_t{count * reply_size});
+
+    seen.clear();
+    ASSERT_NO_FATAL_FAILURE(send(other, times(count, ping)));
+    ASSERT_NO_FATAL_FAILURE(send(one, times(count, ping)));
+    ASSERT_NO_FATAL_FAILURE(turn_until(one, count * reply_size));
+    EXPECT_FALSE(seen.contains(count / EarlyReplies::part)) << "of one who is not";
+    on_look_ = nullptr;
+}
+
+// Its time is up where the first replies are to be sent.
+TEST_F(Sessions, ATurnThatEndsWithTheFirstRepliesIsGoneOnWith) {
+    constexpr std::size_t count = 64;
+    const proto::Request ping{.tag = 7, .body = proto::PingRequest{}};
+    const OwnedFd client = open_own();
+    us_per_look_ = 40;
+    ASSERT_NO_FATAL_FAILURE(send(client, times(count, ping)));
+    ASSERT_NO_FATAL_FAILURE(turn_until(client, count * proto::frame_header_size));
+    EXPECT_EQ(bytes_for(client), count * proto::frame_header_size);
 }
 
 // Each look asks the kernel about every connection that there is.

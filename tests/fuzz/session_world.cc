@@ -99,6 +99,7 @@ World::World(const WorldOptions& options) : machine_(pools()), options_(options)
                                     .loop = loop_,
                                     .desks = *desks_,
                                     .turns = *turns_,
+                                    .early_replies = early_replies_,
                                     .session_count = 0,
                                     .is_stopping = false,
                                     .on_end = [] {}});

@@ -88,6 +88,7 @@ private:
     std::optional<Waker> waker_;
     std::optional<Desks> desks_;
     std::optional<Turns> turns_;
+    EarlyReplies early_replies_;
     std::unique_ptr<ProcessHolders> processes_;
     std::optional<Dispatcher> dispatcher_;
     std::optional<SessionContext> context_;
