@@ -220,5 +220,18 @@ TEST_F(EventLoopTest, ATimerTellsOnceAndNotOfWhatItWasSetForBefore) {
     EXPECT_EQ(count, 3);
 }
 
+// Both are found by one look, and the connection is told first.
+TEST_F(EventLoopTest, ATimerThatWasFoundAndIsSetAnewTellsOfItsNewTime) {
+    int count = 0;
+    Connection one(loop_, EventLoop::Trigger::edge);
+    Timer timer(loop_, [&] { ++count; });
+    one.then = [&] { timer.set_after(std::chrono::hours(1)); };
+    one.send();
+    timer.set(Timer::Clock::now() - std::chrono::hours(1));
+    look();
+    EXPECT_EQ(one.told(), 1);
+    EXPECT_EQ(count, 0);
+}
+
 }  // namespace
 }  // namespace inod::daemon
