@@ -224,6 +224,8 @@ private:
     [[nodiscard]] Errc check_access(const Needed& what, PoolIndex pool, const Client& client) const;
     [[nodiscard]] static bool is_quick(const proto::Request& request) noexcept;
     void look_at_clock_next() noexcept { next_look_ = work_; }
+    template <class Ask>
+    auto with_memory(const Ask& ask) INOD_REQUIRES(flusher_lock);
     [[nodiscard]] static Rights rights_in(const Client& client, PoolIndex pool);
     template <class Writer>
     bool add_pools(Writer& writer, const Client& client,
@@ -251,6 +253,16 @@ private:
     std::uint64_t next_look_ = 0;    // likewise: with so much the clock is looked at
     const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
+
+// What somebody asks for; once more where it was refused for want of memory that releases have left behind.
+template <class Ask>
+auto Dispatcher::with_memory(const Ask& ask) {
+    auto answer = ask();
+    if (answer.result || answer.result.error().code != Errc::out_of_memory) return answer;
+    look_at_clock_next();
+    if (allocator_.trim()) answer = ask();
+    return answer;
+}
 
 template <class Body>
 void Dispatcher::reply(const Call& call, const Body& body, Lsn wait_for) {

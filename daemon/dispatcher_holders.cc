@@ -95,12 +95,13 @@ Dispatcher::Next Dispatcher::bind_as(const Call& call, const proto::BindRequest&
         refuse(call, Errc::access_denied, 0, "a new holder is for who may allocate in some pool");
         return Next::go_on;
     }
-    auto answer = allocator_.bind(asker_of(call), {.binding = static_cast<Binding>(bind.binding),
-                                                   .name = bind.name,
-                                                   .key = key_of(bind.key),
-                                                   .secret = secret_for(bind),
-                                                   .process = process,
-                                                   .ttl_ms = bind.ttl_ms});
+    const inod::BindRequest wish{.binding = static_cast<Binding>(bind.binding),
+                                 .name = bind.name,
+                                 .key = key_of(bind.key),
+                                 .secret = secret_for(bind),
+                                 .process = process,
+                                 .ttl_ms = bind.ttl_ms};
+    auto answer = with_memory([&] { return allocator_.bind(asker_of(call), wish); });
     if (answer.result && pidfd != nullptr) {
         const auto watched = processes_->watch(answer.result->ref, std::move(*pidfd));
         if (!watched) {

@@ -35,7 +35,7 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::AllocateReque
     const auto ask = [&] {
         return allocator_.allocate(call.guard, call.request.pool, wish, asker_of(call));
     };
-    auto answer = ask();
+    auto answer = with_memory(ask);
     const bool is_exhausted = !answer.result && answer.result.error().code == Errc::pool_exhausted;
     if (is_exhausted && !call.client.has_asked_for_the_gone) {
         // Not by those who are gone, of whom only nobody has told yet. All that one read brought
@@ -50,9 +50,11 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::AllocateReque
 }
 
 Dispatcher::Next Dispatcher::answer(const Call& call, const proto::AllocateAtRequest& allocate) {
-    return answer_with(
-        call, allocator_.allocate_at(call.guard, call.request.pool, allocate.range, asker_of(call)),
-        lease_reply);
+    const auto answer = with_memory([&] {
+        return allocator_.allocate_at(call.guard, call.request.pool, allocate.range,
+                                      asker_of(call));
+    });
+    return answer_with(call, answer, lease_reply);
 }
 
 Dispatcher::Next Dispatcher::answer(const Call& call, const proto::ReleaseRequest& release) {

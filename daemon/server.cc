@@ -101,6 +101,7 @@ private:
     void on_stop_signal(int signal);
     bool serve_and_stop();
     bool run_events();
+    [[nodiscard]] bool take_memory_for_session();
     void open_session(OwnedFd socket);
     void refuse(const OwnedFd& socket, Errc code);
     std::shared_ptr<Session> make_session(OwnedFd socket, Peer peer);
@@ -286,6 +287,14 @@ void Server::start_session(OwnedFd socket, Peer peer) {
     }
 }
 
+// Not without what released numbers took, which nobody has given back yet.
+bool Server::take_memory_for_session() {
+    const std::size_t size = Session::memory_size(allocator_);
+    if (allocator_.memory().take(size)) return true;
+    const Flusher::Guard guard(flusher_);
+    return allocator_.trim() && allocator_.memory().take(size);
+}
+
 void Server::open_session(OwnedFd socket) {
     try {
         auto peer = peer_of(socket.get());
@@ -296,7 +305,7 @@ void Server::open_session(OwnedFd socket) {
         } else if (turns_.count_of(peer->uid) >=
                    dispatcher_.limits_of_user(peer->uid).connections) {
             send_refusal(socket, Errc::quota_exceeded);
-        } else if (!allocator_.memory().take(Session::memory_size(allocator_))) {
+        } else if (!take_memory_for_session()) {
             refuse(socket, Errc::out_of_memory);
         } else {
             start_session(std::move(socket), std::move(*peer));

@@ -256,6 +256,9 @@ public:
     // swept out, and what tokens did that are kept no longer, in slices of less than a millisecond.
     [[nodiscard]] bool wants_sweep() const noexcept;
     void sweep() noexcept;
+    // Gives back to the memory budget what releases have left behind. An allocation does it for its own pools
+    // first. True if there was any.
+    bool trim() noexcept;
 
     // Tokens (allocator_tokens.cc).
 

@@ -284,5 +284,43 @@ TEST(Memory, ConnectionsCountAgainstTheBudget) {
     EXPECT_TRUE(client.has_value());
 }
 
+// What a pool's numbers took is anybody's when they are released.
+TEST(Memory, OfReleasedNumbersIsThereForOthers) {
+    DaemonProcess daemon(
+        R"({"pools": [{"name": "port", "policy": "cyclic", "min": 1, "max": 1000000000},
+                      {"name": "inode", "policy": "cyclic", "min": 1, "max": 1000000000}],
+            "memory_max": 786432})");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    Client client = daemon.connect();
+    // Far apart, so that each takes memory of its own.
+    const auto claim_all = [&](const char* pool) {
+        std::vector<proto::LeaseReply> leases;
+        Id next = 1;
+        for (auto lease = client.allocate_at(pool, {next, next}); lease;
+             lease = client.allocate_at(pool, {next, next})) {
+            leases.push_back(*lease);
+            next += 10'000;
+        }
+        return leases;
+    };
+    const auto connect = [&] {
+        return Client::connect({.socket_path = daemon.socket(), .pools = {}});
+    };
+    const auto leases = claim_all("port");
+    ASSERT_GT(leases.size(), 1'000U);
+    EXPECT_EQ(client.allocate_at("inode", {1, 1}).error().code, Errc::out_of_memory);
+    std::vector<Client> others;
+    auto other = connect();
+    for (; other; other = connect())
+        others.push_back(std::move(*other));
+    ASSERT_EQ(other.error().code, Errc::out_of_memory) << other.error().message;
+
+    for (const auto& lease : leases)
+        ASSERT_TRUE(client.release("port", lease.range, lease.generation).has_value());
+    EXPECT_TRUE(connect().has_value());
+    others.clear();
+    EXPECT_GT(claim_all("inode").size(), leases.size() / 2);
+}
+
 }  // namespace
 }  // namespace inod::e2e
