@@ -248,17 +248,17 @@ TEST_F(Sessions, TheFirstRepliesToALongReadAreSentBeforeTheRestIsDecided) {
     const OwnedFd other = open_own();
     std::set<std::size_t> seen;
     on_look_ = [&] { seen.insert(bytes_for(one) / reply_size); };
+    ASSERT_NO_FATAL_FAILURE(send(other, times(count, ping)));
     ASSERT_NO_FATAL_FAILURE(send(one, times(count, ping)));
     ASSERT_NO_FATAL_FAILURE(turn_until(one, count * reply_size));
-    EXPECT_TRUE(seen.contains(count / EarlyReplies::part)) << "of one who is alone";
+    EXPECT_FALSE(seen.contains(count / EarlyReplies::part)) << "of one who is not alone";
     Bytes replies(2 * count * reply_size);
     ASSERT_EQ(read(one.get(), replies.data(), replies.size()), ssize_t{count * reply_size});
 
     seen.clear();
-    ASSERT_NO_FATAL_FAILURE(send(other, times(count, ping)));
     ASSERT_NO_FATAL_FAILURE(send(one, times(count, ping)));
     ASSERT_NO_FATAL_FAILURE(turn_until(one, count * reply_size));
-    EXPECT_FALSE(seen.contains(count / EarlyReplies::part)) << "of one who is not";
+    EXPECT_TRUE(seen.contains(count / EarlyReplies::part)) << "of one who is";
     on_look_ = nullptr;
 }
 
@@ -412,6 +412,23 @@ TEST_F(Sessions, WhoIsGoneLeavesItsDesk) {
         open_own();
         while (!sessions_.empty())
             loop_.run_once(std::chrono::seconds(1));
+    }
+    EXPECT_EQ(desks_->count(), 1U);
+}
+
+// One that leaves with more unread than it could carry itself.
+TEST_F(Sessions, WhoIsGoneLeavesItsDeskWithAllThatLiesOnIt) {
+    const proto::Request list{.pool = 1, .tag = 7, .body = proto::PoolsRequest{}};
+    for (int i = 0; i < 3; ++i) {
+        const OwnedFd client = open_own();
+        for (int sent = 0; sent < 8; ++sent) {
+            ASSERT_NO_FATAL_FAILURE(send(client, times(1'000, list)));
+            loop_.run_once(std::chrono::milliseconds(0));
+        }
+        while (loop_.run_once(std::chrono::milliseconds(0))) {
+        }
+        sessions_.front().abort();
+        EXPECT_EQ(context_->session_count, 0U);
     }
     EXPECT_EQ(desks_->count(), 1U);
 }
