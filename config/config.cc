@@ -159,6 +159,10 @@ constexpr Key<Draft> config_table[] = {
      [](const JsonValue& value, const Place& place, Draft& draft) {
          return decode_integer(value, place, 0U, poll_us_limit, draft.config.poll_us);
      }},
+    {"threads",
+     [](const JsonValue& value, const Place& place, Draft& draft) {
+         return decode_integer(value, place, 1U, threads_limit, draft.config.threads);
+     }},
     {"journal", decode_journal},
     {"log_level",
      [](const JsonValue& value, const Place& place, Draft& draft) {

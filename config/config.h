@@ -55,6 +55,7 @@ inline constexpr std::uint32_t token_keep_limit = 31'536'000;  // a year
 inline constexpr std::uint32_t token_count_limit = 0x7FFF'FFFF;
 inline constexpr std::uint32_t restart_grace_limit = 86'400;  // a day
 inline constexpr std::uint32_t poll_us_limit = 1'000;
+inline constexpr std::uint32_t threads_limit = 64;
 inline constexpr std::uint64_t configured_segment_size_unit = 4096;
 inline constexpr std::uint64_t configured_segment_size_min = std::uint64_t{64} << 10U;
 inline constexpr std::uint64_t configured_segment_size_max = std::uint64_t{256} << 20U;
@@ -80,6 +81,7 @@ struct Config {
     std::uint32_t snapshot_age_max = 3600;  // seconds, likewise "snapshot_age_max"; not 0
     std::uint32_t poll_us =
         0;  // microseconds of looking before the daemon sleeps, to poll_us_limit
+    std::uint32_t threads = 1;  // that serve connections, 1 to threads_limit
     LogLevel log_level = LogLevel::info;
 
     friend bool operator==(const Config&, const Config&) = default;

@@ -91,9 +91,9 @@ void EventLoop::post_last(Task& task) noexcept {
 }
 
 void EventLoop::post_from_any_thread(Task& task) noexcept {
+    if (task.is_posted_outside_.exchange(true)) return;
     {
         const MutexGuard guard(outside_mutex_);
-        if (task.is_linked()) return;
         posted_outside_.push_back(task);
     }
     wakeup_.wake();
@@ -152,6 +152,7 @@ void EventLoop::run_all(Tasks& tasks) {
     while (!tasks.empty()) {
         Task& task = tasks.front();
         tasks.pop_front();
+        task.is_posted_outside_ = false;
         task.run_();
     }
 }

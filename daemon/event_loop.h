@@ -1,4 +1,4 @@
-// What the daemon's main thread waits for: sockets and other descriptors, and tasks that are posted.
+// What a thread that serves connections waits for: sockets and other descriptors, and tasks that are posted.
 //
 // It is an epoll set and a list. A library's event loop was here, Boost.Asio's, and cost a system call or two
 // more for each read, a third of what a request takes with many clients (docs/performance.md). In this one a
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -58,6 +59,7 @@ public:
 private:
     friend class EventLoop;
     std::function<void()> run_;
+    std::atomic<bool> is_posted_outside_ = false;
 };
 
 class EventLoop {
@@ -87,7 +89,8 @@ public:
     // Has it done at the end of the look that is under way, when all that it brought about is done; or else
     // of the next one, which waits for nothing then.
     void post_last(Task& task) noexcept;
-    // As post(), from any thread. The task must not be posted otherwise meanwhile, and not end.
+    // As post(), from any thread, also from several at a time. The task must not be posted otherwise, and not end
+    // meanwhile.
     void post_from_any_thread(Task& task) noexcept;
     // Does one wait that was posted on the loop's thread?
     [[nodiscard]] bool has_tasks() const noexcept { return !tasks_.empty() || !last_.empty(); }

@@ -4,10 +4,12 @@
 #include <new>
 #include <utility>
 
+#include <boost/container/static_vector.hpp>
 #include <spdlog/spdlog.h>
 
 #include "daemon/boot_time.h"
 #include "daemon/touch_stack.h"
+#include "lib/base/assert.h"
 #include "lib/base/random_id.h"
 
 namespace inod::daemon {
@@ -44,7 +46,6 @@ Flusher::Flusher(EventLoop& loop, Allocator& allocator, std::chrono::seconds sna
       snapshot_age_max_(snapshot_age_max),
       on_failure_(std::move(on_failure)),
       snapshot_due_(Clock::now() + snapshot_age_max),
-      telling_task_([this] { tell_waiters(); }),
       failure_task_([this] { on_failure_(failure_); }) {
     thread_ = std::thread([this] { run(); });
 }
@@ -58,10 +59,6 @@ void Flusher::notify(Guard&& guard) noexcept {
     if (wakes) idle_ = false;
     guard.unlock();
     if (wakes) work_.notify_one();
-}
-
-void Flusher::await(DurabilityWaiter& waiter) noexcept {
-    if (!waiter.is_linked()) waiters_.push_back(waiter);
 }
 
 void Flusher::stop() {
@@ -189,23 +186,45 @@ Result<void, Failure> Flusher::flush_group(Guard& guard) {
 
 // Wherever the lock is given back those who wait are told, behind it: they want it at once.
 void Flusher::unlock(Guard& guard) {
-    const bool tells = std::exchange(has_news_, false) && !waiters_.empty() && !telling_;
-    telling_ = telling_ || tells;
+    const bool tells = std::exchange(has_news_, false);
+    boost::container::static_vector<DurabilityWaiters*, loops_max> told;
+    if (tells) {
+        for (DurabilityWaiters& waiters : waiters_) {
+            if (waiters.waiting_.empty() || std::exchange(waiters.telling_, true)) continue;
+            told.push_back(&waiters);
+        }
+    }
     guard.unlock();
-    if (!tells) return;
-    loop_.post_from_any_thread(telling_task_);
+    for (DurabilityWaiters* const waiters : told)
+        waiters->loop_.post_from_any_thread(waiters->telling_task_);
 }
 
-void Flusher::tell_waiters() {
-    Waiters waiters;
+DurabilityWaiters::DurabilityWaiters(EventLoop& loop, Flusher& flusher)
+    : loop_(loop), flusher_(flusher), telling_task_([this] { tell(); }) {
+    const Flusher::Guard guard(flusher_);
+    INOD_ASSERT(flusher_.waiters_.size() < Flusher::loops_max);
+    flusher_.waiters_.push_back(*this);
+}
+
+DurabilityWaiters::~DurabilityWaiters() {
+    const Flusher::Guard guard(flusher_);
+    flusher_.waiters_.erase(flusher_.waiters_.iterator_to(*this));
+}
+
+void DurabilityWaiters::await(DurabilityWaiter& waiter) noexcept {
+    if (!waiter.is_linked()) waiting_.push_back(waiter);
+}
+
+void DurabilityWaiters::tell() {
+    List waiting;
     {
-        const Guard guard(*this);
-        waiters.swap(waiters_);
+        const Flusher::Guard guard(flusher_);
+        waiting.swap(waiting_);
         telling_ = false;
     }
-    while (!waiters.empty()) {
-        DurabilityWaiter& waiter = waiters.front();
-        waiters.pop_front();
+    while (!waiting.empty()) {
+        DurabilityWaiter& waiter = waiting.front();
+        waiting.pop_front();
         waiter.on_durable();
     }
 }

@@ -25,7 +25,9 @@
 
 namespace inod::daemon {
 
-// Somebody who waits for an LSN. It is in the flusher's list while it does, at most once.
+class Flusher;
+
+// Somebody who waits for an LSN. It is in a list while it does, at most once.
 class DurabilityWaiter : public boost::intrusive::list_base_hook<
                              boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
 public:
@@ -36,6 +38,34 @@ public:
 
     // Another group is durable. Called on the loop's thread, without the lock.
     virtual void on_durable() = 0;
+};
+
+// Those who wait on one event loop.
+class DurabilityWaiters
+    : public boost::intrusive::list_base_hook<boost::intrusive::tag<DurabilityWaiters>> {
+public:
+    // Both outlive it. Made and ended while nothing can become durable, or under the lock.
+    DurabilityWaiters(EventLoop& loop, Flusher& flusher);
+    DurabilityWaiters(const DurabilityWaiters&) = delete;
+    DurabilityWaiters& operator=(const DurabilityWaiters&) = delete;
+    ~DurabilityWaiters();
+
+    // Calls waiter.on_durable() when the next group is durable. Requires the loop's thread. The waiter leaves the
+    // list before it is called, and when it is destroyed, which belongs on that thread as well.
+    void await(DurabilityWaiter& waiter) noexcept INOD_REQUIRES(flusher_lock);
+
+private:
+    friend class Flusher;
+    using List =
+        boost::intrusive::list<DurabilityWaiter, boost::intrusive::constant_time_size<false>>;
+
+    void tell() INOD_EXCLUDES(flusher_lock);
+
+    EventLoop& loop_;
+    Flusher& flusher_;
+    List waiting_ INOD_GUARDED_BY(flusher_lock);
+    bool telling_ INOD_GUARDED_BY(flusher_lock) = false;  // tell() is on its way
+    Task telling_task_;
 };
 
 class Flusher {
@@ -58,8 +88,10 @@ public:
     };
     using OnFailure = std::function<void(const Failure&)>;
 
-    // Sessions are told on `loop`. `on_failure` is called there too, once, when the journal fails:
-    // nothing becomes durable after that. `snapshot_age_max`, not 0: nothing in the log stays longer
+    // So many loops have somebody who waits, at most.
+    static constexpr std::size_t loops_max = 64;
+
+    // `on_failure` is called on `loop`, once, when the journal fails: nothing becomes durable after that. `snapshot_age_max`, not 0: nothing in the log stays longer
     // than that without a snapshot begun behind it.
     Flusher(EventLoop& loop, Allocator& allocator, std::chrono::seconds snapshot_age_max,
             OnFailure on_failure);
@@ -71,20 +103,14 @@ public:
     // it at once.
     void notify(Guard&& guard) noexcept INOD_RELEASE(flusher_lock);
 
-    // Calls waiter.on_durable() when the next group is durable. Requires the lock, and the
-    // loop's thread. The waiter leaves the list before it is called, and when it is destroyed,
-    // which belongs on that thread as well.
-    void await(DurabilityWaiter& waiter) noexcept INOD_REQUIRES(flusher_lock);
-
     // Ends the thread once all that was recorded is durable, or the journal has failed.
     void stop() INOD_EXCLUDES(flusher_lock);
 
     [[nodiscard]] std::uint64_t groups_synced() const noexcept { return groups_synced_; }
 
 private:
+    friend class DurabilityWaiters;
     using Clock = std::chrono::steady_clock;
-    using Waiters =
-        boost::intrusive::list<DurabilityWaiter, boost::intrusive::constant_time_size<false>>;
 
     void run();
     Result<void, Failure> flush_until_stopped();
@@ -98,7 +124,6 @@ private:
     Result<void, Failure> make_space(Guard& guard) INOD_REQUIRES(flusher_lock);
     void sweep(Guard& guard) INOD_REQUIRES(flusher_lock);
     void unlock(Guard& guard) INOD_RELEASE(flusher_lock);
-    void tell_waiters() INOD_EXCLUDES(flusher_lock);
     // For flush() and make_space(), which are of the flusher's thread, and for what of the journal is atomic.
     Allocator& allocator_without_lock() INOD_NO_THREAD_ANALYSIS { return allocator_; }
 
@@ -114,11 +139,12 @@ private:
     bool checks_space_ INOD_GUARDED_BY(flusher_lock) = false;
     // Not earlier than the log is old enough.
     Clock::time_point snapshot_due_ INOD_GUARDED_BY(flusher_lock);
-    Waiters waiters_ INOD_GUARDED_BY(flusher_lock);
+    boost::intrusive::list<DurabilityWaiters,
+                           boost::intrusive::base_hook<boost::intrusive::list_base_hook<
+                               boost::intrusive::tag<DurabilityWaiters>>>>
+        waiters_ INOD_GUARDED_BY(flusher_lock);  // of each loop
     // A group became durable, or space was made, since they were told last.
     bool has_news_ INOD_GUARDED_BY(flusher_lock) = false;
-    bool telling_ INOD_GUARDED_BY(flusher_lock) = false;  // tell_waiters() is on its way
-    Task telling_task_;
     Failure failure_{};  // why the thread ended, if the journal failed
     Failure no_memory_{Errc::out_of_memory, "the system has no memory for the journal"};
     Task failure_task_;

@@ -29,6 +29,7 @@ Result<> LongRequests::park(const LongRequest& request) noexcept {
 void LongRequests::park_again() noexcept {
     LongRequest& request = due_.front();
     due_.pop_front();
+    --due_count_;
     parked_.push_back(request);
     waker_.park(request);
 }
@@ -36,17 +37,20 @@ void LongRequests::park_again() noexcept {
 void LongRequests::done() noexcept {
     LongRequest& request = due_.front();
     due_.pop_front();
+    --due_count_;
     remove(request);
 }
 
 void LongRequests::set_due(LongRequest& request) noexcept {
     parked_.erase(parked_.iterator_to(request));
     due_.push_back(request);
+    ++due_count_;
 }
 
 void LongRequests::set_all_due() noexcept {
     for (LongRequest& request : parked_)
         waker_.forget(request);
+    due_count_ += parked_.size();
     due_.splice(due_.end(), parked_);
 }
 
@@ -54,6 +58,7 @@ void LongRequests::clear() noexcept {
     set_all_due();
     while (has_due())
         done();
+    of_waker.unlink();
 }
 
 void LongRequests::remove(LongRequest& request) noexcept {

@@ -8,9 +8,10 @@
 // Memory: a request's is taken from the budget when it is made, and nothing else ever.
 //
 // Thread safety: all calls under the flusher's lock, on the loop's thread; has_due() and due_count() need no
-// lock.
+// lock. set_due() is for any thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -70,8 +71,8 @@ public:
     // Parks a request like this one. Errors: quota_exceeded, with count_max; out_of_memory.
     Result<> park(const LongRequest& request) noexcept INOD_REQUIRES(flusher_lock);
 
-    [[nodiscard]] bool has_due() const noexcept { return !due_.empty(); }
-    [[nodiscard]] std::size_t due_count() const noexcept { return due_.size(); }
+    [[nodiscard]] bool has_due() const noexcept { return due_count() > 0; }
+    [[nodiscard]] std::size_t due_count() const noexcept { return due_count_; }
     // The first that is due. Requires has_due().
     [[nodiscard]] LongRequest& due() noexcept INOD_REQUIRES(flusher_lock) { return due_.front(); }
     // That one waits on, or is done with.
@@ -87,6 +88,8 @@ public:
     // None is to be answered any more.
     void clear() noexcept INOD_REQUIRES(flusher_lock);
 
+    [[nodiscard]] Waker& waker() noexcept { return waker_; }
+
     // Where the waker keeps those some of whose requests are due.
     boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
         of_waker;
@@ -101,8 +104,9 @@ private:
     std::function<void()> on_due_;
     Waker& waker_;
     MemoryBudget& memory_;
-    List parked_;
-    List due_;
+    List parked_ INOD_GUARDED_BY(flusher_lock);
+    List due_ INOD_GUARDED_BY(flusher_lock);
+    std::atomic<std::size_t> due_count_ = 0;  // as due_ has it
 };
 
 }  // namespace inod::daemon

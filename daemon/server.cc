@@ -1,6 +1,7 @@
 #include "daemon/server.h"
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -22,20 +24,19 @@
 #include "daemon/acceptor.h"
 #include "daemon/boot_time.h"
 #include "daemon/closer.h"
+#include "daemon/connections.h"
 #include "daemon/descriptor_limit.h"
-#include "daemon/dispatcher.h"
 #include "daemon/event_loop.h"
 #include "daemon/file_system.h"
 #include "daemon/flusher.h"
+#include "daemon/io_thread.h"
 #include "daemon/listener.h"
 #include "daemon/machine_identity.h"
 #include "daemon/memory_limit.h"
 #include "daemon/process_holders.h"
-#include "daemon/session.h"
 #include "daemon/stop_signals.h"
 #include "daemon/timer.h"
-#include "daemon/turns.h"
-#include "daemon/waker.h"
+#include "daemon/user_connections.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/bytes.h"
 #include "lib/base/posix_storage.h"
@@ -73,12 +74,6 @@ void tell_systemd(const Failure& failure) {
     sd_notify(0, notice.data());
 }
 
-std::uint64_t steady_us() {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(now).count());
-}
-
 class Server final : private Polled {
 public:
     // `shares` are kept within.
@@ -104,13 +99,16 @@ private:
     [[nodiscard]] bool take_memory_for_session();
     void open_session(OwnedFd socket);
     void refuse(const OwnedFd& socket, Errc code);
-    std::shared_ptr<Session> make_session(OwnedFd socket, Peer peer);
-    void start_session(OwnedFd socket, Peer peer);
-    void on_session_end();
+    void serve(OwnedFd socket, Peer peer);
+    [[nodiscard]] std::uint64_t connection_count() const noexcept;
+    [[nodiscard]] SharedByConnections shared_by_connections(std::uint64_t run);
+    void start_threads(std::uint64_t run);
+    void on_connection_end();
     void begin_stop(Errc reason);
-    void abort_sessions();
+    void end_threads() noexcept;
     void on_journal_failure(const Failure& failure);
 
+    const Config& config_;
     const DescriptorShares shares_;
     Allocator& allocator_;
     EventLoop loop_;
@@ -118,16 +116,15 @@ private:
     Listener listener_;
     Timer patience_;  // of a stop
     Flusher flusher_;
-    Waker waker_;
-    Desks desks_;
-    Turns turns_;
-    EarlyReplies early_replies_;
     Closer closer_;
+    UserConnections users_;
     std::unique_ptr<ProcessHolders> processes_;
     bool is_watching_ = false;  // the ends of processes
-    Dispatcher dispatcher_;
-    SessionContext context_;
-    Session::List sessions_;
+    Connections connections_;   // of this thread
+    std::vector<std::unique_ptr<IoThread>> threads_;
+    Task connection_ended_;  // on another thread
+    Task thread_failed_;
+    std::atomic<bool> has_failed_ = false;  // a thread
     Acceptor acceptor_;
     bool stopping_ = false;
     bool refusing_ = false;
@@ -136,7 +133,8 @@ private:
 
 Server::Server(const Config& config, Allocator& allocator, Listener listener,
                const DescriptorShares& shares, std::uint64_t run)
-    : shares_(shares),
+    : config_(config),
+      shares_(shares),
       allocator_(allocator),
       loop_(std::chrono::microseconds(config.poll_us)),
       signals_(loop_, [this](int signal) { on_stop_signal(signal); }),
@@ -144,38 +142,58 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
       patience_(loop_, [this] { loop_.stop(); }),
       flusher_(loop_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
-      waker_(loop_, allocator, flusher_),
-      desks_(allocator.memory()),
-      turns_(loop_),
       processes_(find_processes()),
-      dispatcher_(
-          allocator, config, processes_.get(), closer_,
-          [this, run] {
-              return DaemonNumbers{.connections = context_.session_count,
-                                   .groups_synced = flusher_.groups_synced(),
-                                   .run = run};
-          },
-          [this]() INOD_REQUIRES(flusher_lock) { return end_the_gone(); }, steady_us),
-      context_{.allocator = allocator,
-               .dispatcher = dispatcher_,
-               .flusher = flusher_,
-               .waker = waker_,
-               .loop = loop_,
-               .desks = desks_,
-               .turns = turns_,
-               .early_replies = early_replies_,
-               .session_count = 0,
-               .is_stopping = false,
-               .on_end = [this] { on_session_end(); }},
+      connections_(loop_, shared_by_connections(run)),
+      connection_ended_([this] { on_connection_end(); }),
+      thread_failed_([this] { loop_.stop(); }),
       acceptor_(
           loop_, OwnedFd(listener_.release_socket()),
           [this](OwnedFd socket) { open_session(std::move(socket)); },
           [this](int error) { on_accept_failure(error); }) {
+    start_threads(run);
     if (!processes_) return;
     is_watching_ =
         loop_.add(processes_->descriptor(), *this, EventLoop::Trigger::level).has_value();
     if (!is_watching_)
         spdlog::warn("ends of processes are only noticed late: no memory to wait for them");
+}
+
+// Of those of this thread; those of the others only tell it in another way when one is over.
+SharedByConnections Server::shared_by_connections(std::uint64_t run) {
+    return {.allocator = allocator_,
+            .flusher = flusher_,
+            .config = config_,
+            .processes = processes_.get(),
+            .closer = closer_,
+            .numbers =
+                [this, run] {
+                    return DaemonNumbers{.connections = connection_count(),
+                                         .groups_synced = flusher_.groups_synced(),
+                                         .run = run};
+                },
+            .end_the_gone = [this]() INOD_REQUIRES(flusher_lock) { return end_the_gone(); },
+            .on_end =
+                [this](std::uint32_t uid) {
+                    users_.remove(uid);
+                    on_connection_end();
+                }};
+}
+
+void Server::start_threads(std::uint64_t run) {
+    SharedByConnections shared = shared_by_connections(run);
+    shared.on_end = [this](std::uint32_t uid) {
+        users_.remove(uid);
+        loop_.post_from_any_thread(connection_ended_);
+    };
+    const auto on_failure = [this](std::string_view what) {
+        spdlog::critical("stopped in the middle: {}", what);
+        has_failed_ = true;
+        loop_.post_from_any_thread(thread_failed_);
+    };
+    while (threads_.size() + 1 < config_.threads) {
+        threads_.push_back(std::make_unique<IoThread>(std::chrono::microseconds(config_.poll_us),
+                                                      shared, on_failure));
+    }
 }
 
 Server::~Server() {
@@ -232,14 +250,16 @@ void Server::on_stop_signal(int signal) {
 Dispatcher::Gone Server::end_the_gone() {
     const auto ended = processes_ ? processes_->end_some() : ProcessHolders::Ended();
     if (ended.may_be_more) return {.looked_at = ended.count, .may_be_more = true};
-    for (Session& session : sessions_)
-        session.end_if_gone();
-    return {.looked_at = ended.count + sessions_.size(), .may_be_more = false};
+    connections_.end_the_gone();
+    for (const auto& thread : threads_)
+        thread->end_the_gone();
+    return {.looked_at = ended.count + connection_count(), .may_be_more = false};
 }
 
 bool Server::serve_and_stop() {
     const bool ended = run_events();
-    abort_sessions();
+    end_threads();
+    connections_.abort_all();
     flusher_.stop();
     if (!ended) return false;
     if (!allocator_.journal().sealed()) return true;
@@ -253,7 +273,7 @@ bool Server::serve_and_stop() {
 bool Server::run_events() {
     try {
         loop_.run();
-        return true;
+        return !has_failed_;
     } catch (const std::exception& error) {
         spdlog::critical("stopped in the middle: {}", error.what());
         return false;
@@ -262,29 +282,7 @@ bool Server::run_events() {
 
 void Server::on_accept_failure(int error) {
     spdlog::warn("accept failed, trying again until it works: error='{}' connections={}",
-                 std::system_category().message(error), context_.session_count);
-}
-
-// What was taken from the memory budget is the session's from here on, or given back.
-std::shared_ptr<Session> Server::make_session(OwnedFd socket, Peer peer) {
-    try {
-        const PeerSocket at{.socket = socket.get(), .accepted_at = ticks_since_boot()};
-        return std::make_shared<Session>(
-            std::move(socket), dispatcher_.welcome(std::move(peer), at), context_, sessions_);
-    } catch (...) {
-        allocator_.memory().give(Session::memory_size(allocator_));
-        throw;
-    }
-}
-
-void Server::start_session(OwnedFd socket, Peer peer) {
-    const auto session = make_session(std::move(socket), std::move(peer));
-    if (session->start()) {
-        refusing_ = false;
-    } else {
-        spdlog::warn("connection closed: the kernel has no memory to watch it, connections={}",
-                     context_.session_count);
-    }
+                 std::system_category().message(error), connection_count());
 }
 
 // Not without what released numbers took, which nobody has given back yet.
@@ -300,32 +298,58 @@ void Server::open_session(OwnedFd socket) {
         auto peer = peer_of(socket.get());
         if (!peer) {
             spdlog::warn("connection closed: {}", peer.error().message);
-        } else if (context_.session_count >= shares_.connections) {
+        } else if (connection_count() >= shares_.connections) {
             refuse(socket, Errc::too_many_connections);
-        } else if (turns_.count_of(peer->uid) >=
-                   dispatcher_.limits_of_user(peer->uid).connections) {
+        } else if (users_.count_of(peer->uid) >=
+                   connections_.limits_of_user(peer->uid).connections) {
             send_refusal(socket, Errc::quota_exceeded);
         } else if (!take_memory_for_session()) {
             refuse(socket, Errc::out_of_memory);
         } else {
-            start_session(std::move(socket), std::move(*peer));
+            serve(std::move(socket), std::move(*peer));
         }
     } catch (const std::bad_alloc&) {
         spdlog::warn("connection closed: the system has no memory, connections={}",
-                     context_.session_count);
+                     connection_count());
     }
 }
 
-void Server::on_session_end() {
+// On the thread that has the fewest connections.
+void Server::serve(OwnedFd socket, Peer peer) {
+    refusing_ = false;
+    const std::uint32_t uid = peer.uid;
+    std::uint64_t fewest = connections_.count();
+    IoThread* on = nullptr;
+    for (const auto& thread : threads_) {
+        const std::uint64_t count = thread->count();
+        if (count >= fewest) continue;
+        fewest = count;
+        on = thread.get();
+    }
+    users_.add(uid);
+    if (on == nullptr) {
+        connections_.open(std::move(socket), std::move(peer));
+    } else {
+        on->open(std::move(socket), std::move(peer));
+    }
+}
+
+std::uint64_t Server::connection_count() const noexcept {
+    std::uint64_t count = connections_.count();
+    for (const auto& thread : threads_)
+        count += thread->count();
+    return count;
+}
+
+void Server::on_connection_end() {
     acceptor_.try_again();
-    if (stopping_ && context_.session_count == 0) loop_.stop();
+    if (stopping_ && connection_count() == 0) loop_.stop();
 }
 
 // Says so in the log once, until a connection is taken again.
 void Server::refuse(const OwnedFd& socket, Errc code) {
     if (!refusing_) {
-        spdlog::warn("connections are refused: {}, connections={}", name(code),
-                     context_.session_count);
+        spdlog::warn("connections are refused: {}, connections={}", name(code), connection_count());
     }
     refusing_ = true;
     send_refusal(socket, code);
@@ -334,20 +358,20 @@ void Server::refuse(const OwnedFd& socket, Errc code) {
 // Answers what was read, then closes; whoever does not read is left behind after a while.
 void Server::begin_stop(Errc reason) {
     if (stopping_) return;
-    stopping_ = context_.is_stopping = true;
+    stopping_ = true;
     sd_notify(0, "STOPPING=1");
     acceptor_.stop();
     stop_watching();
-    for (auto session = sessions_.begin(); session != sessions_.end();) {
-        (session++)->finish(reason);
-    }
+    for (const auto& thread : threads_)
+        thread->finish_all(reason);
+    connections_.finish_all(reason);
     patience_.set_after(stop_patience);
-    if (context_.session_count == 0) loop_.stop();
+    if (connection_count() == 0) loop_.stop();
 }
 
-void Server::abort_sessions() {
-    while (!sessions_.empty())
-        sessions_.front().abort();
+void Server::end_threads() noexcept {
+    for (const auto& thread : threads_)
+        thread->stop();
 }
 
 void Server::on_journal_failure(const Failure& failure) {

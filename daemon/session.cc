@@ -44,12 +44,13 @@ Session::~Session() {
     }
     context_.allocator.memory().give(memory_size(context_.allocator));
     --context_.session_count;
-    context_.on_end();
+    context_.on_end(client_.peer.uid);
 }
 
 Result<> Session::start() {
     if (auto added = context_.loop.add(socket_.get(), *this); !added) return added;
     self_ = shared_from_this();
+    const Flusher::Guard guard(context_.flusher);
     open_.push_back(*this);
     return {};
 }
@@ -155,7 +156,7 @@ bool Session::decide(std::size_t early_at) {
     answer_due();
     decide_frames(early_at, guard);
     if (has_undecided() && context_.dispatcher.has_done_enough()) ask_for_turn();
-    if (outbox_.waits_for() != 0 || (undecided_ && !sends_early_)) context_.flusher.await(*this);
+    if (outbox_.waits_for() != 0 || (undecided_ && !sends_early_)) context_.waiters.await(*this);
     context_.waker.notice();
     context_.flusher.notify(std::move(guard));
     return input_.pending() < pending || long_requests_.due_count() < due || !has_undecided();
@@ -255,7 +256,7 @@ bool Session::settle() {
     const Lsn durable_lsn = context_.allocator.journal().durable_lsn();
     outbox_.settle(durable_lsn);
     if (outbox_.waits_for() == 0) return true;
-    context_.flusher.await(*this);
+    context_.waiters.await(*this);
     return outbox_.waits_for() > durable_lsn;
 }
 
@@ -323,17 +324,17 @@ void Session::finish(Errc reason) {
 void Session::abort() {
     if (!is_open()) return;
     context_.loop.remove(socket_.get(), *this);
-    socket_ = OwnedFd();
     end_asking();
     if (desk_ != nullptr) context_.desks.give(*std::exchange(desk_, nullptr));
     context_.dispatcher.drop(client_, passed_);
     {
         Flusher::Guard guard(context_.flusher);
+        open_.erase(open_.iterator_to(*this));
         long_requests_.clear();
         if (!context_.is_stopping) context_.dispatcher.disconnected(client_);
         context_.flusher.notify(std::move(guard));
     }
-    open_.erase(open_.iterator_to(*this));
+    socket_ = OwnedFd();
     self_.reset();  // where nobody else holds the session, this ends it
 }
 

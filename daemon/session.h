@@ -18,6 +18,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -41,19 +42,22 @@ namespace inod::daemon {
 
 class Session;
 
-// What all sessions share.
+// What all sessions of one event loop share.
 struct SessionContext {
     Allocator& allocator;
     Dispatcher& dispatcher;
     Flusher& flusher;
+    DurabilityWaiters& waiters;
     Waker& waker;
     EventLoop& loop;
     Desks& desks;
     Turns& turns;
     EarlyReplies& early_replies;
-    std::uint64_t session_count;
-    bool is_stopping;              // connections close because the daemon ends
-    std::function<void()> on_end;  // called when session_count has come down
+    // Called when session_count has come down, with whose connection it was.
+    std::function<void(std::uint32_t uid)> on_end;
+    // For all threads to read.
+    std::atomic<std::uint64_t> session_count = 0;
+    std::atomic<bool> is_stopping = false;  // connections close because the daemon ends
 };
 
 class Session final : public std::enable_shared_from_this<Session>,
@@ -62,7 +66,7 @@ class Session final : public std::enable_shared_from_this<Session>,
                       public TurnTaker,
                       public boost::intrusive::list_base_hook<boost::intrusive::tag<Session>> {
 public:
-    // All sessions that are open.
+    // All sessions of a loop that are open. It changes on the loop's thread, under the lock.
     using List = boost::intrusive::list<
         Session, boost::intrusive::base_hook<
                      boost::intrusive::list_base_hook<boost::intrusive::tag<Session>>>>;
@@ -87,7 +91,7 @@ public:
     // Closes at once.
     void abort();
 
-    // Has the holder that ends with the connection end, if the peer has closed it already.
+    // Has the holder that ends with the connection end, if the peer has closed it already. Any thread.
     void end_if_gone() noexcept INOD_REQUIRES(flusher_lock);
 
     void on_ready(Readiness ready) override;

@@ -8,11 +8,13 @@ constexpr std::size_t visits_per_slice = 256;
 
 }  // namespace
 
-Waker::Waker(EventLoop& loop, Allocator& allocator, Flusher& flusher)
+Waker::Waker(EventLoop& loop, Allocator& allocator, Flusher& flusher, DurabilityWaiters& waiters)
     : loop_(loop),
       allocator_(allocator),
       flusher_(flusher),
+      waiters_(waiters),
       looking_([this] { look(); }),
+      telling_([this] { tell_owners(); }),
       timer_(loop, [this] { look(); }) {}
 
 Waker::~Waker() {
@@ -30,7 +32,7 @@ void Waker::park(LongRequest& request) noexcept {
         deadlines_.insert(request);
         set_timer();
     }
-    flusher_.await(*this);
+    waiters_.await(*this);
 }
 
 void Waker::forget(LongRequest& request) noexcept {
@@ -63,12 +65,19 @@ void Waker::look() {
     {
         const Flusher::Guard guard(flusher_);
         if (look_at_slice()) loop_.post(looking_);
-        if (!watches_.empty() || !allocator_.waits().empty()) flusher_.await(*this);
+        if (!watches_.empty() || !allocator_.waits().empty()) waiters_.await(*this);
         set_timer();
     }
-    while (!owners_.empty()) {
+    tell_owners();
+}
+
+void Waker::tell_owners() {
+    for (;;) {
+        Flusher::Guard guard(flusher_);
+        if (owners_.empty()) return;
         LongRequests& owner = owners_.front();
         owners_.pop_front();
+        guard.unlock();
         owner.tell_due();
     }
 }
@@ -84,7 +93,10 @@ bool Waker::look_at_slice() noexcept {
         Wait* const wait = allocator_.waits().take_woken();
         if (wait == nullptr) break;
         --visits_left;
-        wake(static_cast<LongRequest&>(*wait));
+        auto& request = static_cast<LongRequest&>(*wait);
+        Waker& own = request.owner->waker();
+        own.wake(request);
+        if (&own != this) own.loop_.post_from_any_thread(own.telling_);
     }
     return look_at_watches(visits_left) || visits_left == 0;
 }

@@ -4,6 +4,8 @@
 // Whoever makes something happen does not wait for that. It is looked to behind it, on the loop's
 // thread, in slices between which everybody else is served.
 //
+// Each loop has one, for its own requests. Those that wait for an ID are woken by whichever looks first.
+//
 // Thread safety: all calls under the flusher's lock, on the loop's thread, but where it says
 // otherwise.
 #pragma once
@@ -24,7 +26,7 @@ namespace inod::daemon {
 class Waker final : public DurabilityWaiter {
 public:
     // All outlive it.
-    Waker(EventLoop& loop, Allocator& allocator, Flusher& flusher);
+    Waker(EventLoop& loop, Allocator& allocator, Flusher& flusher, DurabilityWaiters& waiters);
     ~Waker() override;
 
     // From here on the request is woken, once. Whether it has to wait at all its owner has seen.
@@ -62,20 +64,24 @@ private:
     // True where there is more to be looked at.
     bool look_at_slice() noexcept INOD_REQUIRES(flusher_lock);
     bool look_at_watches(std::size_t& visits_left) noexcept INOD_REQUIRES(flusher_lock);
+    // On any loop's thread.
     void wake(LongRequest& request) noexcept INOD_REQUIRES(flusher_lock);
+    void tell_owners() INOD_EXCLUDES(flusher_lock);
     void set_timer() noexcept INOD_REQUIRES(flusher_lock);
 
     EventLoop& loop_;
     Allocator& allocator_ INOD_GUARDED_BY(flusher_lock);
     Flusher& flusher_;
+    DurabilityWaiters& waiters_;
     // Parked ones, those that were looked at longest ago first.
     Watches watches_ INOD_GUARDED_BY(flusher_lock);
     Deadlines deadlines_ INOD_GUARDED_BY(flusher_lock);
-    Owners owners_;  // who is to be told
+    Owners owners_ INOD_GUARDED_BY(flusher_lock);  // who is to be told
     // So many of watches_ were not looked at since the last group.
     std::size_t unseen_ INOD_GUARDED_BY(flusher_lock) = 0;
     Task looking_;
-    Timer timer_;  // for the next deadline, or for one that was sooner and is none any more
+    Task telling_;  // posted by other loops' threads
+    Timer timer_;   // for the next deadline, or for one that was sooner and is none any more
 };
 
 }  // namespace inod::daemon

@@ -32,6 +32,7 @@ TEST(Config, DefaultsStandForWhatIsNotSaid) {
     EXPECT_EQ(config.segment_size, 4U << 20U);
     EXPECT_EQ(config.snapshot_age_max, 3600U);
     EXPECT_EQ(config.poll_us, 0U);
+    EXPECT_EQ(config.threads, 1U);
     EXPECT_EQ(config.log_level, LogLevel::info);
     ASSERT_EQ(config.pools.size(), 1U);
     const PoolConfig& pool = config.pools[0];
@@ -60,7 +61,7 @@ TEST(Config, EveryKeyReachesItsField) {
         "memory_max": 1, "connections_max": 2, "holders_max": 3,
         "user_limits": [{"uid": 7, "connections": 1, "holders": 2, "tokens": 3},
                         {"everyone": true, "holders": 0}],
-        "token_keep": 4, "token_count_max": 5, "restart_grace": 6, "poll_us": 7,
+        "token_keep": 4, "token_count_max": 5, "restart_grace": 6, "poll_us": 7, "threads": 8,
         "journal": {"segment_size": 69632, "snapshot_age_max": 60},
         "log_level": "error"})"}});
     const Config want{
@@ -82,6 +83,7 @@ TEST(Config, EveryKeyReachesItsField) {
         .segment_size = 69'632,
         .snapshot_age_max = 60,
         .poll_us = 7,
+        .threads = 8,
         .log_level = LogLevel::error,
     };
     EXPECT_EQ(config, want);

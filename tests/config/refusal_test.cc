@@ -149,6 +149,8 @@ TEST(ConfigRefusal, NumbersThatDoNotFit) {
          "token_count_max: 2147483648 is not an integer from 0 to 2147483647"},
         {R"({"restart_grace": 86401})", "restart_grace: 86401 is not an integer from 0 to 86400"},
         {R"({"poll_us": 1001})", "poll_us: 1001 is not an integer from 0 to 1000"},
+        {R"({"threads": 0})", "threads: 0 is not an integer from 1 to 64"},
+        {R"({"threads": 65})", "threads: 65 is not an integer from 1 to 64"},
         {R"({"connections_max": 0})", "connections_max: 0 is not an integer from 1 to 1048576"},
         {R"({"connections_max": 1048577})",
          "connections_max: 1048577 is not an integer from 1 to 1048576"},
@@ -190,7 +192,7 @@ TEST(ConfigRefusal, UnknownKeysShowTheirValueAndWhatIsKnown) {
          R"(Pools: unknown key, with the value []; known are "$schema", "pools", "state_dir", )"
          R"("witness_dir", "socket", "socket_mode", "memory_max", "connections_max", )"
          R"("holders_max", "user_limits", "token_keep", "token_count_max", "restart_grace", )"
-         R"("poll_us", )"
+         R"("poll_us", "threads", )"
          R"("journal", "log_level")"},
     };
     expect_refusals(cases);

@@ -36,6 +36,7 @@ sound = [
     {"user_limits": [{"uid": 1, "connections": 1, "holders": 2}, {"everyone": True, "tokens": 0}]},
     {"token_keep": 1, "token_count_max": 0, "restart_grace": 0, "holders_max": 1},
     {"poll_us": 1_000},
+    {"threads": 64},
 ]
 refused = [
     [],
@@ -66,6 +67,8 @@ refused = [
     {"token_keep": 0},
     {"restart_grace": 86_401},
     {"poll_us": 1_001},
+    {"threads": 0},
+    {"threads": 65},
     {"holders_max": 0},
     {"journal": {"segment_size": 65537}},
     {"socket_mode": 438},

@@ -56,7 +56,8 @@ protected:
         EXPECT_TRUE(machine_.start());
         flusher_.emplace(loop_, *machine_.allocator, std::chrono::seconds(3600),
                          [](const Failure& failure) { ADD_FAILURE() << failure.message; });
-        waker_.emplace(loop_, *machine_.allocator, *flusher_);
+        waiters_.emplace(loop_, *flusher_);
+        waker_.emplace(loop_, *machine_.allocator, *flusher_, *waiters_);
         desks_.emplace(machine_.allocator->memory());
         turns_.emplace(loop_);
         Config config;
@@ -67,17 +68,16 @@ protected:
         dispatcher_.emplace(
             *machine_.allocator, config, nullptr, closer_, [] { return DaemonNumbers{}; },
             [this] { return look_for_the_gone(); }, [this] { return look_at_the_clock(); });
-        context_.emplace(SessionContext{.allocator = *machine_.allocator,
-                                        .dispatcher = *dispatcher_,
-                                        .flusher = *flusher_,
-                                        .waker = *waker_,
-                                        .loop = loop_,
-                                        .desks = *desks_,
-                                        .turns = *turns_,
-                                        .early_replies = early_replies_,
-                                        .session_count = 0,
-                                        .is_stopping = false,
-                                        .on_end = [] {}});
+        context_.reset(new SessionContext{.allocator = *machine_.allocator,
+                                          .dispatcher = *dispatcher_,
+                                          .flusher = *flusher_,
+                                          .waiters = *waiters_,
+                                          .waker = *waker_,
+                                          .loop = loop_,
+                                          .desks = *desks_,
+                                          .turns = *turns_,
+                                          .early_replies = early_replies_,
+                                          .on_end = [](std::uint32_t) {}});
     }
     ~Sessions() override {
         while (!sessions_.empty())
@@ -154,12 +154,13 @@ protected:
     EventLoop loop_;
     Closer closer_;
     std::optional<Flusher> flusher_;
+    std::optional<DurabilityWaiters> waiters_;
     std::optional<Waker> waker_;
     std::optional<Desks> desks_;
     std::optional<Turns> turns_;
     EarlyReplies early_replies_;
     std::optional<Dispatcher> dispatcher_;
-    std::optional<SessionContext> context_;
+    std::unique_ptr<SessionContext> context_;
     Session::List sessions_;
     std::size_t looks_ = 0;
     std::vector<HolderRef> gone_;

@@ -84,7 +84,8 @@ World::World(const WorldOptions& options) : machine_(pools()), options_(options)
     INOD_ASSERT(machine_.start().has_value());
     flusher_.emplace(loop_, *machine_.allocator, std::chrono::seconds(3600),
                      [this](const Failure& /*the disk is full*/) { stop(Errc::journal_sealed); });
-    waker_.emplace(loop_, *machine_.allocator, *flusher_);
+    waiters_.emplace(loop_, *flusher_);
+    waker_.emplace(loop_, *machine_.allocator, *flusher_, *waiters_);
     desks_.emplace(machine_.allocator->memory());
     turns_.emplace(loop_);
     processes_ = ProcessHolders::create(*machine_.allocator, closer(), 2).value();
@@ -92,17 +93,16 @@ World::World(const WorldOptions& options) : machine_(pools()), options_(options)
         *machine_.allocator, config_of(machine_.specs), processes_.get(), closer(),
         [] { return DaemonNumbers{}; }, [this] { return look_for_the_gone(); },
         [this] { return now_us_ += options_.us_per_look; });
-    context_.emplace(SessionContext{.allocator = *machine_.allocator,
-                                    .dispatcher = *dispatcher_,
-                                    .flusher = *flusher_,
-                                    .waker = *waker_,
-                                    .loop = loop_,
-                                    .desks = *desks_,
-                                    .turns = *turns_,
-                                    .early_replies = early_replies_,
-                                    .session_count = 0,
-                                    .is_stopping = false,
-                                    .on_end = [] {}});
+    context_.reset(new SessionContext{.allocator = *machine_.allocator,
+                                      .dispatcher = *dispatcher_,
+                                      .flusher = *flusher_,
+                                      .waiters = *waiters_,
+                                      .waker = *waker_,
+                                      .loop = loop_,
+                                      .desks = *desks_,
+                                      .turns = *turns_,
+                                      .early_replies = early_replies_,
+                                      .on_end = [](std::uint32_t) {}});
 }
 
 World::~World() {
@@ -168,7 +168,7 @@ bool World::is_quiet() {
     const bool wants_space = journal.wants_space() && journal.has_space();
     const bool is_quiet = !allocator.has_work() && !allocator.wants_sweep() && !wants_space &&
                           journal.durable_lsn() == journal.last_lsn();
-    if (!is_quiet) flusher_->await(news_);
+    if (!is_quiet) waiters_->await(news_);
     return is_quiet;
 }
 
@@ -197,7 +197,7 @@ void World::fill_disk() {
 }
 
 void World::stop(Errc reason) {
-    if (std::exchange(context_->is_stopping, true)) return;
+    if (context_->is_stopping.exchange(true)) return;
     for (auto session = sessions_.begin(); session != sessions_.end();)
         (session++)->finish(reason);
 }

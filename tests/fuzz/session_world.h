@@ -85,13 +85,14 @@ private:
     const WorldOptions options_;
     std::uint64_t now_us_ = 0;
     std::optional<Flusher> flusher_;
+    std::optional<DurabilityWaiters> waiters_;
     std::optional<Waker> waker_;
     std::optional<Desks> desks_;
     std::optional<Turns> turns_;
     EarlyReplies early_replies_;
     std::unique_ptr<ProcessHolders> processes_;
     std::optional<Dispatcher> dispatcher_;
-    std::optional<SessionContext> context_;
+    std::unique_ptr<SessionContext> context_;
     Session::List sessions_;
     News news_;
 };

@@ -1,0 +1,78 @@
+#include "daemon/connections.h"
+
+#include <chrono>
+#include <new>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/boot_time.h"
+
+namespace inod::daemon {
+namespace {
+
+std::uint64_t steady_us() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
+}  // namespace
+
+Connections::Connections(EventLoop& loop, const SharedByConnections& shared)
+    : on_end_(shared.on_end),
+      waiters_(loop, shared.flusher),
+      waker_(loop, shared.allocator, shared.flusher, waiters_),
+      desks_(shared.allocator.memory()),
+      turns_(loop),
+      dispatcher_(shared.allocator, shared.config, shared.processes, shared.closer, shared.numbers,
+                  shared.end_the_gone, steady_us),
+      context_{.allocator = shared.allocator,
+               .dispatcher = dispatcher_,
+               .flusher = shared.flusher,
+               .waiters = waiters_,
+               .waker = waker_,
+               .loop = loop,
+               .desks = desks_,
+               .turns = turns_,
+               .early_replies = early_replies_,
+               .on_end = shared.on_end} {}
+
+void Connections::open(OwnedFd socket, Peer peer) noexcept {
+    const std::uint32_t uid = peer.uid;
+    bool is_made = false;
+    try {
+        const PeerSocket at{.socket = socket.get(), .accepted_at = ticks_since_boot()};
+        const auto session = std::make_shared<Session>(
+            std::move(socket), dispatcher_.welcome(std::move(peer), at), context_, sessions_);
+        is_made = true;
+        if (session->start()) return;
+        spdlog::warn("connection closed: the kernel has no memory to watch it, connections={}",
+                     count());
+    } catch (const std::bad_alloc&) {
+        spdlog::warn("connection closed: the system has no memory, connections={}", count());
+    }
+    // A session gives back what is its own.
+    if (is_made) return;
+    context_.allocator.memory().give(Session::memory_size(context_.allocator));
+    on_end_(uid);
+}
+
+void Connections::finish_all(Errc reason) {
+    context_.is_stopping = true;
+    for (auto session = sessions_.begin(); session != sessions_.end();)
+        (session++)->finish(reason);
+}
+
+void Connections::abort_all() noexcept {
+    context_.is_stopping = true;
+    while (!sessions_.empty())
+        sessions_.front().abort();
+}
+
+void Connections::end_the_gone() noexcept {
+    for (Session& session : sessions_)
+        session.end_if_gone();
+}
+
+}  // namespace inod::daemon

@@ -1,0 +1,80 @@
+// The connections that one event loop serves, and all that they need beside what those of all loops share.
+//
+// Thread safety: everything on the loop's thread, but where it says otherwise.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "config/config.h"
+#include "daemon/access.h"
+#include "daemon/closer.h"
+#include "daemon/desk.h"
+#include "daemon/dispatcher.h"
+#include "daemon/early_replies.h"
+#include "daemon/event_loop.h"
+#include "daemon/flusher.h"
+#include "daemon/process_holders.h"
+#include "daemon/session.h"
+#include "daemon/turns.h"
+#include "daemon/waker.h"
+#include "lib/base/owned_fd.h"
+
+namespace inod::daemon {
+
+// What the connections of all loops share. All of it is for any thread, and outlives them.
+struct SharedByConnections {
+    Allocator& allocator;
+    Flusher& flusher;
+    const Config& config;
+    ProcessHolders* processes;  // or null
+    Closer& closer;
+    std::function<DaemonNumbers()> numbers;
+    // See Dispatcher. Called under the lock.
+    std::function<Dispatcher::Gone()> end_the_gone;
+    // A connection of this user is over.
+    std::function<void(std::uint32_t uid)> on_end;
+};
+
+class Connections {
+public:
+    Connections(EventLoop& loop, const SharedByConnections& shared);
+    Connections(const Connections&) = delete;
+    Connections& operator=(const Connections&) = delete;
+    // Requires that there are none, and that the flusher has stopped.
+    ~Connections() = default;
+
+    // Serves a new one, for which Session::memory_size() was taken from the budget. Where the system has no
+    // memory it says so in the log, closes it and gives that back.
+    void open(OwnedFd socket, Peer peer) noexcept;
+
+    // The daemon ends. Answers what was read, says why, and closes; those who do not read are left.
+    void finish_all(Errc reason);
+    // The daemon ends. Closes those that are left.
+    void abort_all() noexcept;
+
+    // Has holders end whose connections their peers have closed. Any thread.
+    void end_the_gone() noexcept INOD_REQUIRES(flusher_lock);
+
+    [[nodiscard]] UserLimits limits_of_user(std::uint32_t uid) const {
+        return dispatcher_.limits_of_user(uid);
+    }
+    // How many there are. Any thread.
+    [[nodiscard]] std::uint64_t count() const noexcept { return context_.session_count; }
+
+private:
+    const std::function<void(std::uint32_t uid)> on_end_;
+    DurabilityWaiters waiters_;
+    Waker waker_;
+    Desks desks_;
+    Turns turns_;
+    EarlyReplies early_replies_;
+    Dispatcher dispatcher_;
+    SessionContext context_;
+    Session::List sessions_;
+};
+
+}  // namespace inod::daemon

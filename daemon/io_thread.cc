@@ -1,0 +1,70 @@
+#include "daemon/io_thread.h"
+
+#include <exception>
+#include <utility>
+
+#include "daemon/touch_stack.h"
+
+namespace inod::daemon {
+
+IoThread::IoThread(std::chrono::microseconds polling, const SharedByConnections& shared,
+                   std::function<void(std::string_view what)> on_failure)
+    : loop_(polling),
+      connections_(loop_, shared),
+      on_failure_(std::move(on_failure)),
+      opening_([this] { open_newcomers(); }),
+      finishing_([this] { connections_.finish_all(reason_); }),
+      stopping_([this] { loop_.stop(); }),
+      thread_([this] { run(); }) {}
+
+IoThread::~IoThread() {
+    stop();
+}
+
+void IoThread::open(OwnedFd socket, Peer peer) {
+    {
+        const MutexGuard guard(mutex_);
+        newcomers_.push_back({.socket = std::move(socket), .peer = std::move(peer)});
+    }
+    loop_.post_from_any_thread(opening_);
+}
+
+void IoThread::finish_all(Errc reason) noexcept {
+    reason_ = reason;
+    loop_.post_from_any_thread(finishing_);
+}
+
+void IoThread::stop() noexcept {
+    if (!thread_.joinable()) return;
+    loop_.post_from_any_thread(stopping_);
+    thread_.join();
+}
+
+std::uint64_t IoThread::count() const noexcept {
+    const MutexGuard guard(mutex_);
+    return newcomers_.size() + connections_.count();
+}
+
+void IoThread::run() noexcept {
+    touch_stack();
+    try {
+        loop_.run();
+    } catch (const std::exception& error) {
+        on_failure_(error.what());
+    }
+    open_newcomers();  // and close them: what they took is given back
+    connections_.abort_all();
+}
+
+void IoThread::open_newcomers() {
+    for (;;) {
+        MutexGuard guard(mutex_);
+        if (newcomers_.empty()) return;
+        Newcomer newcomer = std::move(newcomers_.front());
+        newcomers_.pop_front();
+        guard.unlock();
+        connections_.open(std::move(newcomer.socket), std::move(newcomer.peer));
+    }
+}
+
+}  // namespace inod::daemon

@@ -1,0 +1,66 @@
+// A thread that serves connections on an event loop of its own, beside the main one.
+//
+// The main thread takes connections in and hands each to one of these, for good: a session is on one thread
+// all its life, and what they share they share under the flusher's lock.
+//
+// Thread safety: all calls from the main thread, but where it says otherwise.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string_view>
+#include <thread>
+
+#include "daemon/connections.h"
+#include "daemon/event_loop.h"
+#include "lib/base/mutex.h"
+
+namespace inod::daemon {
+
+class IoThread {
+public:
+    // `on_failure` is called on this thread when it can go on no more, for lack of memory most of all. Throws
+    // std::system_error where there is no thread or no descriptor to be had.
+    IoThread(std::chrono::microseconds polling, const SharedByConnections& shared,
+             std::function<void(std::string_view what)> on_failure);
+    IoThread(const IoThread&) = delete;
+    IoThread& operator=(const IoThread&) = delete;
+    // Requires that the flusher has stopped.
+    ~IoThread();
+
+    // As Connections::open(), soon. Throws std::bad_alloc, and then nothing was done.
+    void open(OwnedFd socket, Peer peer);
+    // As Connections::finish_all(), soon.
+    void finish_all(Errc reason) noexcept;
+    // Closes what is left, and ends the thread.
+    void stop() noexcept;
+
+    // Any thread.
+    void end_the_gone() noexcept INOD_REQUIRES(flusher_lock) { connections_.end_the_gone(); }
+    // With those that are about to be opened.
+    [[nodiscard]] std::uint64_t count() const noexcept;
+
+private:
+    struct Newcomer {
+        OwnedFd socket;
+        Peer peer;
+    };
+
+    void run() noexcept;
+    void open_newcomers();
+
+    EventLoop loop_;
+    Connections connections_;
+    std::function<void(std::string_view what)> on_failure_;
+    mutable Mutex mutex_;
+    std::deque<Newcomer> newcomers_ INOD_GUARDED_BY(mutex_);
+    Errc reason_ = Errc::ok;  // to finish; written once, before the task is posted
+    Task opening_;
+    Task finishing_;
+    Task stopping_;
+    std::thread thread_;
+};
+
+}  // namespace inod::daemon
