@@ -23,7 +23,7 @@ Connections::Connections(EventLoop& loop, const SharedByConnections& shared)
     : on_end_(shared.on_end),
       waiters_(loop, shared.flusher),
       waker_(loop, shared.allocator, shared.flusher, waiters_),
-      desks_(shared.allocator.memory()),
+      desks_(shared.allocator.memory(), shared.config.threads),
       turns_(loop),
       dispatcher_(shared.allocator, shared.config, shared.processes, shared.closer, shared.numbers,
                   shared.end_the_gone, steady_us),

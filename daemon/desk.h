@@ -35,10 +35,12 @@ public:
     static constexpr std::size_t spare_max = 64;
     static constexpr std::uint64_t budget_per_spares = 16;  // of it, one such part
 
-    explicit Desks(MemoryBudget& budget)
+    // `loops`: so many loops have some.
+    explicit Desks(MemoryBudget& budget, std::size_t loops = 1)
         : budget_(budget),
-          kept_max_(std::clamp<std::size_t>(budget.size_max() / budget_per_spares / sizeof(Desk),
-                                            spare_min, spare_max)) {}
+          kept_max_(
+              std::clamp<std::size_t>(budget.size_max() / budget_per_spares / loops / sizeof(Desk),
+                                      std::max<std::size_t>(spare_min / loops, 1), spare_max)) {}
     Desks(const Desks&) = delete;
     Desks& operator=(const Desks&) = delete;
     ~Desks();  // requires that all were given back

@@ -6,6 +6,7 @@
 
 #include <boost/container/static_vector.hpp>
 #include <spdlog/spdlog.h>
+#include <sys/prctl.h>
 
 #include "daemon/boot_time.h"
 #include "daemon/touch_stack.h"
@@ -72,6 +73,7 @@ void Flusher::stop() {
 
 // Saying why takes no memory: there may be none.
 void Flusher::run() {
+    ::prctl(PR_SET_NAME, "inod-flusher");
     touch_stack();
     try {
         auto done = flush_until_stopped();

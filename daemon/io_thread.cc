@@ -3,6 +3,8 @@
 #include <exception>
 #include <utility>
 
+#include <sys/prctl.h>
+
 #include "daemon/touch_stack.h"
 
 namespace inod::daemon {
@@ -46,6 +48,7 @@ std::uint64_t IoThread::count() const noexcept {
 }
 
 void IoThread::run() noexcept {
+    ::prctl(PR_SET_NAME, "inod-io");
     touch_stack();
     try {
         loop_.run();

@@ -35,6 +35,7 @@ TEST(DesksTest, WhatIsKeptIsBoundedHoweverLargeTheBudget) {
     EXPECT_EQ(Desks(large).kept_max(), Desks::spare_max);
     MemoryBudget small(10 * sizeof(Desk));
     EXPECT_EQ(Desks(small).kept_max(), Desks::spare_min);
+    EXPECT_EQ(Desks(small, 64).kept_max(), 1U) << "for each of many loops";
 }
 
 TEST(DesksTest, TheLastThatWasGivenBackIsTheNext) {

@@ -73,10 +73,17 @@ std::uint64_t free_descriptor(pid_t pid) {
     return number;
 }
 
+std::map<pid_t, std::uint64_t> switch_counts(pid_t pid) {
+    std::map<pid_t, std::uint64_t> counts;
+    for (const auto& task : fs::directory_iterator(process(pid) / "task"))
+        counts[std::stoi(task.path().filename())] = switches_of(task.path());
+    return counts;
+}
+
 std::uint64_t switch_count(pid_t pid) {
     std::uint64_t sum = 0;
-    for (const auto& task : fs::directory_iterator(process(pid) / "task"))
-        sum += switches_of(task.path());
+    for (const auto& [thread, count] : switch_counts(pid))
+        sum += count;
     return sum;
 }
 

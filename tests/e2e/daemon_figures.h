@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 
 #include <sys/types.h>
 
@@ -18,6 +19,9 @@ std::uint64_t free_descriptor(pid_t pid);
 
 // How often its threads went to sleep, or lost their cores, since they began.
 std::uint64_t switch_count(pid_t pid);
+
+// The same of each, by its ID.
+std::map<pid_t, std::uint64_t> switch_counts(pid_t pid);
 
 // Page faults of all its threads since they began, with and without a read of a disk.
 std::uint64_t page_fault_count(pid_t pid);

@@ -83,7 +83,8 @@ DaemonProcess::DaemonProcess(const std::string& config, Launch launch)
       socket_(folder() + "/socket"),
       notify_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
     std::ofstream(config_file()) << config;
-    if (const char* const threads = std::getenv("INOD_TEST_THREADS")) {
+    const char* const threads = std::getenv("INOD_TEST_THREADS");
+    if (threads != nullptr && config.find("\"threads\"") == std::string::npos) {
         fs::create_directory(config_file() + ".d");
         std::ofstream(config_file() + ".d/threads.json") << "{\"threads\": " << threads << "}";
     }

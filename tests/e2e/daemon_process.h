@@ -63,7 +63,8 @@ struct Launch {
 
 class DaemonProcess {
 public:
-    // Writes `config` to a file. `state_dir` and `socket` are given on the command line.
+    // Writes `config` to a file. `state_dir` and `socket` are given on the command line. Where it does not say how
+    // many `threads`, there are as many as the environment's INOD_TEST_THREADS says, or one.
     explicit DaemonProcess(const std::string& config, Launch launch = {});
     DaemonProcess(const DaemonProcess&) = delete;
     DaemonProcess& operator=(const DaemonProcess&) = delete;

@@ -1,0 +1,134 @@
+// Promise: connections on several threads see one daemon: never the same number twice, and what one brings about
+// the others hear of. All other tests here run with several threads, too (INOD_TEST_THREADS).
+#include <set>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/e2e/daemon_figures.h"
+#include "tests/e2e/daemon_process.h"
+#include "tests/e2e/support.h"
+
+namespace inod::e2e {
+namespace {
+
+constexpr std::size_t thread_count = 4;
+
+class Threads : public testing::Test {
+protected:
+    void SetUp() override { ASSERT_TRUE(daemon_.start()) << daemon_.log(); }
+    void TearDown() override {
+        EXPECT_EQ(daemon_.terminate(), (Exit{.status = 0})) << daemon_.log();
+    }
+
+    DaemonProcess daemon_{R"({"threads": 4, "pools": [
+        {"name": "inode", "policy": "unique", "min": 1, "max": 18446744073709551615},
+        {"name": "block", "policy": "unique", "min": 1, "max": 18446744073709551615,
+         "durability": "block"},
+        {"name": "port", "policy": "lowest", "min": 7, "max": 7}]})"};
+};
+
+TEST_F(Threads, EachServesItsShareOfTheConnections) {
+    std::vector<Client> clients;
+    while (clients.size() < 2 * thread_count)
+        clients.push_back(daemon_.connect());
+    const auto before = switch_counts(daemon_.pid());
+    constexpr std::uint64_t pings = 200;
+    for (std::uint64_t i = 0; i < pings; ++i) {
+        for (Client& client : clients)
+            ASSERT_TRUE(client.ping());
+    }
+    std::size_t busy = 0;
+    for (const auto& [thread, count] : switch_counts(daemon_.pid()))
+        if (count - before.at(thread) >= pings) ++busy;
+    EXPECT_EQ(busy, thread_count);
+}
+
+// Each allocates many at a time, and releases every other one.
+void allocate_and_release(Client& client, std::uint16_t pool, std::vector<Id>& numbers) {
+    constexpr std::size_t rounds = 100;
+    constexpr std::size_t depth = 64;
+    for (std::size_t round = 0; round < rounds; ++round) {
+        for (std::size_t i = 0; i < depth; ++i)
+            client.send({.pool = pool, .body = proto::AllocateRequest{}}).value();
+        std::vector<Id> taken;
+        while (client.under_way() > 0) {
+            const proto::Reply reply = client.receive(soon()).value();
+            taken.push_back(std::get<proto::LeaseReply>(reply.body).range.first);
+        }
+        for (std::size_t i = 0; i < depth; i += 2) {
+            const Range range{taken[i], taken[i]};
+            client.send({.pool = pool, .body = proto::ReleaseRequest{.range = range}}).value();
+        }
+        while (client.under_way() > 0)
+            std::get<proto::DoneReply>(client.receive(soon()).value().body);
+        numbers.insert(numbers.end(), taken.begin(), taken.end());
+    }
+}
+
+TEST_F(Threads, NoNumberComesTwice) {
+    for (const char* const pool : {"inode", "block"}) {
+        std::vector<Client> clients;
+        while (clients.size() < 2 * thread_count)
+            clients.push_back(daemon_.connect());
+        std::vector<std::vector<Id>> numbers(clients.size());
+        std::vector<std::thread> threads;
+        const std::uint16_t index = clients[0].find_pool(pool)->index;
+        for (std::size_t i = 0; i < clients.size(); ++i) {
+            threads.emplace_back([&, i] { allocate_and_release(clients[i], index, numbers[i]); });
+        }
+        for (std::thread& thread : threads)
+            thread.join();
+        std::set<Id> all;
+        std::size_t count = 0;
+        for (const auto& some : numbers) {
+            all.insert(some.begin(), some.end());
+            count += some.size();
+        }
+        EXPECT_EQ(count, clients.size() * 6'400);
+        EXPECT_EQ(all.size(), count) << pool;
+    }
+}
+
+// The one number of the pool. Whose connection has closed is looked for on all threads before a pool is said to be
+// exhausted.
+TEST_F(Threads, WhoLeftOnOneMakesRoomOnAnother) {
+    std::vector<Client> askers;
+    while (askers.size() < thread_count)
+        askers.push_back(daemon_.connect());
+    for (int round = 0; round < 200; ++round) {
+        {
+            Client holder = daemon_.connect();
+            ASSERT_TRUE(holder.bind({.binding = proto::Binding::connection}));
+            ASSERT_TRUE(holder.allocate("port"));
+        }
+        Client& asker = askers[static_cast<std::size_t>(round) % askers.size()];
+        const auto lease = asker.allocate("port");
+        ASSERT_TRUE(lease) << "round " << round << ": " << name(lease.error().code);
+        ASSERT_TRUE(asker.release("port", lease->range, lease->generation));
+    }
+}
+
+// A release on one thread, and who waits for it on another.
+TEST_F(Threads, AWaitIsOverWhenTheNumberIsReleasedOnAnother) {
+    std::vector<Client> clients;
+    while (clients.size() < thread_count)
+        clients.push_back(daemon_.connect());
+    const std::uint16_t pool = clients[0].find_pool("inode")->index;
+    for (std::size_t round = 0; round < 200; ++round) {
+        Client& holder = clients[round % thread_count];
+        Client& waiter = clients[(round + 1 + round / thread_count % 3) % thread_count];
+        const auto lease = holder.allocate("inode").value();
+        const proto::WaitRequest wait{.id = lease.range.first, .timeout_ms = 60'000};
+        ASSERT_TRUE(waiter.send({.pool = pool, .body = wait}));
+        ASSERT_TRUE(waiter.ping()) << "it waits";
+        ASSERT_TRUE(holder.release("inode", lease.range));
+        const auto reply = waiter.receive(soon());
+        ASSERT_TRUE(reply.has_value()) << "round " << round;
+        EXPECT_TRUE(std::get<proto::WaitReply>(reply->body).is_over);
+    }
+}
+
+}  // namespace
+}  // namespace inod::e2e
