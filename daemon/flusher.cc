@@ -18,6 +18,15 @@ namespace {
 
 constexpr std::chrono::seconds space_check_period{1};
 
+// Lets the processor's other thread, if it has one, have what they share.
+void relax() noexcept {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
 // None is longer than what the log can format without memory.
 void log_lack(Errc before, Errc lack) {
     if (lack == Errc::ok) {
@@ -39,6 +48,15 @@ void log_lack(Errc before, Errc lack) {
 }
 
 }  // namespace
+
+void Flusher::Guard::lock() {
+    constexpr int tries = 64;
+    for (int i = 0; i < tries; ++i) {
+        if (lock_.try_lock()) return;
+        relax();
+    }
+    lock_.lock();
+}
 
 Flusher::Flusher(EventLoop& loop, Allocator& allocator, std::chrono::seconds snapshot_age_max,
                  OnFailure on_failure)
