@@ -40,20 +40,23 @@ Connections::Connections(EventLoop& loop, const SharedByConnections& shared)
 
 void Connections::open(OwnedFd socket, Peer peer) noexcept {
     const std::uint32_t uid = peer.uid;
-    bool is_made = false;
+    std::shared_ptr<Session> session;
     try {
         const PeerSocket at{.socket = socket.get(), .accepted_at = ticks_since_boot()};
-        const auto session = std::make_shared<Session>(
+        session = std::make_shared<Session>(
             std::move(socket), dispatcher_.welcome(std::move(peer), at), context_, sessions_);
-        is_made = true;
-        if (session->start()) return;
-        spdlog::warn("connection closed: the kernel has no memory to watch it, connections={}",
-                     count());
     } catch (const std::bad_alloc&) {
-        spdlog::warn("connection closed: the system has no memory, connections={}", count());
+        give_up(uid);
+        return;
     }
-    // A session gives back what is its own.
-    if (is_made) return;
+    // One that is made gives back what was taken, at its end.
+    if (session->start()) return;
+    spdlog::warn("connection closed: the kernel has no memory to watch it, connections={}",
+                 count());
+}
+
+void Connections::give_up(std::uint32_t uid) noexcept {
+    spdlog::warn("connection closed: the system has no memory, connections={}", count());
     context_.allocator.memory().give(Session::memory_size(context_.allocator));
     on_end_(uid);
 }

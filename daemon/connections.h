@@ -48,8 +48,11 @@ public:
     ~Connections() = default;
 
     // Serves a new one, for which Session::memory_size() was taken from the budget. Where the system has no
-    // memory it says so in the log, closes it and gives that back.
+    // memory it closes it and gives it up.
     void open(OwnedFd socket, Peer peer) noexcept;
+    // One that is not opened, for lack of memory: says so in the log, and gives back what was taken for it. Any
+    // thread.
+    void give_up(std::uint32_t uid) noexcept;
 
     // The daemon ends. Answers what was read, says why, and closes; those who do not read are left.
     void finish_all(Errc reason);

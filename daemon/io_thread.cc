@@ -1,6 +1,7 @@
 #include "daemon/io_thread.h"
 
 #include <exception>
+#include <new>
 #include <utility>
 
 #include <sys/prctl.h>
@@ -23,10 +24,14 @@ IoThread::~IoThread() {
     stop();
 }
 
-void IoThread::open(OwnedFd socket, Peer peer) {
-    {
+void IoThread::open(OwnedFd socket, Peer peer) noexcept {
+    const std::uint32_t uid = peer.uid;
+    try {
         const MutexGuard guard(mutex_);
         newcomers_.push_back({.socket = std::move(socket), .peer = std::move(peer)});
+    } catch (const std::bad_alloc&) {
+        connections_.give_up(uid);
+        return;
     }
     loop_.post_from_any_thread(opening_);
 }

@@ -30,8 +30,8 @@ public:
     // Requires that the flusher has stopped.
     ~IoThread();
 
-    // As Connections::open(), soon. Throws std::bad_alloc, and then nothing was done.
-    void open(OwnedFd socket, Peer peer);
+    // As Connections::open(), soon.
+    void open(OwnedFd socket, Peer peer) noexcept;
     // As Connections::finish_all(), soon.
     void finish_all(Errc reason) noexcept;
     // Closes what is left, and ends the thread.

@@ -303,10 +303,14 @@ void Server::open_session(OwnedFd socket) {
         } else if (users_.count_of(peer->uid) >=
                    connections_.limits_of_user(peer->uid).connections) {
             send_refusal(socket, Errc::quota_exceeded);
-        } else if (!take_memory_for_session()) {
-            refuse(socket, Errc::out_of_memory);
         } else {
-            serve(std::move(socket), std::move(*peer));
+            users_.add(peer->uid);
+            if (take_memory_for_session()) {
+                serve(std::move(socket), std::move(*peer));
+            } else {
+                users_.remove(peer->uid);
+                refuse(socket, Errc::out_of_memory);
+            }
         }
     } catch (const std::bad_alloc&) {
         spdlog::warn("connection closed: the system has no memory, connections={}",
@@ -317,7 +321,6 @@ void Server::open_session(OwnedFd socket) {
 // On the thread that has the fewest connections.
 void Server::serve(OwnedFd socket, Peer peer) {
     refusing_ = false;
-    const std::uint32_t uid = peer.uid;
     std::uint64_t fewest = connections_.count();
     IoThread* on = nullptr;
     for (const auto& thread : threads_) {
@@ -326,7 +329,6 @@ void Server::serve(OwnedFd socket, Peer peer) {
         fewest = count;
         on = thread.get();
     }
-    users_.add(uid);
     if (on == nullptr) {
         connections_.open(std::move(socket), std::move(peer));
     } else {
