@@ -1,5 +1,6 @@
 // Promise: connections on several threads see one daemon: never the same number twice, and what one brings about
 // the others hear of. All other tests here run with several threads, too (INOD_TEST_THREADS).
+#include <optional>
 #include <set>
 #include <thread>
 #include <vector>
@@ -8,7 +9,8 @@
 
 #include "tests/e2e/daemon_figures.h"
 #include "tests/e2e/daemon_process.h"
-#include "tests/e2e/support.h"
+#include "tests/e2e/raw_connection.h"
+#include "tests/proto/encoded.h"
 
 namespace inod::e2e {
 namespace {
@@ -92,21 +94,33 @@ TEST_F(Threads, NoNumberComesTwice) {
 }
 
 // The one number of the pool. Whose connection has closed is looked for on all threads before a pool is said to be
-// exhausted.
+// exhausted, though theirs have much else to do.
 TEST_F(Threads, WhoLeftOnOneMakesRoomOnAnother) {
-    std::vector<Client> askers;
-    while (askers.size() < thread_count)
-        askers.push_back(daemon_.connect());
-    for (int round = 0; round < 200; ++round) {
-        {
-            Client holder = daemon_.connect();
-            ASSERT_TRUE(holder.bind({.binding = proto::Binding::connection}));
-            ASSERT_TRUE(holder.allocate("port"));
-        }
-        Client& asker = askers[static_cast<std::size_t>(round) % askers.size()];
+    Client asker = daemon_.connect();  // on the main one; the next three are on one each
+    std::vector<RawConnection> busy;
+    while (busy.size() + 1 < thread_count)
+        busy.emplace_back(daemon_.socket()).greet();
+    constexpr std::size_t count = 3'000;
+    Bytes pings;
+    for (std::size_t i = 0; i < count; ++i) {
+        const Bytes ping = encoded({.tag = 7, .body = proto::PingRequest{}});
+        pings.insert(pings.end(), ping.begin(), ping.end());
+    }
+    Client second = daemon_.connect();  // and the main one has two
+    for (int round = 0; round < 20; ++round) {
+        std::optional<Client> holder = daemon_.connect();
+        ASSERT_TRUE(holder->bind({.binding = proto::Binding::connection}));
+        ASSERT_TRUE(holder->allocate("port"));
+        for (RawConnection& connection : busy)
+            ASSERT_TRUE(connection.send(pings));
+        holder.reset();
         const auto lease = asker.allocate("port");
         ASSERT_TRUE(lease) << "round " << round << ": " << name(lease.error().code);
         ASSERT_TRUE(asker.release("port", lease->range, lease->generation));
+        for (RawConnection& connection : busy) {
+            for (std::size_t i = 0; i < count; ++i)
+                ASSERT_TRUE(connection.receive());
+        }
     }
 }
 
@@ -127,6 +141,33 @@ TEST_F(Threads, AWaitIsOverWhenTheNumberIsReleasedOnAnother) {
         const auto reply = waiter.receive(soon());
         ASSERT_TRUE(reply.has_value()) << "round " << round;
         EXPECT_TRUE(std::get<proto::WaitReply>(reply->body).is_over);
+    }
+}
+
+// More than are woken by the release itself: whichever thread looks first wakes those of all.
+TEST_F(Threads, ManyWaitsAreOverWhenTheNumberIsReleasedOnAnother) {
+    constexpr std::size_t waits = 50;  // of each
+    Client holder = daemon_.connect();
+    std::vector<Client> waiters;
+    while (waiters.size() < 2 * thread_count)
+        waiters.push_back(daemon_.connect());
+    const std::uint16_t pool = holder.find_pool("inode")->index;
+    for (int round = 0; round < 20; ++round) {
+        const auto lease = holder.allocate("inode").value();
+        const proto::WaitRequest wait{.id = lease.range.first, .timeout_ms = 60'000};
+        for (Client& waiter : waiters) {
+            for (std::size_t i = 0; i < waits; ++i)
+                waiter.send({.pool = pool, .body = wait}).value();
+            ASSERT_TRUE(waiter.ping());
+        }
+        ASSERT_TRUE(holder.release("inode", lease.range));
+        for (Client& waiter : waiters) {
+            for (std::size_t i = 0; i < waits; ++i) {
+                const auto reply = waiter.receive(soon());
+                ASSERT_TRUE(reply.has_value()) << "round " << round;
+                ASSERT_TRUE(std::get<proto::WaitReply>(reply->body).is_over);
+            }
+        }
     }
 }
 
