@@ -105,6 +105,7 @@ private:
     void start_threads(std::uint64_t run);
     void on_connection_end();
     void begin_stop(Errc reason);
+    void leave_behind();
     void end_threads() noexcept;
     void on_journal_failure(const Failure& failure);
 
@@ -139,7 +140,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
       loop_(std::chrono::microseconds(config.poll_us)),
       signals_(loop_, [this](int signal) { on_stop_signal(signal); }),
       listener_(std::move(listener)),
-      patience_(loop_, [this] { loop_.stop(); }),
+      patience_(loop_, [this] { leave_behind(); }),
       flusher_(loop_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
       processes_(find_processes()),
@@ -369,6 +370,12 @@ void Server::begin_stop(Errc reason) {
     connections_.finish_all(reason);
     patience_.set_after(stop_patience);
     if (connection_count() == 0) loop_.stop();
+}
+
+void Server::leave_behind() {
+    spdlog::warn("stopping without those who do not read their replies: connections={}",
+                 connection_count());
+    loop_.stop();
 }
 
 void Server::end_threads() noexcept {

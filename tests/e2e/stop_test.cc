@@ -89,6 +89,8 @@ TEST_F(Stop, DoesNotWaitForOneWhoDoesNotRead) {
         more = deaf.send_some(std::span(requests).subspan(sent));
     ASSERT_TRUE(client.ping().has_value());
     expect_clean_end();
+    EXPECT_NE(daemon_.log().find("who do not read their replies: connections=1"), std::string::npos)
+        << daemon_.log();
 }
 
 TEST_F(Stop, TwoSignalsAreOne) {

@@ -22,6 +22,7 @@ protected:
     void SetUp() override { ASSERT_TRUE(daemon_.start()) << daemon_.log(); }
     void TearDown() override {
         EXPECT_EQ(daemon_.terminate(), (Exit{.status = 0})) << daemon_.log();
+        EXPECT_EQ(daemon_.log().find("who do not read"), std::string::npos) << "for whom was it?";
     }
 
     DaemonProcess daemon_{R"({"threads": 4, "pools": [
@@ -169,6 +170,22 @@ TEST_F(Threads, ManyWaitsAreOverWhenTheNumberIsReleasedOnAnother) {
             }
         }
     }
+}
+
+TEST_F(Threads, AStopIsToldOnAll) {
+    std::vector<RawConnection> connections;
+    for (std::size_t i = 0; i < 3 * thread_count; ++i) {
+        connections.emplace_back(daemon_.socket());
+        connections.back().greet();
+    }
+    EXPECT_EQ(daemon_.terminate(), (Exit{.status = 0})) << daemon_.log();
+    for (RawConnection& connection : connections) {
+        const auto farewell = connection.receive();
+        ASSERT_TRUE(farewell.has_value());
+        EXPECT_EQ(farewell->code(), Errc::shutting_down);
+        EXPECT_TRUE(connection.closed());
+    }
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
 }
 
 }  // namespace
