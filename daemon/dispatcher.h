@@ -225,7 +225,7 @@ private:
     [[nodiscard]] static bool is_quick(const proto::Request& request) noexcept;
     void look_at_clock_next() noexcept { next_look_ = work_; }
     template <class Ask>
-    auto with_memory(const Ask& ask) INOD_REQUIRES(flusher_lock);
+    auto with_memory(const Ask& ask);
     [[nodiscard]] static Rights rights_in(const Client& client, PoolIndex pool);
     template <class Writer>
     bool add_pools(Writer& writer, const Client& client,

@@ -42,7 +42,7 @@ std::optional<std::string> bytes_of_characters(std::string_view text) {
         if ((first != 0xC2U && first != 0xC3U) || ++i == text.size()) return std::nullopt;
         const auto second = static_cast<unsigned char>(text[i]);
         if ((second & 0xC0U) != 0x80U) return std::nullopt;
-        bytes += static_cast<char>((first << 6U) | (second & 0x3FU));
+        bytes += static_cast<char>((unsigned{first} << 6U) | (second & 0x3FU));
     }
     return bytes;
 }
