@@ -44,7 +44,7 @@ public:
 class DurabilityWaiters
     : public boost::intrusive::list_base_hook<boost::intrusive::tag<DurabilityWaiters>> {
 public:
-    // Both outlive it. Made and ended while nothing can become durable, or under the lock.
+    // Both outlive it. It ends when the flusher has stopped, or nobody has waited yet.
     DurabilityWaiters(EventLoop& loop, Flusher& flusher);
     DurabilityWaiters(const DurabilityWaiters&) = delete;
     DurabilityWaiters& operator=(const DurabilityWaiters&) = delete;
@@ -95,8 +95,8 @@ public:
     // So many loops have somebody who waits, at most.
     static constexpr std::size_t loops_max = 64;
 
-    // `on_failure` is called on `loop`, once, when the journal fails: nothing becomes durable after that. `snapshot_age_max`, not 0: nothing in the log stays longer
-    // than that without a snapshot begun behind it.
+    // `on_failure` is called on `loop`, once, when the journal fails: nothing becomes durable after that.
+    // `snapshot_age_max`, not 0: nothing in the log stays longer than that without a snapshot begun behind it.
     Flusher(EventLoop& loop, Allocator& allocator, std::chrono::seconds snapshot_age_max,
             OnFailure on_failure);
     Flusher(const Flusher&) = delete;

@@ -1,11 +1,10 @@
 // One connection: reads requests, has them decided, writes their replies.
 //
 // All that it does it does in its turns (turns.h). Every whole frame of a read is decided under one lock
-// before anything is written, unless that is more than a turn's work: then others have one in between. Or unless
-// the client had better be woken with the first replies (early_replies.h). A
-// session that does not read its replies is not read from: it stops when there is no room for
-// another reply. A request that waits for something to happen holds up nothing: it is looked at again
-// when it has.
+// before anything is written, unless that is more than a turn's work, where others have one in between, or the
+// client had better be woken with the first replies (early_replies.h). A session that does not read its
+// replies is not read from: it stops when there is no room for another reply. A request that waits for
+// something to happen holds up nothing: it is looked at again when it has.
 //
 // A session whose client passes descriptors reads in another way (passed_descriptor.h), and none
 // before the frame is decided that the last one came with: it holds one at most.
