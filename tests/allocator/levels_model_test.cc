@@ -23,7 +23,6 @@ struct Place {
 struct Held {
     std::uint32_t uid;
     std::vector<LevelNumber> levels;
-    friend bool operator==(const Held&, const Held&) = default;
 };
 
 constexpr std::uint64_t quarantine_ms = 3'000;

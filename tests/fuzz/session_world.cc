@@ -91,7 +91,8 @@ World::World(const WorldOptions& options) : machine_(pools()), options_(options)
     processes_ = ProcessHolders::create(*machine_.allocator, closer(), 2).value();
     dispatcher_.emplace(
         *machine_.allocator, config_of(machine_.specs), processes_.get(), closer(),
-        [] { return DaemonNumbers{}; }, [this] { return look_for_the_gone(); },
+        [] { return DaemonNumbers{}; },
+        [this]() INOD_REQUIRES(flusher_lock) { return look_for_the_gone(); },
         [this] { return now_us_ += options_.us_per_look; });
     context_.reset(new SessionContext{.allocator = *machine_.allocator,
                                       .dispatcher = *dispatcher_,

@@ -23,8 +23,6 @@ enum class Does { nothing, live, rest, reserved };
 struct Cell {
     Does does = Does::nothing;
     std::uint64_t until = 0;  // of one that rests
-
-    friend bool operator==(const Cell&, const Cell&) = default;
 };
 using Cells = std::vector<Cell>;
 
