@@ -141,8 +141,8 @@ TEST(Schema, LimitsAreThoseOfTheParser) {
             EXPECT_EQ(property.schema.at("multipleOf"), configured_segment_size_unit);
         }
     }
-    EXPECT_EQ(numbers, 26)
-        << "7 at the top, 2 of the journal, 6 of a pool, 2 of a band and of a grant, "
+    EXPECT_EQ(numbers, 27)
+        << "8 at the top, 2 of the journal, 6 of a pool, 2 of a band and of a grant, "
            "3 of a pool's limits and 4 of a user's";
 }
 
