@@ -272,7 +272,8 @@ void Soak::print_line() {
     std::fflush(stdout);
 }
 
-// Every other one number by number, the rest with their holders; first those whose time would run out meanwhile.
+// Every other one number by number, the rest with their holders; first, and at once, those whose time would run
+// out meanwhile.
 void Soak::give_up_all() {
     kill_mayflies();
     load_->observer.finish();
@@ -280,7 +281,7 @@ void Soak::give_up_all() {
     for (std::size_t i = workers_.size(); i-- > 0;) {
         for (const auto& worker : workers_)
             worker->renew();
-        if (i % 2 == 0) workers_[i]->release_each();
+        if (i % 2 == 0 && workers_[i]->kind() != Kind::timed) workers_[i]->release_each();
         workers_[i]->release_holder();
         workers_.pop_back();
     }
