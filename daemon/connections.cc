@@ -62,13 +62,13 @@ void Connections::give_up(std::uint32_t uid) noexcept {
 }
 
 void Connections::finish_all(Errc reason) {
-    context_.is_stopping = true;
+    announce_end();
     for (auto session = sessions_.begin(); session != sessions_.end();)
         (session++)->finish(reason);
 }
 
 void Connections::abort_all() noexcept {
-    context_.is_stopping = true;
+    announce_end();
     while (!sessions_.empty())
         sessions_.front().abort();
 }

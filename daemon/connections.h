@@ -54,6 +54,8 @@ public:
     // thread.
     void give_up(std::uint32_t uid) noexcept;
 
+    // The daemon is about to end: who leaves from here on keeps what he has. Any thread.
+    void announce_end() noexcept { context_.is_stopping = true; }
     // The daemon ends. Answers what was read, says why, and closes; those who do not read are left.
     void finish_all(Errc reason);
     // The daemon ends. Closes those that are left.

@@ -254,14 +254,14 @@ private:
     const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
-// What somebody asks for; once more where it was refused for want of memory that releases have left behind.
+// What somebody asks for; once more where it was refused for want of memory, which releases may have left behind.
 template <class Ask>
 auto Dispatcher::with_memory(const Ask& ask) {
-    auto answer = ask();
+    const auto answer = ask();
     if (answer.result || answer.result.error().code != Errc::out_of_memory) return answer;
     look_at_clock_next();
-    if (allocator_.trim()) answer = ask();
-    return answer;
+    allocator_.trim();
+    return ask();
 }
 
 template <class Body>

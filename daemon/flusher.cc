@@ -49,13 +49,20 @@ void log_lack(Errc before, Errc lack) {
 
 }  // namespace
 
-void Flusher::Guard::lock() {
+// Tries for a while before it sleeps: a lock is had for less than a microsecond, mostly, and to sleep and be woken
+// takes ten.
+std::unique_lock<std::mutex> Flusher::Guard::take(std::mutex& mutex) {
     constexpr int tries = 64;
     for (int i = 0; i < tries; ++i) {
-        if (lock_.try_lock()) return;
+        std::unique_lock taken(mutex, std::try_to_lock);
+        if (taken) return taken;
         relax();
     }
-    lock_.lock();
+    return std::unique_lock(mutex);
+}
+
+void Flusher::Guard::lock() {
+    lock_ = take(*lock_.mutex());
 }
 
 Flusher::Flusher(EventLoop& loop, Allocator& allocator, std::chrono::seconds snapshot_age_max,
@@ -104,7 +111,7 @@ void Flusher::run() {
 }
 
 Result<void, Failure> Flusher::flush_until_stopped() {
-    Guard guard(*this);
+    Guard guard(*this, Guard::Own());
     for (;;) {
         wait_for_work(guard);
         if (stopping_ && !has_records()) return {};

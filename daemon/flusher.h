@@ -70,24 +70,32 @@ private:
 
 class Flusher {
 public:
-    // Has the lock under which every call of the allocator belongs, but for between unlock() and lock().
+    // Has the lock under which every call of the allocator belongs, but for between unlock() and lock(). Meanwhile
+    // nobody else has one but the flusher: what a request drops the lock for, memory, no other request gets in
+    // between.
     class INOD_SCOPED_CAPABILITY Guard {
     public:
         explicit Guard(Flusher& flusher) INOD_ACQUIRE(flusher_lock) INOD_NO_THREAD_ANALYSIS
-            : lock_(flusher.mutex_, std::defer_lock) {
-            lock();
-        }
+            : turn_(take(flusher.turn_)),
+              lock_(take(flusher.mutex_)) {}
         Guard(const Guard&) = delete;
         Guard& operator=(const Guard&) = delete;
         ~Guard() INOD_RELEASE() {}  // NOLINT(modernize-use-equals-default): it is annotated
 
-        // Tries for a while before it sleeps: the lock is had for less than a microsecond, mostly, and to sleep and
-        // be woken takes ten. (std::unique_lock has no annotations.)
+        // std::unique_lock has no annotations.
         void lock() INOD_ACQUIRE(flusher_lock) INOD_NO_THREAD_ANALYSIS;
         void unlock() INOD_RELEASE(flusher_lock) INOD_NO_THREAD_ANALYSIS { lock_.unlock(); }
 
     private:
         friend class Flusher;
+        struct Own {};
+
+        // The flusher's, which waits for no request.
+        Guard(Flusher& flusher, Own /*own*/) INOD_ACQUIRE(flusher_lock) INOD_NO_THREAD_ANALYSIS
+            : lock_(take(flusher.mutex_)) {}
+        static std::unique_lock<std::mutex> take(std::mutex& mutex);
+
+        std::unique_lock<std::mutex> turn_;
         std::unique_lock<std::mutex> lock_;
     };
     using OnFailure = std::function<void(const Failure&)>;
@@ -135,6 +143,7 @@ private:
     Allocator& allocator_ INOD_GUARDED_BY(flusher_lock);
     const std::chrono::seconds snapshot_age_max_;
     OnFailure on_failure_;
+    std::mutex turn_;  // whoever is not the flusher has it before mutex_, and without a break
     std::mutex mutex_;
     std::condition_variable work_;
     bool idle_ INOD_GUARDED_BY(flusher_lock) = false;  // the thread waits on work_

@@ -32,6 +32,8 @@ public:
 
     // As Connections::open(), soon.
     void open(OwnedFd socket, Peer peer) noexcept;
+    // As Connections::announce_end(), at once.
+    void announce_end() noexcept { connections_.announce_end(); }
     // As Connections::finish_all(), soon.
     void finish_all(Errc reason) noexcept;
     // Closes what is left, and ends the thread.

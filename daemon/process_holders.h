@@ -1,6 +1,6 @@
 // Holders that are bound to a process: which process is meant, and that they end when it does.
 //
-// Thread safety: on the thread of the event loop; calls that say so under the flusher's lock.
+// Thread safety: all calls under the flusher's lock.
 #pragma once
 
 #include <cstdint>

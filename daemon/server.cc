@@ -262,7 +262,7 @@ bool Server::serve_and_stop() {
     end_threads();
     connections_.abort_all();
     flusher_.stop();
-    if (!ended) return false;
+    if (!ended || has_failed_) return false;
     if (!allocator_.journal().sealed()) return true;
     if (!journal_failed_)
         spdlog::critical("journal: a write failed during the stop; check the disk");
@@ -274,7 +274,7 @@ bool Server::serve_and_stop() {
 bool Server::run_events() {
     try {
         loop_.run();
-        return !has_failed_;
+        return true;
     } catch (const std::exception& error) {
         spdlog::critical("stopped in the middle: {}", error.what());
         return false;
@@ -291,7 +291,8 @@ bool Server::take_memory_for_session() {
     const std::size_t size = Session::memory_size(allocator_);
     if (allocator_.memory().take(size)) return true;
     const Flusher::Guard guard(flusher_);
-    return allocator_.trim() && allocator_.memory().take(size);
+    allocator_.trim();
+    return allocator_.memory().take(size);
 }
 
 void Server::open_session(OwnedFd socket) {
@@ -365,6 +366,9 @@ void Server::begin_stop(Errc reason) {
     sd_notify(0, "STOPPING=1");
     acceptor_.stop();
     stop_watching();
+    // Before anybody is told: who then leaves on another thread may be seen there before it ends.
+    for (const auto& thread : threads_)
+        thread->announce_end();
     for (const auto& thread : threads_)
         thread->finish_all(reason);
     connections_.finish_all(reason);

@@ -71,15 +71,17 @@ void Waker::look() {
     tell_owners();
 }
 
+LongRequests* Waker::next_owner() {
+    const Flusher::Guard guard(flusher_);
+    if (owners_.empty()) return nullptr;
+    LongRequests& owner = owners_.front();
+    owners_.pop_front();
+    return &owner;
+}
+
 void Waker::tell_owners() {
-    for (;;) {
-        Flusher::Guard guard(flusher_);
-        if (owners_.empty()) return;
-        LongRequests& owner = owners_.front();
-        owners_.pop_front();
-        guard.unlock();
-        owner.tell_due();
-    }
+    while (LongRequests* const owner = next_owner())
+        owner->tell_due();
 }
 
 bool Waker::look_at_slice() noexcept {

@@ -67,6 +67,7 @@ private:
     // On any loop's thread.
     void wake(LongRequest& request) noexcept INOD_REQUIRES(flusher_lock);
     void tell_owners() INOD_EXCLUDES(flusher_lock);
+    LongRequests* next_owner() INOD_EXCLUDES(flusher_lock);
     void set_timer() noexcept INOD_REQUIRES(flusher_lock);
 
     EventLoop& loop_;

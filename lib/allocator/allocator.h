@@ -257,8 +257,8 @@ public:
     [[nodiscard]] bool wants_sweep() const noexcept;
     void sweep() noexcept;
     // Gives back to the memory budget what releases have left behind. An allocation does it for its own pools
-    // first. True if there was any.
-    bool trim() noexcept;
+    // first.
+    void trim() noexcept;
 
     // Tokens (allocator_tokens.cc).
 

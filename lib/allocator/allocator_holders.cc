@@ -268,13 +268,11 @@ void Allocator::sweep() noexcept {
                              [](const auto& served_pool) { return served_pool->wants_sweep(); });
 }
 
-bool Allocator::trim() noexcept {
-    const std::uint64_t used = budget_.used();
+void Allocator::trim() noexcept {
     for (PoolIndex index = 0; index < pools_.size(); ++index) {
         pools_[index]->pool.trim();
         links_.trim(index);
     }
-    return budget_.used() < used;
 }
 
 bool Allocator::ServedPool::wants_sweep() const noexcept {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/e2e/daemon_figures.h"
 #include "tests/e2e/daemon_process.h"
 #include "tests/e2e/raw_connection.h"
 #include "tests/e2e/support.h"
@@ -88,6 +89,7 @@ TEST_F(Stop, DoesNotWaitForOneWhoDoesNotRead) {
     for (std::size_t sent = 0, more = 1; more > 0; sent += more)
         more = deaf.send_some(std::span(requests).subspan(sent));
     ASSERT_TRUE(client.ping().has_value());
+    ASSERT_TRUE(comes_to_rest(daemon_.pid())) << "there is no room for another reply";
     expect_clean_end();
     EXPECT_NE(daemon_.log().find("who do not read their replies: connections=1"), std::string::npos)
         << daemon_.log();
