@@ -77,4 +77,12 @@ void PoolModel::given_up(Range range, Clock::time_point when) {
         past_[id - kind_->range.first].given_up = when;
 }
 
+void PoolModel::given_up_before(Range range, Clock::time_point now) {
+    if (kind_->is_unique) return;
+    for (Id id = range.first; id <= range.last; ++id) {
+        Past& past = past_[id - kind_->range.first];
+        past.given_up = std::min(past.given_up, now);
+    }
+}
+
 }  // namespace inod::soak

@@ -52,6 +52,8 @@ public:
 
     // From `when` on others may have them. Requires that they are live and were told as one lease.
     void given_up(Range range, Clock::time_point when);
+    // What was to be given up later may have been by now.
+    void given_up_before(Range range, Clock::time_point now);
 
     // Whether somebody has one of these, as far as anybody was told.
     [[nodiscard]] bool is_live(Range range) const;

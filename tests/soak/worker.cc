@@ -341,6 +341,7 @@ void Worker::run_out() {
         ++load_.figures.ends;
         bind();
     });
+    runs_out_with_ = leases_;
     give_up_all(earliest);
     ends_by_itself_ = true;
 }
@@ -378,7 +379,13 @@ void Worker::release_each() {
 }
 
 void Worker::release_holder() {
-    give_up_all(Clock::now());
+    const auto now = Clock::now();
+    give_up_all(now);
+    // Of one whose time runs out this is the end, and earlier.
+    if (ends_by_itself_) {
+        for (const Lease& lease : runs_out_with_)
+            load_.pools.at(lease.pool).given_up_before(lease.range, now);
+    }
     sure(client_->release_all(), "release_all", *client_);
     process_.reset();
 }

@@ -106,6 +106,7 @@ private:
     std::vector<Id> claiming_;  // in this burst
     Clock::time_point renewed_{};
     bool ends_by_itself_ = false;
+    std::vector<Lease> runs_out_with_;        // then
     std::vector<std::uint64_t> running_out_;  // by pool
 };
 

@@ -94,7 +94,10 @@ std::vector<Figure> measure(const Options& options, const std::string& program) 
 }  // namespace inod::bench
 
 int main(int argc, char** argv) {
-    using namespace inod::bench;
+    using inod::bench::measure;
+    using inod::bench::Options;
+    using inod::bench::Programs;
+    using inod::bench::report;
     Options options;
     CLI::App app{"Measures what a second thread that serves connections is good for"};
     app.add_option("--json", options.json, "Writes the rows to this file as well");
