@@ -1,6 +1,5 @@
 #include "daemon/connections.h"
 
-#include <chrono>
 #include <new>
 #include <utility>
 
@@ -9,15 +8,6 @@
 #include "daemon/boot_time.h"
 
 namespace inod::daemon {
-namespace {
-
-std::uint64_t steady_us() {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(now).count());
-}
-
-}  // namespace
 
 Connections::Connections(EventLoop& loop, const SharedByConnections& shared)
     : on_end_(shared.on_end),
@@ -26,7 +16,7 @@ Connections::Connections(EventLoop& loop, const SharedByConnections& shared)
       desks_(shared.allocator.memory(), shared.config.threads),
       turns_(loop),
       dispatcher_(shared.allocator, shared.config, shared.processes, shared.closer, shared.numbers,
-                  shared.end_the_gone, steady_us),
+                  shared.end_the_gone, shared.now_us),
       context_{.allocator = shared.allocator,
                .dispatcher = dispatcher_,
                .flusher = shared.flusher,

@@ -32,9 +32,10 @@ struct SharedByConnections {
     const Config& config;
     ProcessHolders* processes;  // or null
     Closer& closer;
+    // See Dispatcher for these three; the second is called under the lock.
     std::function<DaemonNumbers()> numbers;
-    // See Dispatcher. Called under the lock.
     std::function<Dispatcher::Gone()> end_the_gone;
+    std::function<std::uint64_t()> now_us;
     // A connection of this user is over.
     std::function<void(std::uint32_t uid)> on_end;
 };
@@ -69,6 +70,10 @@ public:
     }
     // How many there are. Any thread.
     [[nodiscard]] std::uint64_t count() const noexcept { return context_.session_count; }
+    // Bytes of the budget that they work with, and keep for whoever comes next.
+    [[nodiscard]] std::size_t desks_memory() const noexcept {
+        return desks_.count() * sizeof(Desk);
+    }
 
 private:
     const std::function<void(std::uint32_t uid)> on_end_;

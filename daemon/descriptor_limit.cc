@@ -14,10 +14,15 @@ constexpr std::uint64_t reserve = 4096;
 // Nor more than this part of few.
 constexpr std::uint64_t reserve_part = 4;
 
+// Each thread but the first takes so many: for its epoll(7), for who wakes it, for a timer.
+constexpr std::uint64_t per_thread = 3;
+
 }  // namespace
 
-DescriptorShares share_descriptors(std::uint64_t limit, std::uint32_t connections_max) noexcept {
-    const std::uint64_t rest = limit - std::min(reserve, limit / reserve_part);
+DescriptorShares share_descriptors(std::uint64_t limit, std::uint32_t connections_max,
+                                   std::uint32_t threads) noexcept {
+    const std::uint64_t kept = std::min(reserve, limit / reserve_part) + per_thread * (threads - 1);
+    const std::uint64_t rest = limit - std::min(kept, limit);
     const std::uint64_t of_connections = std::min(std::uint64_t{2} * connections_max, rest / 4 * 3);
     return {.limit = limit,
             .connections = static_cast<std::uint32_t>(of_connections / 2),

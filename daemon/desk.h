@@ -30,7 +30,8 @@ struct Desk : boost::intrusive::slist_base_hook<> {
 class Desks {
 public:
     // Kept for whoever comes next: to make one takes as long as a hundred requests. As many as are used at once
-    // where tens of connections ask for much at a time and wait for the disk, but no large part of the budget.
+    // where tens of connections ask for much at a time and wait for the disk; but no large part of the budget, though
+    // each loop has one.
     static constexpr std::size_t spare_min = 4;
     static constexpr std::size_t spare_max = 64;
     static constexpr std::uint64_t budget_per_spares = 16;  // of it, one such part

@@ -213,9 +213,8 @@ Result<void, Failure> Flusher::flush_group(Guard& guard) {
 
 // Wherever the lock is given back those who wait are told, behind it: they want it at once.
 void Flusher::unlock(Guard& guard) {
-    const bool tells = std::exchange(has_news_, false);
     boost::container::static_vector<DurabilityWaiters*, loops_max> told;
-    if (tells) {
+    if (std::exchange(has_news_, false)) {
         for (DurabilityWaiters& waiters : waiters_) {
             if (waiters.waiting_.empty() || std::exchange(waiters.telling_, true)) continue;
             told.push_back(&waiters);

@@ -51,6 +51,12 @@ namespace {
 // How long clients that do not read their replies can hold up a stop.
 constexpr std::chrono::seconds stop_patience{5};
 
+std::uint64_t steady_us() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
 // Tells a client why it gets no session. It has sent nothing that would have to be read first, and
 // the frame fits any socket's buffer.
 void send_refusal(const OwnedFd& socket, Errc code) {
@@ -100,7 +106,6 @@ private:
     void open_session(OwnedFd socket);
     void refuse(const OwnedFd& socket, Errc code);
     void serve(OwnedFd socket, Peer peer);
-    [[nodiscard]] std::uint64_t connection_count() const noexcept;
     [[nodiscard]] SharedByConnections shared_by_connections(std::uint64_t run);
     void start_threads(std::uint64_t run);
     void on_connection_end();
@@ -118,7 +123,7 @@ private:
     Timer patience_;  // of a stop
     Flusher flusher_;
     Closer closer_;
-    UserConnections users_;
+    UserConnections connected_;
     std::unique_ptr<ProcessHolders> processes_;
     bool is_watching_ = false;  // the ends of processes
     Connections connections_;   // of this thread
@@ -168,14 +173,15 @@ SharedByConnections Server::shared_by_connections(std::uint64_t run) {
             .closer = closer_,
             .numbers =
                 [this, run] {
-                    return DaemonNumbers{.connections = connection_count(),
+                    return DaemonNumbers{.connections = connected_.count(),
                                          .groups_synced = flusher_.groups_synced(),
                                          .run = run};
                 },
             .end_the_gone = [this]() INOD_REQUIRES(flusher_lock) { return end_the_gone(); },
+            .now_us = steady_us,
             .on_end =
                 [this](std::uint32_t uid) {
-                    users_.remove(uid);
+                    connected_.remove(uid);
                     on_connection_end();
                 }};
 }
@@ -183,7 +189,7 @@ SharedByConnections Server::shared_by_connections(std::uint64_t run) {
 void Server::start_threads(std::uint64_t run) {
     SharedByConnections shared = shared_by_connections(run);
     shared.on_end = [this](std::uint32_t uid) {
-        users_.remove(uid);
+        connected_.remove(uid);
         loop_.post_from_any_thread(connection_ended_);
     };
     const auto on_failure = [this](std::string_view what) {
@@ -254,7 +260,7 @@ Dispatcher::Gone Server::end_the_gone() {
     connections_.end_the_gone();
     for (const auto& thread : threads_)
         thread->end_the_gone();
-    return {.looked_at = ended.count + connection_count(), .may_be_more = false};
+    return {.looked_at = ended.count + connected_.count(), .may_be_more = false};
 }
 
 bool Server::serve_and_stop() {
@@ -283,7 +289,7 @@ bool Server::run_events() {
 
 void Server::on_accept_failure(int error) {
     spdlog::warn("accept failed, trying again until it works: error='{}' connections={}",
-                 std::system_category().message(error), connection_count());
+                 std::system_category().message(error), connected_.count());
 }
 
 // Not without what released numbers took, which nobody has given back yet.
@@ -300,23 +306,23 @@ void Server::open_session(OwnedFd socket) {
         auto peer = peer_of(socket.get());
         if (!peer) {
             spdlog::warn("connection closed: {}", peer.error().message);
-        } else if (connection_count() >= shares_.connections) {
+        } else if (connected_.count() >= shares_.connections) {
             refuse(socket, Errc::too_many_connections);
-        } else if (users_.count_of(peer->uid) >=
+        } else if (connected_.count_of(peer->uid) >=
                    connections_.limits_of_user(peer->uid).connections) {
             send_refusal(socket, Errc::quota_exceeded);
         } else {
-            users_.add(peer->uid);
+            connected_.add(peer->uid);
             if (take_memory_for_session()) {
                 serve(std::move(socket), std::move(*peer));
             } else {
-                users_.remove(peer->uid);
+                connected_.remove(peer->uid);
                 refuse(socket, Errc::out_of_memory);
             }
         }
     } catch (const std::bad_alloc&) {
         spdlog::warn("connection closed: the system has no memory, connections={}",
-                     connection_count());
+                     connected_.count());
     }
 }
 
@@ -338,22 +344,15 @@ void Server::serve(OwnedFd socket, Peer peer) {
     }
 }
 
-std::uint64_t Server::connection_count() const noexcept {
-    std::uint64_t count = connections_.count();
-    for (const auto& thread : threads_)
-        count += thread->count();
-    return count;
-}
-
 void Server::on_connection_end() {
     acceptor_.try_again();
-    if (stopping_ && connection_count() == 0) loop_.stop();
+    if (stopping_ && connected_.count() == 0) loop_.stop();
 }
 
 // Says so in the log once, until a connection is taken again.
 void Server::refuse(const OwnedFd& socket, Errc code) {
     if (!refusing_) {
-        spdlog::warn("connections are refused: {}, connections={}", name(code), connection_count());
+        spdlog::warn("connections are refused: {}, connections={}", name(code), connected_.count());
     }
     refusing_ = true;
     send_refusal(socket, code);
@@ -373,12 +372,12 @@ void Server::begin_stop(Errc reason) {
         thread->finish_all(reason);
     connections_.finish_all(reason);
     patience_.set_after(stop_patience);
-    if (connection_count() == 0) loop_.stop();
+    if (connected_.count() == 0) loop_.stop();
 }
 
 void Server::leave_behind() {
     spdlog::warn("stopping without those who do not read their replies: connections={}",
-                 connection_count());
+                 connected_.count());
     loop_.stop();
 }
 
@@ -475,9 +474,16 @@ Failure not_recovered(Failure failure, const Surroundings& here) {
 }
 
 // What the daemon may open, and a warning where that is less than is configured.
-DescriptorShares find_descriptors(const Config& config) {
+Result<DescriptorShares, Failure> find_descriptors(const Config& config) {
     const DescriptorShares shares =
-        share_descriptors(raise_descriptor_limit(), config.connections_max);
+        share_descriptors(raise_descriptor_limit(), config.connections_max, config.threads);
+    if (shares.connections == 0) {
+        return Failure{Errc::out_of_memory,
+                       "of " + std::to_string(shares.limit) +
+                           " file descriptors none are left for connections: raise LimitNOFILE of "
+                           "the service (ulimit -n)" +
+                           (config.threads > 1 ? ", or lower threads" : "")};
+    }
     spdlog::info("file descriptors: limit={} connections={} processes={}", shares.limit,
                  shares.connections, shares.processes);
     if (shares.connections < config.connections_max) {
@@ -535,6 +541,8 @@ Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
     const Surroundings here = surroundings_of(config);
     const auto witness = open_witness_directory(here.witness_dir, config.state_dir);
     if (!witness) return witness.error();
+    const auto descriptors = find_descriptors(config);
+    if (!descriptors) return descriptors.error();
     auto options = options_of(config);
     if (!options) return options.error();
     options->witness = WitnessPlace{.storage = witness->storage.get(), .here = here};
@@ -543,8 +551,7 @@ Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
     if (!recovery) return not_recovered(recovery.error(), here);
     log_recovery(*recovery, allocator, config);
     {
-        Server server(config, allocator, std::move(*listener), find_descriptors(config),
-                      recovery->run);
+        Server server(config, allocator, std::move(*listener), *descriptors, recovery->run);
         if (!server.run()) return false;
     }
     return close(allocator);

@@ -7,11 +7,6 @@
 
 namespace inod::daemon {
 
-std::size_t Turns::count_of(std::uint32_t uid) const {
-    const auto found = users_.find(uid);
-    return found != users_.end() ? found->second.count : 0;
-}
-
 Turns::User& Turns::enter(std::uint32_t uid) {
     User& user = users_[uid];
     user.uid = uid;

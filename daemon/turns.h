@@ -56,9 +56,6 @@ public:
     Turns& operator=(const Turns&) = delete;
     ~Turns() = default;  // requires that there are no takers
 
-    // How many takers a user has.
-    [[nodiscard]] std::size_t count_of(std::uint32_t uid) const;
-
     // Has one user alone asked for a long while?
     [[nodiscard]] bool is_one_alone() const noexcept { return round_ >= alone_from_; }
 

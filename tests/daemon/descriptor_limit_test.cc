@@ -11,24 +11,27 @@ TEST(DescriptorLimit, EachHasAShareAndSomeAreLeft) {
         const char* name;
         std::uint64_t limit;
         std::uint32_t connections_max;
+        std::uint32_t threads;
         std::uint32_t connections;
         std::uint64_t processes;
     };
     // clang-format off
     const Case cases[] = {
-        // name                            limit      connections_max  connections  processes
-        {"as systemd is told",             1'048'576, 16'384,          16'384,      1'011'712},
-        {"fewer than connections want",    20'000,    16'384,          5'964,       3'976},
-        {"few",                            64,        16'384,          18,          12},
-        {"few wanted",                     20'000,    100,             100,         15'704},
-        {"none",                           0,         16'384,          0,           0},
-        {"more than any kernel has",       ~0ULL,     4'294'967'295,   4'294'967'295,
-                                                                       ~0ULL - 4096 - 8'589'934'590},
+        // name                            limit      connections_max  threads  connections  processes
+        {"as systemd is told",             1'048'576, 16'384,          1,       16'384,      1'011'712},
+        {"fewer than connections want",    20'000,    16'384,          1,       5'964,       3'976},
+        {"few",                            64,        16'384,          1,       18,          12},
+        {"few, and threads to wait on",    64,        16'384,          9,       9,           6},
+        {"fewer than threads wait on",     64,        16'384,          64,      0,           0},
+        {"few wanted",                     20'000,    100,             1,       100,         15'704},
+        {"none",                           0,         16'384,          1,       0,           0},
+        {"more than any kernel has",       ~0ULL,     4'294'967'295,   1,       4'294'967'295,
+                                                                                ~0ULL - 4096 - 8'589'934'590},
     };
     // clang-format on
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
-        const DescriptorShares shares = share_descriptors(c.limit, c.connections_max);
+        const DescriptorShares shares = share_descriptors(c.limit, c.connections_max, c.threads);
         EXPECT_EQ(shares.limit, c.limit);
         EXPECT_EQ(shares.connections, c.connections);
         EXPECT_EQ(shares.processes, c.processes);

@@ -216,7 +216,7 @@ TEST(HoldersOfProcesses, AreWatchedAsFarAsThereAreFileDescriptors) {
     constexpr std::size_t watched_max = 28;
     DaemonProcess daemon(
         R"({"pools": [{"name": "pid", "policy": "cyclic", "min": 1, "max": 1000}],
-            "connections_max": 10})");
+            "connections_max": 10, "threads": 1})");
     ASSERT_TRUE(daemon.start()) << daemon.log();
     const auto bind = [&](const Child& child) {
         auto client = Client::connect(

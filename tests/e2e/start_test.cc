@@ -228,6 +228,17 @@ TEST(Start, AcceptsTheLargestSegments) {
     EXPECT_EQ(daemon.connect().allocate("a").value().range.first, 2U);
 }
 
+TEST(Start, RefusesToServeNobodyForLackOfFileDescriptors) {
+    DaemonProcess daemon(R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9}],
+                             "threads": 64})",
+                         {.wrapper = {"prlimit", "--nofile=200:200"}});
+    expect_refused(daemon, {"out_of_memory", "of 200 file descriptors none are left",
+                            "raise LimitNOFILE", "lower threads"});
+    daemon.launch().wrapper = {"prlimit", "--nofile=300:300"};
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    EXPECT_TRUE(daemon.connect().allocate("a"));
+}
+
 TEST(Start, RefusesAPoolThatTheConfigurationChanged) {
     DaemonProcess daemon(R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9}]})");
     ASSERT_TRUE(daemon.start()) << daemon.log();

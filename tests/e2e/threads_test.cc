@@ -9,6 +9,7 @@
 
 #include "tests/e2e/daemon_figures.h"
 #include "tests/e2e/daemon_process.h"
+#include "tests/e2e/held_thread.h"
 #include "tests/e2e/raw_connection.h"
 #include "tests/proto/encoded.h"
 
@@ -186,6 +187,50 @@ TEST_F(Threads, AStopIsToldOnAll) {
         EXPECT_TRUE(connection.closed());
     }
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
+}
+
+constexpr const char* two_threads = R"({"threads": 2, "pools": [
+    {"name": "inode", "policy": "unique", "min": 1, "max": 18446744073709551615}]})";
+
+// One that is told of the stop closes all its connections at once. Those of a thread that has not heard of it yet
+// close because of the stop all the same, and it has time to come back to what it holds.
+TEST(ThreadsAtAStop, WhoLeavesOnOneThatHasNotHeardOfItKeepsWhatHeHas) {
+    DaemonProcess daemon(two_threads);
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    RawConnection on_the_main_one(daemon.socket());
+    on_the_main_one.greet();
+    std::optional<Client> on_the_other = daemon.connect();
+    ASSERT_TRUE(on_the_other->bind({.binding = proto::Binding::connection}));
+    const auto lease = on_the_other->allocate("inode");
+    ASSERT_TRUE(lease);
+    {
+        const HeldThread other(daemon.pid(), "inod-io");
+        // What it finds first is that there is something to be read.
+        ASSERT_TRUE(on_the_other->send({.body = proto::PingRequest{}}));
+        daemon.signal(SIGTERM);
+        const auto farewell = on_the_main_one.receive();
+        ASSERT_TRUE(farewell.has_value());
+        EXPECT_EQ(farewell->code(), Errc::shutting_down);
+        on_the_other.reset();
+    }
+    EXPECT_EQ(daemon.wait_for_end(), (Exit{.status = 0})) << daemon.log();
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    EXPECT_TRUE(daemon.connect().lookup("inode", lease->range.first));
+}
+
+// Each thread waits on descriptors of its own, which the connections' share is less of.
+TEST(ThreadsOfADaemonThatMayOpenFewFiles, ServeAsManyConnectionsAsItSays) {
+    DaemonProcess daemon(two_threads, {.wrapper = {"prlimit", "--nofile=64:64"}});
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    EXPECT_NE(daemon.log().find("limit=64 connections=16 processes=12"), std::string::npos)
+        << daemon.log();
+    std::vector<Client> clients;
+    while (clients.size() < 16)
+        clients.push_back(daemon.connect());
+    for (Client& client : clients)
+        EXPECT_TRUE(client.allocate("inode"));
+    RawConnection one_more(daemon.socket());
+    EXPECT_EQ(one_more.receive()->code(), Errc::too_many_connections);
 }
 
 }  // namespace

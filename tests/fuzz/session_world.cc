@@ -84,30 +84,26 @@ World::World(const WorldOptions& options) : machine_(pools()), options_(options)
     INOD_ASSERT(machine_.start().has_value());
     flusher_.emplace(loop_, *machine_.allocator, std::chrono::seconds(3600),
                      [this](const Failure& /*the disk is full*/) { stop(Errc::journal_sealed); });
-    waiters_.emplace(loop_, *flusher_);
-    waker_.emplace(loop_, *machine_.allocator, *flusher_, *waiters_);
-    desks_.emplace(machine_.allocator->memory());
-    turns_.emplace(loop_);
     processes_ = ProcessHolders::create(*machine_.allocator, closer(), 2).value();
-    dispatcher_.emplace(
-        *machine_.allocator, config_of(machine_.specs), processes_.get(), closer(),
-        [] { return DaemonNumbers{}; },
-        [this]() INOD_REQUIRES(flusher_lock) { return look_for_the_gone(); },
-        [this] { return now_us_ += options_.us_per_look; });
-    context_.reset(new SessionContext{.allocator = *machine_.allocator,
-                                      .dispatcher = *dispatcher_,
-                                      .flusher = *flusher_,
-                                      .waiters = *waiters_,
-                                      .waker = *waker_,
-                                      .loop = loop_,
-                                      .desks = *desks_,
-                                      .turns = *turns_,
-                                      .early_replies = early_replies_,
-                                      .on_end = [](std::uint32_t) {}});
+    config_ = config_of(machine_.specs);
+    waiters_.emplace(loop_, *flusher_);
+    connections_.emplace(
+        loop_,
+        SharedByConnections{
+            .allocator = *machine_.allocator,
+            .flusher = *flusher_,
+            .config = config_,
+            .processes = processes_.get(),
+            .closer = closer(),
+            .numbers = [] { return DaemonNumbers{}; },
+            .end_the_gone = [this]() INOD_REQUIRES(flusher_lock) { return look_for_the_gone(); },
+            .now_us = [this] { return now_us_ += options_.us_per_look; },
+            .on_end = [](std::uint32_t) {}});
 }
 
 World::~World() {
-    INOD_ASSERT(sessions_.empty() && session_count() == 0);
+    INOD_ASSERT(session_count() == 0);
+    flusher_->stop();
     const Flusher::Guard guard(*flusher_);
     news_.unlink();
 }
@@ -144,10 +140,9 @@ OwnedFd World::connect(std::size_t user) {
     if (options_.small_buffers) set_small_buffer(server.get());
     MemoryBudget& memory = machine_.allocator->memory();
     if (!memory.take(Session::memory_size(*machine_.allocator))) return {};
-    const PeerSocket at{.socket = server.get(), .accepted_at = ticks_since_boot()};
-    const auto session = std::make_shared<Session>(
-        std::move(server), dispatcher_->welcome(World::user(user), at), *context_, sessions_);
-    INOD_ASSERT(session->start().has_value());
+    const std::uint64_t before = session_count();
+    connections_->open(std::move(server), World::user(user));
+    INOD_ASSERT(session_count() == before + 1);
     return client;
 }
 
@@ -182,9 +177,8 @@ void World::pass_time(std::uint64_t ms) {
 }
 
 Dispatcher::Gone World::look_for_the_gone() {
-    for (Session& session : sessions_)
-        session.end_if_gone();
-    return {.looked_at = sessions_.size(), .may_be_more = false};
+    connections_->end_the_gone();
+    return {.looked_at = session_count(), .may_be_more = false};
 }
 
 void World::end_the_gone() {
@@ -198,9 +192,8 @@ void World::fill_disk() {
 }
 
 void World::stop(Errc reason) {
-    if (context_->is_stopping.exchange(true)) return;
-    for (auto session = sessions_.begin(); session != sessions_.end();)
-        (session++)->finish(reason);
+    if (std::exchange(is_stopping_, true)) return;
+    connections_->finish_all(reason);
 }
 
 bool World::is_at_rest() {
@@ -220,7 +213,7 @@ bool World::has_holder_of_connection() {
 
 std::optional<std::string> World::verify() {
     settle();
-    if (session_count() != 0 || !sessions_.empty()) return "a session has not ended";
+    if (session_count() != 0) return "a session has not ended";
     if (!is_stopping() && has_holder_of_connection()) return "a holder outlived its connection";
     flusher_->stop();
     const Journal& journal = machine_.allocator->journal();

@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "daemon/session.h"
+#include "daemon/connections.h"
 #include "tests/allocator/machine.h"
 
 namespace inod::daemon {
@@ -56,12 +56,12 @@ public:
     // The daemon begins to end.
     void stop(Errc reason);
 
-    [[nodiscard]] bool is_stopping() const { return context_->is_stopping; }
-    [[nodiscard]] std::uint64_t session_count() const { return context_->session_count; }
+    [[nodiscard]] bool is_stopping() const { return is_stopping_; }
+    [[nodiscard]] std::uint64_t session_count() const { return connections_->count(); }
     [[nodiscard]] const Allocator& allocator() const { return *machine_.allocator; }
     // Bytes of the memory budget, but for what sessions borrow of each other.
     [[nodiscard]] std::uint64_t memory_used() const {
-        return machine_.allocator->memory().used() - desks_->count() * sizeof(Desk);
+        return machine_.allocator->memory().used() - connections_->desks_memory();
     }
     // Will nothing take or give back memory but what clients do?
     [[nodiscard]] bool is_at_rest();
@@ -85,16 +85,12 @@ private:
     const WorldOptions options_;
     std::uint64_t now_us_ = 0;
     std::optional<Flusher> flusher_;
-    std::optional<DurabilityWaiters> waiters_;
-    std::optional<Waker> waker_;
-    std::optional<Desks> desks_;
-    std::optional<Turns> turns_;
-    EarlyReplies early_replies_;
     std::unique_ptr<ProcessHolders> processes_;
-    std::optional<Dispatcher> dispatcher_;
-    std::unique_ptr<SessionContext> context_;
-    Session::List sessions_;
+    Config config_;
+    std::optional<DurabilityWaiters> waiters_;
+    std::optional<Connections> connections_;
     News news_;
+    bool is_stopping_ = false;
 };
 
 // How many this process has.
