@@ -1,5 +1,6 @@
 #include "daemon/passed_descriptor.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -71,7 +72,7 @@ Received receive(int socket, proto::FrameSplitter& input, TakesDescriptor takes,
     // readable for good, and only a read that does not look for it takes it away.
     const bool all = there.size > 0 && !look.dropped();
     const bool begins = !input.is_within_frame();
-    const std::size_t piece = begins ? 1 : input.missing();
+    const std::size_t piece = begins ? 1 : std::min(input.missing(), room.size());
     Message message(room.first(all ? there.size : piece));
     const bool has_header = there.size >= proto::frame_header_size;
     if (!all && begins && has_header && takes(proto::decode_header(room).operation)) {

@@ -210,14 +210,17 @@ void Session::decide_frames(std::size_t early_at, Flusher::Guard& guard) {
             return;
         }
     }
-    refuse_what_is_too_long();
+    if (!refused_ && input_.error() != Errc::ok) {
+        tell(input_.error());
+        refused_ = true;
+    }
 }
 
 // False if it is to be decided later.
 bool Session::decide_frame(const proto::Frame& frame, Flusher::Guard& guard) {
     const Room room = room_for(frame.header.operation);
     if (room == Room::later) return false;
-    if (room == Room::never) {
+    if (room == Room::never || frame.is_cut()) {
         Dispatcher::refuse_unread(frame.header, Errc::out_of_memory, outbox_);
     } else {
         const auto next = context_.dispatcher.answer(frame, client_, outbox_, guard, passed_);
@@ -226,18 +229,6 @@ bool Session::decide_frame(const proto::Frame& frame, Flusher::Guard& guard) {
     }
     context_.dispatcher.drop(client_, passed_);
     return true;
-}
-
-// A frame that no client may send, or one for which there is no desk.
-void Session::refuse_what_is_too_long() {
-    if (refused_) return;
-    if (input_.error() != Errc::ok) {
-        tell(input_.error());
-        refused_ = true;
-    } else if (input_.is_stuck()) {
-        Dispatcher::refuse_unread(input_.skip(), Errc::out_of_memory, outbox_);
-        context_.dispatcher.drop(client_, passed_);
-    }
 }
 
 // Why it closes, once, whatever else is wrong with it. Requires room in the outbox.

@@ -123,7 +123,6 @@ private:
     [[nodiscard]] Room room_for(proto::Operation operation) const noexcept;
     void decide_frames(std::size_t early_at, Flusher::Guard& guard) INOD_REQUIRES(flusher_lock);
     bool decide_frame(const proto::Frame& frame, Flusher::Guard& guard) INOD_REQUIRES(flusher_lock);
-    void refuse_what_is_too_long();
     [[nodiscard]] bool may_send_later();
     bool settle();
     void send();

@@ -25,7 +25,7 @@ bool takes_descriptor(Operation operation) noexcept {
 
 FrameSplitter::FrameSplitter(std::span<std::byte> memory, std::size_t frame_size_max) noexcept
     : memory_(memory), frame_size_max_(frame_size_max) {
-    INOD_ASSERT(frame_size_max >= frame_header_size && memory.size() >= frame_header_size);
+    INOD_ASSERT(frame_size_max >= frame_header_size && memory.size() > frame_header_size);
 }
 
 std::span<std::byte> FrameSplitter::prepare() noexcept {
@@ -37,57 +37,61 @@ std::span<std::byte> FrameSplitter::prepare() noexcept {
         end_ -= begin_;
         begin_ = 0;
     }
+    if (is_too_long_for_memory()) {
+        is_cut_ = true;
+        dropped_ = missing();
+        end_ = frame_header_size;
+    }
     return memory_.subspan(end_);
+}
+
+bool FrameSplitter::is_too_long_for_memory() const noexcept {
+    return error_ == Errc::ok && pending() == memory_.size() &&
+           decode_header(memory_).size > memory_.size();
 }
 
 void FrameSplitter::received(std::size_t size) noexcept {
     INOD_ASSERT(size <= memory_.size() - end_);
     end_ += size;
-    const std::size_t dropped = std::min(size, skipped_);
-    skipped_ -= dropped;
-    begin_ += dropped;
+    if (dropped_ == 0) return;
+    const std::size_t dropped = std::min(size, dropped_);
+    const auto bytes = memory_.first(end_).last(size);
+    std::memmove(bytes.data(), bytes.data() + dropped, size - dropped);
+    dropped_ -= dropped;
+    end_ -= dropped;
 }
 
 void FrameSplitter::move_to(std::span<std::byte> memory) noexcept {
-    INOD_ASSERT(pending() <= memory.size() && memory.size() >= frame_header_size);
+    INOD_ASSERT(pending() <= memory.size() && memory.size() > frame_header_size);
     std::memcpy(memory.data(), memory_.data() + begin_, pending());
     end_ -= begin_;
     begin_ = 0;
     memory_ = memory;
 }
 
-bool FrameSplitter::is_stuck() const noexcept {
-    return error_ == Errc::ok && pending() == memory_.size();
-}
-
-FrameHeader FrameSplitter::skip() noexcept {
-    INOD_ASSERT(is_stuck());
-    const FrameHeader header = decode_header(memory_.subspan(begin_, pending()));
-    skipped_ = header.size - pending();
-    begin_ = end_ = 0;
-    return header;
-}
-
 std::optional<Frame> FrameSplitter::next() noexcept {
     // The size is judged as soon as the whole header is there.
-    if (error_ != Errc::ok || pending() < frame_header_size) return std::nullopt;
+    if (error_ != Errc::ok || pending() < frame_header_size || dropped_ > 0) return std::nullopt;
     const std::span<const std::byte> bytes = memory_.subspan(begin_, pending());
     const FrameHeader header = decode_header(bytes);
     if (header.size < frame_header_size) error_ = Errc::frame_malformed;
     if (header.size > frame_size_max_) error_ = Errc::frame_too_long;
-    if (error_ != Errc::ok || header.size > bytes.size()) return std::nullopt;
-    begin_ += header.size;
-    return Frame{header, bytes.first(header.size)};
+    const std::size_t kept = is_cut_ ? frame_header_size : header.size;
+    if (error_ != Errc::ok || kept > bytes.size()) return std::nullopt;
+    is_cut_ = false;
+    begin_ += kept;
+    return Frame{header, bytes.first(kept)};
 }
 
 void FrameSplitter::put_back(const Frame& frame) noexcept {
     INOD_ASSERT(frame.bytes.size() <= begin_ &&
                 frame.bytes.data() + frame.bytes.size() == memory_.data() + begin_);
     begin_ -= frame.bytes.size();
+    is_cut_ = frame.is_cut();
 }
 
 std::size_t FrameSplitter::missing() const noexcept {
-    if (skipped_ > 0) return skipped_;
+    if (dropped_ > 0) return dropped_;
     if (pending() < frame_header_size) return frame_header_size - pending();
     const std::size_t size = decode_header(memory_.subspan(begin_, pending())).size;
     INOD_ASSERT(error_ == Errc::ok && size > pending());

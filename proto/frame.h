@@ -106,6 +106,9 @@ inline void encode_header(ByteWriter& out, const FrameHeader& header) noexcept {
 struct Frame {
     FrameHeader header;
     std::span<const std::byte> bytes;
+
+    // There was no room for it: `bytes` are its header alone.
+    [[nodiscard]] bool is_cut() const noexcept { return bytes.size() < header.size; }
 };
 
 // Cuts a received stream into frames, in memory that its owner gives, allocating nothing:
@@ -119,20 +122,21 @@ struct Frame {
 class FrameSplitter {
 public:
     // `frame_size_max` is request_size_max in a daemon and reply_size_max in a client. `memory` outlives
-    // the splitter, or until move_to(); if it is smaller than frame_size_max, is_stuck() is to be asked.
-    // Requires that it is not smaller than a header.
+    // the splitter, or until move_to(). If it is smaller than frame_size_max, a frame may be cut. Requires that it
+    // is larger than a header.
     FrameSplitter(std::span<std::byte> memory, std::size_t frame_size_max) noexcept;
 
     // Where the next bytes go: all the room behind those already there. Frames that next() gave
     // before are no longer valid after this, since the bytes of a frame not yet complete may move
-    // to the start. Never empty when next() has said that there is no frame, unless is_stuck().
+    // to the start. Never empty when next() has said that there is no frame: one that has filled the memory
+    // and is not whole yet is cut.
     std::span<std::byte> prepare() noexcept;
 
     // Says that `size` bytes were put where prepare() said. Requires that they fit there.
     void received(std::size_t size) noexcept;
 
     // The next whole frame, or nothing: then either more bytes are needed or the stream is out of
-    // step, which error() tells.
+    // step, which error() tells. One that is cut comes when its last byte has.
     std::optional<Frame> next() noexcept;
 
     // Takes back the frame that next() gave last: it gives it once more. For whoever cannot answer
@@ -143,32 +147,31 @@ public:
     // on. The daemon's session sends an error frame with tag 0 and closes; the client closes.
     [[nodiscard]] Errc error() const noexcept { return error_; }
 
-    // How many bytes wait, of frames complete or not.
+    // How many bytes wait, of frames complete or not; of one that is cut its header's.
     [[nodiscard]] std::size_t pending() const noexcept { return end_ - begin_; }
 
     // Goes on in other memory. Frames that next() gave before are no longer valid. Requires that what is
     // pending fits there.
     void move_to(std::span<std::byte> memory) noexcept;
 
-    // After next() said that there is no frame: is the one that is incomplete too long for the memory?
-    [[nodiscard]] bool is_stuck() const noexcept;
-    // Drops that one, with what of it is still to come. Returns its header. Requires is_stuck().
-    FrameHeader skip() noexcept;
-
-    // Do the next bytes to come belong to a frame that has begun?
-    [[nodiscard]] bool is_within_frame() const noexcept { return pending() > 0 || skipped_ > 0; }
+    // Do the next bytes to come belong to a frame that has begun? Requires that next() said that there is no
+    // frame.
+    [[nodiscard]] bool is_within_frame() const noexcept { return pending() > 0; }
 
     // How many bytes the frame lacks that next() found incomplete: up to the end of its header, or
-    // once that is there to its own; or the one that is skipped. Requires that next() said that there is
-    // no frame, and no error.
+    // once that is there to its own. Requires that next() said that there is no frame, and no error.
     [[nodiscard]] std::size_t missing() const noexcept;
 
 private:
+    [[nodiscard]] bool is_too_long_for_memory() const noexcept;
+
     std::span<std::byte> memory_;
     std::size_t frame_size_max_;
-    std::size_t begin_ = 0;    // of the first frame not yet given out
-    std::size_t end_ = 0;      // of what was received
-    std::size_t skipped_ = 0;  // bytes that are to come and to be dropped, before all others
+    std::size_t begin_ = 0;  // of the first frame not yet given out
+    std::size_t end_ = 0;    // of what was received
+    // Of the first frame only the header is kept, and of the bytes to come so many are dropped first.
+    bool is_cut_ = false;
+    std::size_t dropped_ = 0;
     Errc error_ = Errc::ok;
 };
 

@@ -215,7 +215,7 @@ private:
     void open_words(unsigned index, unsigned position, unsigned count) noexcept;
     void close_words(unsigned index, unsigned position, unsigned count) noexcept;
     [[nodiscard]] bool open_item(Item& item) noexcept;
-    [[nodiscard]] bool has_live(const Item& item) const noexcept;
+    [[nodiscard]] bool has_live(const Item& item, unsigned from, unsigned to) const noexcept;
     void remove_item(unsigned index) noexcept;
     void count_live(unsigned live) noexcept;
 

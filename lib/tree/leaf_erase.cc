@@ -20,27 +20,32 @@ void Leaf<words>::clear(Range range) noexcept {
             node_->change_meta({}, {.live = 1});
             continue;
         }
-        const std::uint64_t from = range.first > it.first ? it.group_index(range.first) : 0;
-        const std::uint64_t to = std::min<std::uint64_t>(it.groups, it.group_index(range.last) + 1);
+        const auto group_before = [&](Id id) {
+            return static_cast<unsigned>(std::min<std::uint64_t>(it.groups, it.group_index(id)));
+        };
+        const unsigned from = range.first > it.first ? group_before(range.first) : 0;
+        const unsigned to = std::min(it.groups, group_before(range.last) + 1);
         unsigned cleared = 0;
-        for (std::uint64_t index = from; index < to; ++index) {
-            const auto g = static_cast<unsigned>(index);
+        std::uint64_t left = 0;
+        for (unsigned g = from; g < to; ++g) {
             const std::uint64_t live = node_->get(it.live_at(g));
             const std::uint64_t taken = live & mask_in_group(range, it.base() + Id{word_bits} * g);
+            left |= live & ~taken;
             if (taken == 0) continue;
             node_->set(it.live_at(g), live & ~taken);
             cleared += count_bits(taken);
         }
         node_->change_meta({.dead = it.shape == Shape::many ? cleared : 0}, {.live = cleared});
-        if (cleared > 0 && !has_live(it)) remove_item(i);
+        if (cleared > 0 && left == 0 && !has_live(it, 0, from) && !has_live(it, to, it.groups))
+            remove_item(i);
         if (it.first <= range.first) break;
     }
 }
 
-// Of a `many` or `one`.
+// In the groups [from, to) of a `many` or `one`.
 template <unsigned words>
-bool Leaf<words>::has_live(const Item& item) const noexcept {
-    for (unsigned g = 0; g < item.groups; ++g) {
+bool Leaf<words>::has_live(const Item& item, unsigned from, unsigned to) const noexcept {
+    for (unsigned g = from; g < to; ++g) {
         if (node_->get(item.live_at(g)) != 0) return true;
     }
     return false;

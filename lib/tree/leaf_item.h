@@ -209,6 +209,7 @@ void Leaf<words>::for_each_group(Range range, F&& f) const noexcept {
         const std::uint64_t skipped = range.first > it.first ? it.group_index(range.first) : 0;
         for (std::uint64_t g = skipped; g < groups; ++g) {
             Group found = group(it, static_cast<unsigned>(g));
+            if (found.live == 0) continue;
             if (found.base > range.last) break;  // the item has groups that only the next one uses
             if (is_cut(found.base, range)) found.live &= mask_in_group(range, found.base);
             if (found.live != 0 && f(found)) return;
@@ -225,6 +226,7 @@ void Leaf<words>::for_each_group_down(Range range, F&& f) const noexcept {
         const std::uint64_t groups = it.shape == Shape::single ? 1 : it.groups;
         for (std::uint64_t g = std::min(groups, it.group_index(range.last) + 1); g-- > 0;) {
             Group found = group(it, static_cast<unsigned>(g));
+            if (found.live == 0) continue;
             if (range.first > found.base && range.first - found.base >= word_bits) return;
             if (is_cut(found.base, range)) found.live &= mask_in_group(range, found.base);
             if (found.live != 0 && f(found)) return;

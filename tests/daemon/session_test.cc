@@ -2,6 +2,7 @@
 // loop turned by hand, so that what happens in one turn can be counted.
 #include "daemon/session.h"
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -85,7 +86,7 @@ protected:
     }
 
     // The client's end of a new session.
-    OwnedFd open(Peer peer) {
+    OwnedFd open(Peer peer, std::uint64_t features = 0) {
         int ends[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
         EXPECT_TRUE(machine_.allocator->memory().take(Session::memory_size(*machine_.allocator)));
@@ -93,7 +94,10 @@ protected:
             OwnedFd(ends[1]), dispatcher_->welcome(std::move(peer), {}), *context_, sessions_);
         EXPECT_TRUE(session->start());
         OwnedFd client(ends[0]);
-        EXPECT_EQ(ask(client, {.tag = 1, .body = proto::HelloRequest{}}).code(), Errc::ok);
+        EXPECT_EQ(
+            ask(client, {.tag = 1, .body = proto::HelloRequest{.features = features, .pools = {}}})
+                .code(),
+            Errc::ok);
         return client;
     }
     // Whose connections have closed, one of them at a time.
@@ -545,12 +549,40 @@ protected:
             desks_->give(*desk);
     }
 
+    // As out_of_memory, and the connection goes on.
+    void expect_refused(const OwnedFd& client, std::uint16_t tag) {
+        const auto refused = receive(client);
+        EXPECT_EQ(refused.code(), Errc::out_of_memory);
+        EXPECT_EQ(refused.reply.tag, tag);
+        const proto::Request ping{.tag = 7, .body = proto::PingRequest{}};
+        EXPECT_EQ(ask(client, ping).reply.tag, 7U) << "the stream is in step";
+    }
+
     const OwnedFd client_ = open_own();
 
 private:
     std::uint64_t rest_ = 0;
     std::vector<Desk*> desks_taken_;
 };
+
+// A request that is as long as can be.
+Bytes longest_request(std::uint16_t tag) {
+    Bytes longest(proto::request_size_max);
+    ByteWriter header(longest);
+    header.put(static_cast<std::uint16_t>(longest.size()));
+    header.put(std::uint8_t{1});  // a hello
+    header.put(std::uint8_t{0});
+    header.put(std::uint16_t{0});
+    header.put(tag);
+    return longest;
+}
+
+// From `at` on, at most `size`.
+Bytes part(const Bytes& bytes, std::size_t at, std::size_t size) {
+    const auto from = std::span(bytes).subspan(at);
+    const auto some = from.first(std::min(size, from.size()));
+    return {some.begin(), some.end()};
+}
 
 TEST_F(WithoutDesks, WhatTakesLittleIsAnswered) {
     have_none();
@@ -580,15 +612,8 @@ TEST_F(WithoutDesks, WhatWaitsForTheDiskIsAnsweredToo) {
 
 // By name, and the connection goes on.
 TEST_F(WithoutDesks, WhatTakesMoreIsRefused) {
-    const proto::Request ping{.tag = 7, .body = proto::PingRequest{}};
     const std::string name(proto::holder_name_size_max, 'n');
-    Bytes longest(proto::request_size_max);
-    ByteWriter header(longest);
-    header.put(static_cast<std::uint16_t>(longest.size()));
-    header.put(std::uint8_t{1});  // a hello
-    header.put(std::uint8_t{0});
-    header.put(std::uint16_t{0});
-    header.put(std::uint16_t{9});
+    const Bytes longest = longest_request(9);
     have_none();
     EXPECT_EQ(ask(client_, {.pool = 1, .tag = 8, .body = proto::ListRequest{}}).code(),
               Errc::out_of_memory)
@@ -597,19 +622,50 @@ TEST_F(WithoutDesks, WhatTakesMoreIsRefused) {
          {std::size_t{1}, std::size_t{7}, std::size_t{256}, longest.size()}) {
         SCOPED_TRACE(piece);
         for (std::size_t at = 0; at < longest.size(); at += piece) {
-            const auto end = std::min(at + piece, longest.size());
-            ASSERT_NO_FATAL_FAILURE(send(client_, {longest.begin() + static_cast<long>(at),
-                                                   longest.begin() + static_cast<long>(end)}));
+            EXPECT_EQ(bytes_for(client_), 0U) << "not before it was sent";
+            ASSERT_NO_FATAL_FAILURE(send(client_, part(longest, at, piece)));
             loop_.run_once(std::chrono::milliseconds(0));
         }
-        const auto refused = receive(client_);
-        EXPECT_EQ(refused.code(), Errc::out_of_memory) << "it is long itself";
-        EXPECT_EQ(refused.reply.tag, 9U);
-        EXPECT_EQ(ask(client_, ping).reply.tag, 7U) << "the stream is in step";
+        expect_refused(client_, 9);
     }
     have_desks();
     EXPECT_EQ(ask(client_, {.pool = 1, .tag = 8, .body = proto::ListRequest{}}).code(), Errc::ok);
     EXPECT_EQ(bind(client_, name).code(), Errc::ok);
+}
+
+// What came while there was a desk just fits into what there is without one.
+TEST_F(WithoutDesks, WhatHasBegunWithOneIsRefusedToo) {
+    const Bytes longest = longest_request(9);
+    for (const std::size_t begun : {255U, 256U, 257U}) {
+        SCOPED_TRACE(begun);
+        ASSERT_NO_FATAL_FAILURE(send(client_, part(longest, 0, begun)));
+        loop_.run_once(std::chrono::milliseconds(0));
+        have_none();
+        ASSERT_NO_FATAL_FAILURE(send(client_, part(longest, begun, longest.size())));
+        if (begun <= 256) {
+            expect_refused(client_, 9);
+        } else {
+            EXPECT_EQ(receive(client_).reply.tag, 9U) << "it kept its desk";
+        }
+        have_desks();
+    }
+}
+
+// A piece of a request that descriptors came with is read no further than there is room.
+TEST_F(WithoutDesks, ALongRequestWithDescriptorsIsRefused) {
+    const OwnedFd passing =
+        open({.uid = geteuid(), .gid = 0, .groups = {}}, proto::feature_descriptors);
+    const Bytes longest = longest_request(9);
+    have_none();
+    for (const std::size_t begun : {8U, 200U, 256U, 1'000U}) {
+        SCOPED_TRACE(begun);
+        ASSERT_NO_FATAL_FAILURE(send(passing, part(longest, 0, begun)));
+        loop_.run_once(std::chrono::milliseconds(0));
+        const Bytes rest = part(longest, begun, longest.size());
+        ASSERT_EQ(send_descriptors(passing.get(), rest, std::array{passing.get()}, 0),
+                  static_cast<ssize_t>(rest.size()));
+        expect_refused(passing, 9);
+    }
 }
 
 }  // namespace

@@ -7,8 +7,9 @@
 //
 //   byte 0    bit 0: as a client receives it, and not the daemon; bit 1: no more memory than a frame takes;
 //             bit 2: the stream is one frame, whose size is filled in; bit 3: frames are put back;
-//             bit 4: longer frames than 64 bytes are too long, so that memory is soon full
-//   byte 1    how it is split
+//             bit 4: longer frames than 64 bytes are too long, so that memory is soon full; bit 5: there is less
+//             memory than a frame takes, which is cut then
+//   byte 1    how it is split, and how little memory there is
 //   then      the stream
 #include <algorithm>
 #include <array>
@@ -134,6 +135,7 @@ public:
            bool puts_back)
         : bytes_(bytes),
           told_(told_by(bytes, frame_size_max)),
+          memory_size_(memory_size),
           memory_(std::make_unique<std::byte[]>(memory_size)),
           splitter_({memory_.get(), memory_size}, frame_size_max),
           piece_max_(split < 128 ? 1U + split : std::size_t{1} << (split % 16U)),
@@ -168,14 +170,18 @@ private:
             frame = splitter_.next().value();
         }
         INOD_ASSERT(frame_count_ < told_.frames.size());
-        INOD_ASSERT(std::ranges::equal(frame.bytes, told_.frames[frame_count_]));
-        INOD_ASSERT(frame.header.size == frame.bytes.size());
+        const View whole = told_.frames[frame_count_];
+        INOD_ASSERT(frame.header.size == whole.size());
+        INOD_ASSERT(frame.is_cut() == (whole.size() > memory_size_));
+        const std::size_t kept = frame.is_cut() ? frame_header_size : whole.size();
+        INOD_ASSERT(std::ranges::equal(frame.bytes, whole.first(kept)));
         ++frame_count_;
-        check_frame(frame.bytes);
+        if (!frame.is_cut()) check_frame(frame.bytes);
     }
 
     View bytes_;
     const Told told_;
+    const std::size_t memory_size_;
     const std::unique_ptr<std::byte[]> memory_;
     FrameSplitter splitter_;
     const std::size_t piece_max_;
@@ -197,7 +203,8 @@ void run(Input input) {
     }
     const std::size_t allowed = (how & 1U) != 0 ? reply_size_max : request_size_max;
     const std::size_t frame_size_max = (how & 16U) != 0 ? 64 : allowed;
-    const std::size_t memory_size = ((how & 2U) != 0 ? 1 : 4) * frame_size_max;
+    const std::size_t enough = ((how & 2U) != 0 ? 1 : 4) * frame_size_max;
+    const std::size_t memory_size = (how & 32U) != 0 ? frame_header_size + 1 + split / 4 : enough;
     Stream(stream, frame_size_max, memory_size, split, (how & 8U) != 0).run();
 }
 
