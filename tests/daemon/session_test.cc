@@ -565,12 +565,12 @@ private:
     std::vector<Desk*> desks_taken_;
 };
 
-// A request that is as long as can be.
+// A request that is as long as can be, and its reply as short.
 Bytes longest_request(std::uint16_t tag) {
     Bytes longest(proto::request_size_max);
     ByteWriter header(longest);
     header.put(static_cast<std::uint16_t>(longest.size()));
-    header.put(std::uint8_t{1});  // a hello
+    header.put(static_cast<std::uint8_t>(proto::Operation::ping));
     header.put(std::uint8_t{0});
     header.put(std::uint16_t{0});
     header.put(tag);
