@@ -186,6 +186,12 @@ Result<void, Failure> Flusher::make_space(Guard& guard) {
     return made;
 }
 
+bool Flusher::is_telling() const noexcept {
+    return std::any_of(waiters_.begin(), waiters_.end(),
+                       [](const DurabilityWaiters& waiters)
+                           INOD_REQUIRES(flusher_lock) { return waiters.telling_; });
+}
+
 bool Flusher::has_work() const noexcept {
     return allocator_.has_work() || wants_space() || allocator_.wants_sweep();
 }

@@ -120,6 +120,9 @@ public:
 
     [[nodiscard]] std::uint64_t groups_synced() const noexcept { return groups_synced_; }
 
+    // Are some who waited still to be told that there is news?
+    [[nodiscard]] bool is_telling() const noexcept INOD_REQUIRES(flusher_lock);
+
 private:
     friend class DurabilityWaiters;
     using Clock = std::chrono::steady_clock;

@@ -160,6 +160,7 @@ bool World::is_quiet() {
     const Flusher::Guard guard(*flusher_);
     const Allocator& allocator = *machine_.allocator;
     const Journal& journal = allocator.journal();
+    if (flusher_->is_telling()) return false;
     if (journal.sealed()) return true;
     const bool wants_space = journal.wants_space() && journal.has_space();
     const bool is_quiet = !allocator.has_work() && !allocator.wants_sweep() && !wants_space &&

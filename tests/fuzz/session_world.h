@@ -76,7 +76,7 @@ private:
 
     static Config config_of(const std::vector<PoolSpec>& specs);
     Dispatcher::Gone look_for_the_gone() INOD_REQUIRES(flusher_lock);
-    // If not, the flusher tells when it has done something.
+    // If not, an event comes, as when the flusher has done something.
     bool is_quiet();
     bool has_holder_of_connection();
 
