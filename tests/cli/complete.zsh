@@ -2,7 +2,7 @@
 # line, and a line with a dot behind those of each. Completion is only there in a terminal, so an interactive
 # zsh has one, in which what is added as a match is printed instead.
 zmodload zsh/zpty
-setup="PS1= PS2= RPS1=; stty -echo; fpath=(${(q)1} \$fpath); autoload -Uz compinit; compinit -D -u
+setup="PS1= PS2= RPS1= KEYTIMEOUT=1; stty -echo; fpath=(${(q)1} \$fpath); autoload -Uz compinit; compinit -D -u
 compadd() {
     local -a hits
     local hit
