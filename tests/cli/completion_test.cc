@@ -57,11 +57,11 @@ protected:
         }
         const std::string program = INOD_CTL_PROGRAM;
         // What a shell writes when it starts goes into the folder, too.
-        const std::string command =
-            "cd " + folder + " && HOME=" + folder + " TERM=dumb PATH=" +
-            program.substr(0, program.rfind('/')) + ":$PATH timeout 60 " + GetParam().command +
-            " " INOD_SOURCE_DIR "/tests/cli/complete." + GetParam().name +
-            " " INOD_SOURCE_DIR "/cli/completions <lines >matches 2>errors";
+        const std::string command = "cd " + folder + " && HOME=" + folder +
+                                    " TERM=dumb PATH=" + program.substr(0, program.rfind('/')) +
+                                    ":$PATH timeout 60 " + GetParam().command +
+                                    " " INOD_SOURCE_DIR "/tests/cli/complete." + GetParam().name +
+                                    " " INOD_SOURCE_DIR "/cli/completions <lines >matches 2>errors";
         EXPECT_EQ(std::system(command.c_str()), 0) << command;
         EXPECT_EQ(content_of(folder + "/errors"), "");
         std::vector<Words> all(1);
@@ -73,7 +73,8 @@ protected:
             }
             std::erase(match, '\\');
             // Some shells offer the option with its value.
-            if (const auto equals = match.find('='); match.starts_with("--") && equals != std::string::npos)
+            if (const auto equals = match.find('=');
+                match.starts_with("--") && equals != std::string::npos)
                 match.erase(0, equals + 1);
             all.back().insert(match);
         }

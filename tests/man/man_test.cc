@@ -114,7 +114,8 @@ bool has_word(const std::string& text, const std::string& word) {
 
 // Does it say that this is the default? Requires `text` without line breaks and markup.
 bool has_default(const std::string& text, const std::string& value) {
-    for (const char* const behind : {" by default", "\" by default", ", the default", "\", the default"}) {
+    for (const char* const behind :
+         {" by default", "\" by default", ", the default", "\", the default"}) {
         if (has_word(text, value + behind)) return true;
     }
     return has_word(text, "by default " + value) || has_word(text, "By default " + value);
@@ -144,8 +145,7 @@ TEST(Man, InoctlHasEveryOptionAndSubcommand) {
     const std::string help = output_of(INOD_CTL_PROGRAM " --help");
     const std::string text = page("inoctl.1");
     EXPECT_EQ(options_of_page(below(text, "# OPTIONS")), options_of_help(help));
-    const Names subcommands =
-        found(help.substr(help.find("Subcommands:")), "^  ([a-z]+)(?: |$)");
+    const Names subcommands = found(help.substr(help.find("Subcommands:")), "^  ([a-z]+)(?: |$)");
     EXPECT_GT(subcommands.size(), 20U);
     EXPECT_EQ(found(text, "^## ([a-z]+)"), subcommands);
     for (const std::string& subcommand : subcommands) {
@@ -181,7 +181,8 @@ void expect_described(const std::string& text, const std::string& key, const Jso
     const Json& value = schema["default"];
     std::string shown = value.is_string() ? value.get<std::string>() : value.dump();
     shown = std::regex_replace(shown, std::regex(","), ", ");
-    EXPECT_TRUE(has_default(unmarked(part), shown)) << "default " << shown << " is not in\n" << part;
+    EXPECT_TRUE(has_default(unmarked(part), shown)) << "default " << shown << " is not in\n"
+                                                    << part;
 }
 
 TEST(Man, ConfigurationHasEveryKeyWithItsLimits) {
@@ -230,9 +231,8 @@ void expect_rows(const std::string& text, Name name_of) {
         EXPECT_NE(text.find(row(number, name)), std::string::npos) << number << " " << name;
     }
     const std::regex rows(R"(\n\|  [0-9]+\n)");
-    EXPECT_EQ(static_cast<std::size_t>(
-                  std::distance(std::sregex_iterator(text.begin(), text.end(), rows),
-                                std::sregex_iterator())),
+    EXPECT_EQ(static_cast<std::size_t>(std::distance(
+                  std::sregex_iterator(text.begin(), text.end(), rows), std::sregex_iterator())),
               count);
 }
 
