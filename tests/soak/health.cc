@@ -61,9 +61,8 @@ Descriptors descriptors_of(pid_t pid, const std::string& state_dir) {
 
 Memory memory_of(pid_t pid) {
     const std::string file = in_proc(pid, "smaps_rollup");
-    return {
-        .resident_kb = number_behind(file, "Rss:"),
-        .own_kb = number_behind(file, "Private_Clean:") + number_behind(file, "Private_Dirty:")};
+    return {.resident_kb = number_behind(file, "Rss:"),
+            .own_kb = number_behind(file, "Anonymous:")};
 }
 
 std::uint64_t resident_peak_kb(pid_t pid) {

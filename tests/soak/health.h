@@ -23,7 +23,7 @@ Descriptors descriptors_of(pid_t pid, const std::string& state_dir);
 
 struct Memory {
     std::uint64_t resident_kb = 0;  // Rss
-    std::uint64_t own_kb = 0;       // Private_Clean and Private_Dirty: without what libraries share
+    std::uint64_t own_kb = 0;       // Anonymous: of no file, which others may map too, or not
     std::uint64_t budget_kb = 0;    // memory_used, as the daemon counts
 };
 // All but the budget.
