@@ -133,14 +133,17 @@ void SessionClient::take(const proto::Frame& frame) {
     const auto reply = proto::decode_reply(frame.bytes);
     INOD_ASSERT(reply.has_value());
     const Errc code = frame.header.code();
-    const auto asked = asked_.find({frame.header.operation, frame.header.tag});
-    if (asked != asked_.end() && asked->second > 0) {
-        --asked->second;
-    } else {
-        INOD_ASSERT(frame.header.operation == Operation::none && frame.header.tag == 0);
-        INOD_ASSERT(code == Errc::frame_malformed || code == Errc::frame_too_long ||
-                    code == Errc::shutting_down || code == Errc::journal_sealed);
+    // A request may have that operation and tag, too, but is answered otherwise.
+    const bool tells_of_the_end =
+        frame.header.operation == Operation::none && frame.header.tag == 0 &&
+        (code == Errc::frame_malformed || code == Errc::frame_too_long ||
+         code == Errc::shutting_down || code == Errc::journal_sealed);
+    if (tells_of_the_end) {
         INOD_ASSERT(!std::exchange(is_refused_unasked_, true));
+    } else {
+        const auto asked = asked_.find({frame.header.operation, frame.header.tag});
+        INOD_ASSERT(asked != asked_.end() && asked->second > 0);
+        --asked->second;
     }
     if (code == Errc::descriptor_unexpected) ++sets_refused_;
     INOD_ASSERT(sets_refused_ <= sets_sent_);
