@@ -98,7 +98,7 @@ void Flusher::stop() {
 
 // Saying why takes no memory: there may be none.
 void Flusher::run() {
-    ::prctl(PR_SET_NAME, "inod-flusher");
+    ::prctl(PR_SET_NAME, thread_name.data());
     touch_stack();
     try {
         auto done = flush_until_stopped();
@@ -114,6 +114,7 @@ Result<void, Failure> Flusher::flush_until_stopped() {
     Guard guard(*this, Guard::Own());
     for (;;) {
         wait_for_work(guard);
+        ++steps_;
         if (stopping_ && !has_records()) return {};
         check_age();
         if (auto flushed = flush_group(guard); !flushed) return flushed;

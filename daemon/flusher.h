@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -100,6 +101,7 @@ public:
     };
     using OnFailure = std::function<void(const Failure&)>;
 
+    static constexpr std::string_view thread_name = "inod-flusher";
     // So many loops have somebody who waits, at most.
     static constexpr std::size_t loops_max = 64;
 
@@ -120,6 +122,11 @@ public:
 
     [[nodiscard]] std::uint64_t groups_synced() const noexcept { return groups_synced_; }
 
+    // Asked now and then: had it something to do the last time and now, and has done none of it meanwhile?
+    [[nodiscard]] bool is_stuck() noexcept INOD_REQUIRES(flusher_lock) {
+        const std::uint64_t steps_before = std::exchange(steps_seen_, steps_);
+        return !idle_ && steps_ == steps_before;
+    }
     // Are some who waited still to be told that there is news?
     [[nodiscard]] bool is_telling() const noexcept INOD_REQUIRES(flusher_lock);
 
@@ -151,6 +158,8 @@ private:
     std::condition_variable work_;
     bool idle_ INOD_GUARDED_BY(flusher_lock) = false;  // the thread waits on work_
     bool stopping_ INOD_GUARDED_BY(flusher_lock) = false;
+    std::uint64_t steps_ INOD_GUARDED_BY(flusher_lock) = 1;  // of what it has to do
+    std::uint64_t steps_seen_ INOD_GUARDED_BY(flusher_lock) = 0;
     // It is time to look whether the disk has space again.
     bool checks_space_ INOD_GUARDED_BY(flusher_lock) = false;
     // Not earlier than the log is old enough.

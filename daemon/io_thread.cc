@@ -15,6 +15,7 @@ IoThread::IoThread(std::chrono::microseconds polling, const SharedByConnections&
     : loop_(polling),
       connections_(loop_, shared),
       on_failure_(std::move(on_failure)),
+      answering_([this] { has_answered_ = true; }),
       opening_([this] { open_newcomers(); }),
       finishing_([this] { connections_.finish_all(reason_); }),
       stopping_([this] { loop_.stop(); }),
@@ -41,6 +42,11 @@ void IoThread::finish_all(Errc reason) noexcept {
     loop_.post_from_any_thread(finishing_);
 }
 
+void IoThread::ask() noexcept {
+    has_answered_ = false;
+    loop_.post_from_any_thread(answering_);
+}
+
 void IoThread::stop() noexcept {
     if (!thread_.joinable()) return;
     loop_.post_from_any_thread(stopping_);
@@ -53,7 +59,7 @@ std::uint64_t IoThread::count() const noexcept {
 }
 
 void IoThread::run() noexcept {
-    ::prctl(PR_SET_NAME, "inod-io");
+    ::prctl(PR_SET_NAME, name.data());
     touch_stack();
     try {
         loop_.run();

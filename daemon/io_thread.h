@@ -6,6 +6,7 @@
 // Thread safety: all calls from the main thread, but where it says otherwise.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -30,6 +31,8 @@ public:
     // Requires that the flusher has stopped.
     ~IoThread();
 
+    static constexpr std::string_view name = "inod-io";
+
     // As Connections::open(), soon.
     void open(OwnedFd socket, Peer peer) noexcept;
     // As Connections::announce_end(), at once.
@@ -38,6 +41,10 @@ public:
     void finish_all(Errc reason) noexcept;
     // Closes what is left, and ends the thread.
     void stop() noexcept;
+
+    // Whether it turns its loop: has it answered since it was asked?
+    void ask() noexcept;
+    [[nodiscard]] bool has_answered() const noexcept { return has_answered_; }
 
     // Any thread.
     void end_the_gone() noexcept INOD_REQUIRES(flusher_lock) { connections_.end_the_gone(); }
@@ -59,6 +66,8 @@ private:
     mutable Mutex mutex_;
     std::deque<Newcomer> newcomers_ INOD_GUARDED_BY(mutex_);
     Errc reason_ = Errc::ok;  // to finish; written once, before the task is posted
+    std::atomic<bool> has_answered_ = true;
+    Task answering_;
     Task opening_;
     Task finishing_;
     Task stopping_;

@@ -18,7 +18,6 @@
 
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "daemon/acceptor.h"
@@ -34,6 +33,7 @@
 #include "daemon/machine_identity.h"
 #include "daemon/memory_limit.h"
 #include "daemon/process_holders.h"
+#include "daemon/service_manager.h"
 #include "daemon/stop_signals.h"
 #include "daemon/timer.h"
 #include "daemon/user_connections.h"
@@ -51,6 +51,9 @@ namespace {
 // How long clients that do not read their replies can hold up a stop.
 constexpr std::chrono::seconds stop_patience{5};
 
+// How often the service manager hears how the daemon does, if it does not ask for more.
+constexpr std::chrono::seconds heartbeat_period{60};
+
 std::uint64_t steady_us() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return static_cast<std::uint64_t>(
@@ -64,20 +67,6 @@ void send_refusal(const OwnedFd& socket, Errc code) {
     ByteWriter out(memory);
     Dispatcher::encode_refusal(code, out);
     ::send(socket.get(), out.written().data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-// For `systemctl status`, beside the exit status. Takes no memory, which may be what ran out; a path
-// that is too long for it is cut.
-void tell_systemd(const Failure& failure) {
-    const int number = failure.code == Errc::no_space        ? ENOSPC
-                       : failure.code == Errc::out_of_memory ? ENOMEM
-                                                             : EIO;
-    const std::string_view code = name(failure.code);
-    std::array<char, 1024> notice{};
-    // The number first: what is cut is the end.
-    std::snprintf(notice.data(), notice.size(), "ERRNO=%d\nSTATUS=journal failed: %.*s: %s", number,
-                  static_cast<int>(code.size()), code.data(), failure.message.c_str());
-    sd_notify(0, notice.data());
 }
 
 class Server final : private Polled {
@@ -111,6 +100,9 @@ private:
     void on_connection_end();
     void begin_stop(Errc reason);
     void leave_behind();
+    void on_heartbeat();
+    [[nodiscard]] std::string_view find_stuck();
+    [[nodiscard]] service_manager::Status status() noexcept;
     void end_threads() noexcept;
     void on_journal_failure(const Failure& failure);
 
@@ -121,6 +113,7 @@ private:
     StopSignals signals_;  // before there is another thread
     Listener listener_;
     Timer patience_;  // of a stop
+    Timer heartbeat_;
     Flusher flusher_;
     Closer closer_;
     UserConnections connected_;
@@ -146,6 +139,7 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
       signals_(loop_, [this](int signal) { on_stop_signal(signal); }),
       listener_(std::move(listener)),
       patience_(loop_, [this] { leave_behind(); }),
+      heartbeat_(loop_, [this] { on_heartbeat(); }),
       flusher_(loop_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
       processes_(find_processes()),
@@ -212,8 +206,9 @@ void Server::stop_watching() noexcept {
 }
 
 bool Server::run() {
-    sd_notify(0, "READY=1");
+    service_manager::tell_ready(status());
     try {
+        on_heartbeat();
         return serve_and_stop();
     } catch (const std::exception& error) {
         spdlog::critical("stopped in the middle: {}", error.what());
@@ -362,7 +357,7 @@ void Server::refuse(const OwnedFd& socket, Errc code) {
 void Server::begin_stop(Errc reason) {
     if (stopping_) return;
     stopping_ = true;
-    sd_notify(0, "STOPPING=1");
+    service_manager::tell_stopping();
     acceptor_.stop();
     stop_watching();
     // Before anybody is told: who then leaves on another thread may be seen there before it ends.
@@ -381,6 +376,40 @@ void Server::leave_behind() {
     loop_.stop();
 }
 
+// Twice in the time that the service manager waits for one.
+void Server::on_heartbeat() {
+    const auto period = service_manager::watchdog_period();
+    const std::string_view stuck = find_stuck();
+    if (!stuck.empty()) {
+        spdlog::warn("no progress since the last look: thread={}", stuck);
+        service_manager::tell_stuck(stuck);
+    } else if (period) {
+        service_manager::tell_alive(status());
+    } else {
+        service_manager::tell(status());
+    }
+    for (const auto& thread : threads_)
+        thread->ask();
+    heartbeat_.set_after(period ? *period / 2 : std::chrono::microseconds(heartbeat_period));
+}
+
+// The name of a thread that has something to do and has not done any of it since the last heartbeat; empty if there
+// is none. This one makes progress.
+std::string_view Server::find_stuck() {
+    for (const auto& thread : threads_)
+        if (!thread->has_answered()) return IoThread::name;
+    const Flusher::Guard guard(flusher_);
+    return flusher_.is_stuck() ? Flusher::thread_name : std::string_view();
+}
+
+service_manager::Status Server::status() noexcept {
+    service_manager::Status status{.pools = config_.pools.size(), .connections = connected_.count()};
+    const Flusher::Guard guard(flusher_);
+    for (PoolIndex index = 0; index < allocator_.pool_index_end(); ++index)
+        status.leases += allocator_.any_pool(index).live_count().runs;
+    return status;
+}
+
 void Server::end_threads() noexcept {
     for (const auto& thread : threads_)
         thread->stop();
@@ -391,7 +420,7 @@ void Server::on_journal_failure(const Failure& failure) {
         "journal: {}. Nothing is handed out or taken back any more; check the disk, then start "
         "again: {}",
         name(failure.code), failure.message);
-    tell_systemd(failure);
+    service_manager::tell_failed(failure);
     journal_failed_ = true;
     begin_stop(Errc::journal_sealed);
     loop_.stop();

@@ -241,6 +241,14 @@ std::string DaemonProcess::notices() const {
     }
 }
 
+std::string DaemonProcess::await_notice() const {
+    pollfd asked{.fd = notify_.get(), .events = POLLIN, .revents = 0};
+    poll(&asked, 1, static_cast<int>(std::chrono::milliseconds(patience).count()));
+    std::array<char, 1024> text{};
+    const auto size = recv(notify_.get(), text.data(), text.size(), 0);
+    return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+}
+
 Exit run_inod(const std::vector<std::string>& arguments, std::string& output) {
     const TemporaryFolder folder;
     const std::string file = folder.path() + "/output";

@@ -92,6 +92,8 @@ public:
     // What it has told systemd since start() returned, the oldest first; asked again, what came
     // meanwhile.
     [[nodiscard]] std::string notices() const;
+    // The next of these, once there is one; empty if none comes.
+    [[nodiscard]] std::string await_notice() const;
 
     [[nodiscard]] std::string folder() const { return folder_.path(); }
     [[nodiscard]] std::string config_file() const { return folder() + "/inod.json"; }

@@ -1,0 +1,38 @@
+// What the service manager hears of the daemon (sd_notify(3)): whether it is ready, how it does, that it makes
+// progress, and why it failed. Where there is none (no NOTIFY_SOCKET) nothing happens.
+//
+// Thread safety: any thread. Takes no memory: there may be none.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "lib/base/result.h"
+
+namespace inod::daemon::service_manager {
+
+// For `systemctl status`.
+struct Status {
+    std::size_t pools = 0;
+    std::uint64_t leases = 0;  // live ones, of all pools
+    std::uint64_t connections = 0;
+};
+
+// Requests are served.
+void tell_ready(const Status& status) noexcept;
+void tell(const Status& status) noexcept;
+// All threads make progress: whoever is asked to watch the daemon (WatchdogSec=) may go on believing in it.
+void tell_alive(const Status& status) noexcept;
+// One does not: its name.
+void tell_stuck(std::string_view thread) noexcept;
+void tell_stopping() noexcept;
+// A text that is too long is cut.
+void tell_failed(const Failure& failure) noexcept;
+
+// Within so long it is to hear that the daemon is alive; none where nobody watches.
+std::optional<std::chrono::microseconds> watchdog_period() noexcept;
+
+}  // namespace inod::daemon::service_manager

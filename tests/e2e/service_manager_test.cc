@@ -1,0 +1,91 @@
+// What the service manager hears (sd_notify(3)): how the daemon does, and that it makes progress, but only as long as
+// every thread does that clients depend on.
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/e2e/daemon_process.h"
+#include "tests/e2e/held_thread.h"
+#include "tests/proto/encoded.h"
+
+namespace inod::e2e {
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+class Watchdog : public testing::Test {
+protected:
+    void SetUp() override { ASSERT_TRUE(daemon_.start()) << daemon_.log(); }
+
+    // Until one has this in it.
+    ::testing::AssertionResult hears(const std::string& part) {
+        for (std::string notice; !(notice = daemon_.await_notice()).empty();)
+            if (has(notice, part)) return ::testing::AssertionSuccess();
+        return ::testing::AssertionFailure() << "nothing more comes: " << daemon_.log();
+    }
+    // With one thread held it is not told that the daemon makes progress, and is again afterwards.
+    void expect_noticed(const char* thread) {
+        {
+            const HeldThread held(daemon_.pid(), thread);
+            ASSERT_TRUE(client_->send({.pool = pool_, .body = proto::AllocateRequest{}}));
+            ASSERT_TRUE(hears(std::string("STATUS=no progress: ") + thread));
+            for (int beat = 0; beat < 5; ++beat) {
+                const std::string notice = daemon_.await_notice();
+                EXPECT_TRUE(has(notice, "no progress")) << notice;
+                EXPECT_FALSE(has(notice, "WATCHDOG=1")) << notice;
+            }
+        }
+        EXPECT_TRUE(hears("WATCHDOG=1"));
+        const auto reply = client_->receive(soon());
+        ASSERT_TRUE(reply.has_value());
+        EXPECT_TRUE(std::holds_alternative<proto::LeaseReply>(reply->body));
+        EXPECT_TRUE(
+            has(daemon_.log(), std::string("no progress since the last look: thread=") + thread));
+    }
+    void connect() {
+        client_ = daemon_.connect();
+        pool_ = client_->find_pool("inode")->index;
+    }
+
+    DaemonProcess daemon_{R"({"threads": 2, "pools": [
+        {"name": "inode", "policy": "unique", "min": 1, "max": 18446744073709551615}]})",
+                          {.environment = {{"WATCHDOG_USEC", "100000"}}}};
+    std::optional<Client> client_;
+    std::uint16_t pool_ = 0;
+};
+
+TEST_F(Watchdog, HearsOfADaemonThatHasNothingToDo) {
+    for (int beat = 0; beat < 5; ++beat)
+        EXPECT_TRUE(hears("WATCHDOG=1\nSTATUS=pools: 1, live leases: 0, connections: 0"));
+}
+
+TEST_F(Watchdog, HearsHowManyThereAre) {
+    connect();
+    ASSERT_TRUE(client_->allocate("inode", 3));
+    ASSERT_TRUE(client_->allocate("inode", 1));
+    EXPECT_TRUE(hears("pools: 1, live leases: 1, connections: 1"))
+        << "they touch, and are one holder's";
+}
+
+TEST_F(Watchdog, HearsNothingWhileTheFlusherIsStuck) {
+    connect();
+    expect_noticed("inod-flusher");
+}
+
+TEST_F(Watchdog, HearsNothingWhileAThreadThatServesConnectionsIsStuck) {
+    const Client on_the_main_one = daemon_.connect();
+    connect();
+    expect_noticed("inod-io");
+}
+
+TEST(ServiceManager, IsToldHowTheDaemonDoesWhereNobodyWatchesIt) {
+    DaemonProcess daemon(R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9}]})");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    const std::string notice = daemon.await_notice();
+    EXPECT_EQ(notice, "STATUS=pools: 1, live leases: 0, connections: 0");
+}
+
+}  // namespace
+}  // namespace inod::e2e
