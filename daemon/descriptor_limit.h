@@ -16,8 +16,8 @@ struct DescriptorShares {
     std::uint64_t processes = 0;    // that may be watched at most
 };
 
-// Some are kept for the journal and all else, the threads that serve connections most of all. Connections get what `connections_max` of them need,
-// but no more than three quarters of the rest, and processes what is left.
+// Some are kept for the journal and all else, of which each of the `threads` that serve connections needs some. Connections
+// get what `connections_max` of them need, but no more than three quarters of the rest, and processes what is left.
 DescriptorShares share_descriptors(std::uint64_t limit, std::uint32_t connections_max,
                                    std::uint32_t threads = 1) noexcept;
 

@@ -403,7 +403,8 @@ std::string_view Server::find_stuck() {
 }
 
 service_manager::Status Server::status() noexcept {
-    service_manager::Status status{.pools = config_.pools.size(), .connections = connected_.count()};
+    service_manager::Status status{.pools = config_.pools.size(),
+                                   .connections = connected_.count()};
     const Flusher::Guard guard(flusher_);
     for (PoolIndex index = 0; index < allocator_.pool_index_end(); ++index)
         status.leases += allocator_.any_pool(index).live_count().runs;

@@ -134,10 +134,10 @@ void SessionClient::take(const proto::Frame& frame) {
     INOD_ASSERT(reply.has_value());
     const Errc code = frame.header.code();
     // A request may have that operation and tag, too, but is answered otherwise.
-    const bool tells_of_the_end =
-        frame.header.operation == Operation::none && frame.header.tag == 0 &&
-        (code == Errc::frame_malformed || code == Errc::frame_too_long ||
-         code == Errc::shutting_down || code == Errc::journal_sealed);
+    const bool tells_of_the_end = frame.header.operation == Operation::none &&
+                                  frame.header.tag == 0 &&
+                                  (code == Errc::frame_malformed || code == Errc::frame_too_long ||
+                                   code == Errc::shutting_down || code == Errc::journal_sealed);
     if (tells_of_the_end) {
         INOD_ASSERT(!std::exchange(is_refused_unasked_, true));
     } else {
