@@ -406,8 +406,8 @@ service_manager::Status Server::status() noexcept {
     service_manager::Status status{.pools = config_.pools.size(),
                                    .connections = connected_.count()};
     const Flusher::Guard guard(flusher_);
-    for (PoolIndex index = 0; index < allocator_.pool_index_end(); ++index)
-        status.leases += allocator_.any_pool(index).live_count().runs;
+    for (std::size_t index = 0; index < allocator_.pool_index_end(); ++index)
+        status.leases += allocator_.any_pool(static_cast<PoolIndex>(index)).live_count().runs;
     return status;
 }
 
