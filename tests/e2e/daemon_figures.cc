@@ -73,6 +73,13 @@ std::uint64_t free_descriptor(pid_t pid) {
     return number;
 }
 
+std::string thread_name(pid_t pid, pid_t thread) {
+    std::ifstream file(process(pid) / "task" / std::to_string(thread) / "comm");
+    std::string name;
+    std::getline(file, name);
+    return name;
+}
+
 std::map<pid_t, std::uint64_t> switch_counts(pid_t pid) {
     std::map<pid_t, std::uint64_t> counts;
     for (const auto& task : fs::directory_iterator(process(pid) / "task"))

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <string>
 
 #include <sys/types.h>
 
@@ -22,6 +23,9 @@ std::uint64_t switch_count(pid_t pid);
 
 // The same of each, by its ID.
 std::map<pid_t, std::uint64_t> switch_counts(pid_t pid);
+
+// What it calls a thread (PR_SET_NAME).
+std::string thread_name(pid_t pid, pid_t thread);
 
 // Page faults of all its threads since they began, with and without a read of a disk.
 std::uint64_t page_fault_count(pid_t pid);

@@ -1,8 +1,6 @@
 #include "tests/e2e/held_thread.h"
 
 #include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -10,18 +8,15 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+#include "tests/e2e/daemon_figures.h"
+
 namespace inod::e2e {
 namespace {
 
 pid_t find_thread(pid_t process, std::string_view name) {
-    const auto tasks = "/proc/" + std::to_string(process) + "/task";
-    for (const auto& task : std::filesystem::directory_iterator(tasks)) {
-        std::ifstream file(task.path() / "comm");
-        std::string found;
-        std::getline(file, found);
-        if (found == name) return std::stoi(task.path().filename());
-    }
-    throw std::runtime_error("no thread " + std::string(name) + " in " + tasks);
+    for (const auto& [thread, switches] : switch_counts(process))
+        if (thread_name(process, thread) == name) return thread;
+    throw std::runtime_error("no thread " + std::string(name));
 }
 
 void check(long result, const char* what) {
