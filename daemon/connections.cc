@@ -17,6 +17,7 @@ Connections::Connections(EventLoop& loop, const SharedByConnections& shared)
       turns_(loop),
       dispatcher_(shared.allocator, shared.config, shared.processes, shared.closer, shared.numbers,
                   shared.end_the_gone, shared.now_us),
+      keeper_(shared.kept != nullptr ? std::make_unique<Keeper>(loop, *shared.kept) : nullptr),
       context_{.allocator = shared.allocator,
                .dispatcher = dispatcher_,
                .flusher = shared.flusher,
@@ -26,15 +27,19 @@ Connections::Connections(EventLoop& loop, const SharedByConnections& shared)
                .desks = desks_,
                .turns = turns_,
                .early_replies = early_replies_,
+               .keeper = keeper_.get(),
                .on_end = shared.on_end} {}
 
-void Connections::open(OwnedFd socket, Peer peer) noexcept {
-    const std::uint32_t uid = peer.uid;
+void Connections::open(Newcomer newcomer) noexcept {
+    const std::uint32_t uid = newcomer.peer.uid;
     std::shared_ptr<Session> session;
     try {
-        const PeerSocket at{.socket = socket.get(), .accepted_at = ticks_since_boot()};
-        session = std::make_shared<Session>(
-            std::move(socket), dispatcher_.welcome(std::move(peer), at), context_, sessions_);
+        const PeerSocket at{
+            .socket = newcomer.socket.get(),
+            .accepted_at = newcomer.slot ? newcomer.slot->accepted_at() : ticks_since_boot()};
+        Client client = dispatcher_.welcome(std::move(newcomer.peer), at);
+        session = std::make_shared<Session>(std::move(newcomer.socket), std::move(client), context_,
+                                            sessions_, std::move(newcomer.slot));
     } catch (const std::bad_alloc&) {
         give_up(uid);
         return;
@@ -53,8 +58,15 @@ void Connections::give_up(std::uint32_t uid) noexcept {
 
 void Connections::finish_all(Errc reason) {
     announce_end();
-    for (auto session = sessions_.begin(); session != sessions_.end();)
-        (session++)->finish(reason);
+    const bool another_follows = reason == Errc::shutting_down;
+    for (auto next = sessions_.begin(); next != sessions_.end();) {
+        Session& session = *next++;
+        if (another_follows && session.is_kept()) {
+            session.leave();
+        } else {
+            session.finish(reason);
+        }
+    }
 }
 
 void Connections::abort_all() noexcept {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "config/config.h"
 #include "daemon/access.h"
@@ -17,6 +18,8 @@
 #include "daemon/early_replies.h"
 #include "daemon/event_loop.h"
 #include "daemon/flusher.h"
+#include "daemon/keeper.h"
+#include "daemon/kept_connections.h"
 #include "daemon/process_holders.h"
 #include "daemon/session.h"
 #include "daemon/turns.h"
@@ -32,12 +35,20 @@ struct SharedByConnections {
     const Config& config;
     ProcessHolders* processes;  // or null
     Closer& closer;
+    KeptConnections* kept;  // or null
     // See Dispatcher for these three; the second is called under the lock.
     std::function<DaemonNumbers()> numbers;
     std::function<Dispatcher::Gone()> end_the_gone;
     std::function<std::uint64_t()> now_us;
     // A connection of this user is over.
     std::function<void(std::uint32_t uid)> on_end;
+};
+
+// A connection that is to be served.
+struct Newcomer {
+    OwnedFd socket;
+    Peer peer;
+    std::optional<KeptSlot> slot{};  // where the daemon before had it
 };
 
 class Connections {
@@ -50,14 +61,15 @@ public:
 
     // Serves a new one, for which Session::memory_size() was taken from the budget. Where the system has no
     // memory it closes it and gives it up.
-    void open(OwnedFd socket, Peer peer) noexcept;
+    void open(Newcomer newcomer) noexcept;
     // One that is not opened, for lack of memory: says so in the log, and gives back what was taken for it. Any
     // thread.
     void give_up(std::uint32_t uid) noexcept;
 
     // The daemon is about to end: who leaves from here on keeps what he has. Any thread.
     void announce_end() noexcept { context_.is_stopping = true; }
-    // The daemon ends. Answers what was read, says why, and closes; those who do not read are left.
+    // The daemon ends. Answers what was read; then leaves the connection to the next daemon where it can be kept, and
+    // where not, or the reason is not shutting_down, says why and closes. Those who do not read are left over.
     void finish_all(Errc reason);
     // The daemon ends. Closes those that are left.
     void abort_all() noexcept;
@@ -83,6 +95,7 @@ private:
     Turns turns_;
     EarlyReplies early_replies_;
     Dispatcher dispatcher_;
+    std::unique_ptr<Keeper> keeper_;  // or null
     SessionContext context_;
     Session::List sessions_;
 };

@@ -331,7 +331,7 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::HelloRequest&
         return Next::go_on;  // with another hello
     }
     call.client.greeted = true;
-    call.client.features = hello.features & proto::feature_descriptors;
+    call.client.features = features_for(hello.features, call.client);
     const auto epoch = allocator_.token_epoch();
     proto::HelloReplyWriter writer(call.outbox.space(epoch.wait_for));
     const bool more = add_pools(writer, call.client, hello.pools, 0);
@@ -340,6 +340,17 @@ Dispatcher::Next Dispatcher::answer(const Call& call, const proto::HelloRequest&
     reply.token_epoch = *epoch.result;
     call.outbox.add(writer.finish(call.request.tag, reply, more), epoch.wait_for);
     return Next::go_on;
+}
+
+std::uint64_t Dispatcher::features_for(std::uint64_t wished, Client& client) {
+    std::uint64_t features = wished & proto::feature_descriptors;
+    if (client.kept == nullptr) return features;
+    if ((wished & proto::feature_resume) == 0) {
+        client.kept->end();
+    } else if (client.kept->begin(client.socket.socket, client.socket.accepted_at)) {
+        features |= proto::feature_resume;
+    }
+    return features;
 }
 
 // May the client use the pools that it names?

@@ -16,6 +16,7 @@
 #include "daemon/access.h"
 #include "daemon/closer.h"
 #include "daemon/flusher_lock.h"
+#include "daemon/keeper.h"
 #include "daemon/long_requests.h"
 #include "daemon/outbox.h"
 #include "daemon/passed_descriptor.h"
@@ -42,7 +43,8 @@ struct Client {
     // What it acts as since the last bind, and what ends with the connection.
     std::optional<HolderRef> acts_as{};
     std::optional<HolderRef> ends_with_it{};
-    std::uint64_t features = 0;  // those it wished for that we have
+    std::uint64_t features = 0;      // those it wished for that we have
+    KeptConnection* kept = nullptr;  // whether it is kept over a restart; null: nobody is
     // Its requests that wait for something to happen. Not null once it may ask anything.
     LongRequests* long_requests = nullptr;
 };
@@ -219,6 +221,7 @@ private:
     static void send(Outbox& outbox, const proto::Reply& reply, Lsn wait_for);
     static void encode(ByteWriter& out, const proto::Reply& reply);
     static void refuse(const Call& call, const Error& error, Lsn wait_for, std::string_view text);
+    static std::uint64_t features_for(std::uint64_t wished, Client& client);
     [[nodiscard]] Result<void, Failure> check_names(const proto::HelloRequest& hello,
                                                     const Client& client) const;
     [[nodiscard]] Errc check_access(const Needed& what, PoolIndex pool, const Client& client) const;

@@ -25,11 +25,11 @@ IoThread::~IoThread() {
     stop();
 }
 
-void IoThread::open(OwnedFd socket, Peer peer) noexcept {
-    const std::uint32_t uid = peer.uid;
+void IoThread::open(Newcomer newcomer) noexcept {
+    const std::uint32_t uid = newcomer.peer.uid;
     try {
         const MutexGuard guard(mutex_);
-        newcomers_.push_back({.socket = std::move(socket), .peer = std::move(peer)});
+        newcomers_.push_back(std::move(newcomer));
     } catch (const std::bad_alloc&) {
         connections_.give_up(uid);
         return;
@@ -77,7 +77,7 @@ void IoThread::open_newcomers() {
         Newcomer newcomer = std::move(newcomers_.front());
         newcomers_.pop_front();
         guard.unlock();
-        connections_.open(std::move(newcomer.socket), std::move(newcomer.peer));
+        connections_.open(std::move(newcomer));
     }
 }
 

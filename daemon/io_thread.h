@@ -34,7 +34,7 @@ public:
     static constexpr std::string_view name = "inod-io";
 
     // As Connections::open(), soon.
-    void open(OwnedFd socket, Peer peer) noexcept;
+    void open(Newcomer newcomer) noexcept;
     // As Connections::announce_end(), at once.
     void announce_end() noexcept { connections_.announce_end(); }
     // As Connections::finish_all(), soon.
@@ -52,11 +52,6 @@ public:
     [[nodiscard]] std::uint64_t count() const noexcept;
 
 private:
-    struct Newcomer {
-        OwnedFd socket;
-        Peer peer;
-    };
-
     void run() noexcept;
     void open_newcomers();
 

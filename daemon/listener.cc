@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "lib/base/file_lock.h"
@@ -102,20 +101,6 @@ Result<void, Failure> bind_to(int socket, const std::string& path, std::uint32_t
     return {};
 }
 
-// Whoever passed these descriptors says by them where to listen.
-Result<Listener, Failure> listen_at_passed(int count) {
-    if (count != 1) {
-        return Failure{Errc::io_error, "the service manager passed " + std::to_string(count) +
-                                           " sockets; inod listens on one"};
-    }
-    if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, nullptr, 0) <= 0) {
-        return Failure{Errc::io_error,
-                       "what the service manager passed is not a listening Unix stream socket "
-                       "(ListenStream= with a path in the socket unit makes one)"};
-    }
-    return Listener(OwnedFd(SD_LISTEN_FDS_START), OwnedFd(), {});
-}
-
 }  // namespace
 
 Listener::Listener(OwnedFd socket, OwnedFd lock, std::string path)
@@ -141,8 +126,9 @@ Result<OwnedFd, Failure> lock_state(const std::string& directory) {
     return lock;
 }
 
-Result<Listener, Failure> listen_at(const std::string& path, std::uint32_t mode) {
-    if (const int passed = sd_listen_fds(1); passed > 0) return listen_at_passed(passed);
+Result<Listener, Failure> listen_at(OwnedFd passed, const std::string& path, std::uint32_t mode) {
+    // Whoever passed it says by it where to listen.
+    if (passed) return Listener(std::move(passed), OwnedFd(), {});
     if (const auto address = address_of(path); !address) return address.error();
     auto lock = lock_file(path + ".lock", "socket " + path + ": another inod serves it");
     if (!lock) return lock.error();

@@ -35,10 +35,9 @@ private:
     std::string path_;
 };
 
-// The socket that systemd passed in (sd_listen_fds(3)), or else a new one at `path` with these
+// The one that was passed (handed_over.h), or if that is none a new one at `path` with these
 // permissions. The socket of a daemon that is dead is replaced; the lock is on `path`.lock.
-// Errors: state_in_use if a daemon serves the path; io_error, also for what systemd passed if that
-// is not one listening Unix socket.
-Result<Listener, Failure> listen_at(const std::string& path, std::uint32_t mode);
+// Errors: state_in_use if a daemon serves the path; io_error.
+Result<Listener, Failure> listen_at(OwnedFd passed, const std::string& path, std::uint32_t mode);
 
 }  // namespace inod::daemon

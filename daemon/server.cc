@@ -28,7 +28,9 @@
 #include "daemon/event_loop.h"
 #include "daemon/file_system.h"
 #include "daemon/flusher.h"
+#include "daemon/handed_over.h"
 #include "daemon/io_thread.h"
+#include "daemon/kept_connections.h"
 #include "daemon/listener.h"
 #include "daemon/machine_identity.h"
 #include "daemon/memory_limit.h"
@@ -69,10 +71,16 @@ void send_refusal(const OwnedFd& socket, Errc code) {
     ::send(socket.get(), out.written().data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+// What an earlier daemon left, and where this one leaves the like.
+struct Inheritance {
+    std::unique_ptr<KeptConnections> kept;  // null: no connection outlives the daemon
+    std::vector<ReturnedConnection> returned;
+};
+
 class Server final : private Polled {
 public:
     // `shares` are kept within.
-    Server(const Config& config, Allocator& allocator, Listener listener,
+    Server(const Config& config, Allocator& allocator, Listener listener, Inheritance inheritance,
            const DescriptorShares& shares, std::uint64_t run);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -92,9 +100,10 @@ private:
     bool serve_and_stop();
     bool run_events();
     [[nodiscard]] bool take_memory_for_session();
-    void open_session(OwnedFd socket);
+    void open_session(OwnedFd socket, std::optional<KeptSlot> slot = std::nullopt);
+    void resume_all(std::vector<ReturnedConnection> returned);
     void refuse(const OwnedFd& socket, Errc code);
-    void serve(OwnedFd socket, Peer peer);
+    void serve(Newcomer newcomer);
     [[nodiscard]] SharedByConnections shared_by_connections(std::uint64_t run);
     void start_threads(std::uint64_t run);
     void on_connection_end();
@@ -112,7 +121,8 @@ private:
     EventLoop loop_;
     StopSignals signals_;  // before there is another thread
     Listener listener_;
-    Timer patience_;  // of a stop
+    const std::unique_ptr<KeptConnections> kept_;  // or null
+    Timer patience_;                               // of a stop
     Timer heartbeat_;
     Flusher flusher_;
     Closer closer_;
@@ -131,13 +141,14 @@ private:
 };
 
 Server::Server(const Config& config, Allocator& allocator, Listener listener,
-               const DescriptorShares& shares, std::uint64_t run)
+               Inheritance inheritance, const DescriptorShares& shares, std::uint64_t run)
     : config_(config),
       shares_(shares),
       allocator_(allocator),
       loop_(std::chrono::microseconds(config.poll_us)),
       signals_(loop_, [this](int signal) { on_stop_signal(signal); }),
       listener_(std::move(listener)),
+      kept_(std::move(inheritance.kept)),
       patience_(loop_, [this] { leave_behind(); }),
       heartbeat_(loop_, [this] { on_heartbeat(); }),
       flusher_(loop_, allocator, std::chrono::seconds(config.snapshot_age_max),
@@ -151,11 +162,21 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
           [this](OwnedFd socket) { open_session(std::move(socket)); },
           [this](int error) { on_accept_failure(error); }) {
     start_threads(run);
+    resume_all(std::move(inheritance.returned));
     if (!processes_) return;
     is_watching_ =
         loop_.add(processes_->descriptor(), *this, EventLoop::Trigger::level).has_value();
     if (!is_watching_)
         spdlog::warn("ends of processes are only noticed late: no memory to wait for them");
+}
+
+void Server::resume_all(std::vector<ReturnedConnection> returned) {
+    if (returned.empty()) return;
+    const std::size_t count = returned.size();
+    for (ReturnedConnection& connection : returned)
+        open_session(std::move(connection.socket), std::move(connection.slot));
+    spdlog::info("connections of the daemon before are resumed: count={} of={}", connected_.count(),
+                 count);
 }
 
 // Of those of this thread; those of the others only tell it in another way when one is over.
@@ -165,6 +186,7 @@ SharedByConnections Server::shared_by_connections(std::uint64_t run) {
             .config = config_,
             .processes = processes_.get(),
             .closer = closer_,
+            .kept = kept_.get(),
             .numbers =
                 [this, run] {
                     return DaemonNumbers{.connections = connected_.count(),
@@ -296,7 +318,7 @@ bool Server::take_memory_for_session() {
     return allocator_.memory().take(size);
 }
 
-void Server::open_session(OwnedFd socket) {
+void Server::open_session(OwnedFd socket, std::optional<KeptSlot> slot) {
     try {
         auto peer = peer_of(socket.get());
         if (!peer) {
@@ -309,7 +331,9 @@ void Server::open_session(OwnedFd socket) {
         } else {
             connected_.add(peer->uid);
             if (take_memory_for_session()) {
-                serve(std::move(socket), std::move(*peer));
+                serve({.socket = std::move(socket),
+                       .peer = std::move(*peer),
+                       .slot = std::move(slot)});
             } else {
                 connected_.remove(peer->uid);
                 refuse(socket, Errc::out_of_memory);
@@ -322,7 +346,7 @@ void Server::open_session(OwnedFd socket) {
 }
 
 // On the thread that has the fewest connections.
-void Server::serve(OwnedFd socket, Peer peer) {
+void Server::serve(Newcomer newcomer) {
     refusing_ = false;
     std::uint64_t fewest = connections_.count();
     IoThread* on = nullptr;
@@ -333,9 +357,9 @@ void Server::serve(OwnedFd socket, Peer peer) {
         on = thread.get();
     }
     if (on == nullptr) {
-        connections_.open(std::move(socket), std::move(peer));
+        connections_.open(std::move(newcomer));
     } else {
-        on->open(std::move(socket), std::move(peer));
+        on->open(std::move(newcomer));
     }
 }
 
@@ -559,11 +583,35 @@ void warn_of_file_system(const std::string& state_dir) {
         *copying, state_dir);
 }
 
+// The connections that an earlier daemon had, and where this one puts its own. Those that nobody can go on with come to
+// their end here.
+Inheritance inherit(HandedOver handed_over) {
+    auto store = DescriptorStore::find();
+    if (!store) return {};
+    auto kept = KeptConnections::create(*std::move(store), std::move(handed_over.table));
+    if (!kept) {
+        spdlog::warn("connections end with this daemon: {}", kept.error().message);
+        return {};
+    }
+    Inheritance inheritance{.kept = *std::move(kept), .returned = {}};
+    for (auto& [number, socket] : handed_over.connections) {
+        if (auto slot = inheritance.kept->take_back(number)) {
+            inheritance.returned.push_back({.socket = std::move(socket), .slot = *std::move(slot)});
+        } else {
+            ::shutdown(socket.get(), SHUT_RDWR);
+        }
+    }
+    inheritance.kept->begin();
+    return inheritance;
+}
+
 Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
+    auto handed_over = take_handed_over();
+    if (!handed_over) return handed_over.error();
     auto state_lock = lock_state(config.state_dir);
     if (!state_lock) return state_lock.error();
     // Clients may connect from here on; they are served once the state is there.
-    auto listener = listen_at(config.socket, config.socket_mode);
+    auto listener = listen_at(std::move(handed_over->listening), config.socket, config.socket_mode);
     if (!listener) return listener.error();
     auto storage = open(config.state_dir);
     if (!storage) return storage.error();
@@ -581,7 +629,8 @@ Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
     if (!recovery) return not_recovered(recovery.error(), here);
     log_recovery(*recovery, allocator, config);
     {
-        Server server(config, allocator, std::move(*listener), *descriptors, recovery->run);
+        Server server(config, allocator, std::move(*listener), inherit(*std::move(handed_over)),
+                      *descriptors, recovery->run);
         if (!server.run()) return false;
     }
     return close(allocator);

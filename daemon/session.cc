@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "daemon/boot_time.h"
+#include "lib/base/random_id.h"
 
 namespace inod::daemon {
 
@@ -25,15 +26,18 @@ long interruptions() noexcept {
 
 }  // namespace
 
-Session::Session(OwnedFd socket, Client client, SessionContext& context, List& open)
+Session::Session(OwnedFd socket, Client client, SessionContext& context, List& open,
+                 std::optional<KeptSlot> returned)
     : TurnTaker(context.turns, client.peer.uid),
       socket_(std::move(socket)),
       client_(std::move(client)),
       context_(context),
       open_(open),
       input_(own_input_, proto::request_size_max),
+      kept_(context.keeper, std::move(returned)),
       long_requests_(context.waker, context.allocator.memory(), [this] { on_durable(); }) {
     client_.long_requests = &long_requests_;
+    client_.kept = &kept_;
     ++context_.session_count;
 }
 
@@ -50,9 +54,32 @@ Session::~Session() {
 Result<> Session::start() {
     if (auto added = context_.loop.add(socket_.get(), *this); !added) return added;
     self_ = shared_from_this();
-    const Flusher::Guard guard(context_.flusher);
-    open_.push_back(*this);
+    {
+        const Flusher::Guard guard(context_.flusher);
+        open_.push_back(*this);
+    }
+    if (kept_.is_kept()) say_resumed();
     return {};
+}
+
+// To a client of an earlier daemon. It may have sent anything since, from the middle of a frame on.
+void Session::say_resumed() {
+    mark_.emplace();
+    ByteWriter mark(*mark_);
+    mark.put(random_word());
+    mark.put(random_word());
+    ByteWriter out(outbox_.space(0));
+    proto::encode_resumed(out, {.mark = *mark_,
+                                .unanswered = kept_.was_left() ? proto::Unanswered::undone
+                                                               : proto::Unanswered::in_doubt});
+    outbox_.add(out.size(), 0);
+    ask_for_turn();
+}
+
+// Does what is in the input come behind the client's answer to that?
+bool Session::is_resumed() {
+    if (mark_ && input_.skip_past(proto::encode_resume(*mark_))) mark_.reset();
+    return !mark_;
 }
 
 void Session::on_ready(Readiness ready) {
@@ -85,7 +112,7 @@ std::uint64_t Session::take_turn(std::uint64_t work_max) {
 // What was decided is sent with what others have to send, so that a client that has several connections is
 // woken once for all of them: the system calls that wake it take longer than those that find it awake.
 bool Session::may_send_later() {
-    const bool ends = refused_ || read_all_ || !is_open();
+    const bool ends = refused_ || read_all_ || leaving_ || !is_open();
     return !ends && !writing_ && !has_undecided() && settle();
 }
 
@@ -121,6 +148,7 @@ void Session::read() {
     client_.has_asked_for_the_gone = false;
     read_all_ = received.ended;
     input_.received(received.size);
+    if (!is_resumed()) return;
     // Where others are ready too they are what is done while this client wakes up.
     const bool is_alone = context_.loop.has_found_one() && outbox_.empty();
     decide(is_alone ? context_.early_replies.undecided_behind(input_.pending()) : 0);
@@ -263,18 +291,24 @@ void Session::go_on() {
         if (!settled) continue;  // everything was sent, so there is room now
         if (!has_undecided() || asks_for_turn() || !decide()) break;
     }
-    const bool done = refused_ || (read_all_ && !has_undecided());
-    if (done && outbox_.empty()) abort();
+    const bool done = refused_ || ((read_all_ || leaving_) && !has_undecided());
+    if (done && outbox_.empty()) end();
     if (is_open() && wants_to_read()) ask_for_turn();
 }
 
 void Session::send() {
     while (!writing_ && is_open() && !outbox_.ready().empty()) {
         const auto bytes = outbox_.ready();
+        kept_.will_send(bytes.size());
         const ssize_t size =
             ::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (size >= 0) {
             outbox_.sent(static_cast<std::size_t>(size));
+            if (outbox_.ready().empty()) {
+                kept_.has_sent_all();
+            } else {
+                kept_.has_sent_part();
+            }
         } else if (errno == EAGAIN) {
             writing_ = true;
             context_.loop.await_writable(socket_.get(), *this, true);
@@ -312,8 +346,33 @@ void Session::finish(Errc reason) {
     take_turn_now();
 }
 
+void Session::leave() {
+    if (refused_ || read_all_) return;
+    take_desk();
+    {
+        const Flusher::Guard guard(context_.flusher);
+        long_requests_.clear();
+    }
+    leaving_ = true;
+    take_turn_now();
+}
+
+void Session::end() {
+    if (leaving_ && !refused_ && kept_.leave(socket_.get())) {
+        close();
+    } else {
+        abort();
+    }
+}
+
 void Session::abort() {
     if (!is_open()) return;
+    // The service manager has it open, too: the peer is to see the end all the same.
+    if (kept_.is_stored()) ::shutdown(socket_.get(), SHUT_RDWR);
+    close();
+}
+
+void Session::close() noexcept {
     context_.loop.remove(socket_.get(), *this);
     end_asking();
     if (desk_ != nullptr) context_.desks.give(*std::exchange(desk_, nullptr));

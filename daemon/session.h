@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include <boost/intrusive/list.hpp>
 
@@ -29,6 +30,7 @@
 #include "daemon/early_replies.h"
 #include "daemon/event_loop.h"
 #include "daemon/flusher.h"
+#include "daemon/keeper.h"
 #include "daemon/long_requests.h"
 #include "daemon/outbox.h"
 #include "daemon/passed_descriptor.h"
@@ -36,6 +38,7 @@
 #include "daemon/waker.h"
 #include "lib/base/owned_fd.h"
 #include "proto/frame.h"
+#include "proto/resume.h"
 
 namespace inod::daemon {
 
@@ -52,6 +55,7 @@ struct SessionContext {
     Desks& desks;
     Turns& turns;
     EarlyReplies& early_replies;
+    Keeper* keeper = nullptr;  // none: no connection outlives the daemon
     // Called when session_count has come down, with whose connection it was.
     std::function<void(std::uint32_t uid)> on_end;
     // For all threads to read.
@@ -70,8 +74,10 @@ public:
         Session, boost::intrusive::base_hook<
                      boost::intrusive::list_base_hook<boost::intrusive::tag<Session>>>>;
 
-    // `open` and `context` outlive the session.
-    Session(OwnedFd socket, Client client, SessionContext& context, List& open);
+    // `open` and `context` outlive the session. `returned`: the slot of a connection that an earlier daemon had; it is to
+    // be resumed (proto/resume.h) before anything is asked.
+    Session(OwnedFd socket, Client client, SessionContext& context, List& open,
+            std::optional<KeptSlot> returned = std::nullopt);
     ~Session() override;
 
     // Bytes of the memory budget that a session takes, with what its client may do in each pool; it
@@ -86,6 +92,10 @@ public:
     // Sends what is owed for all that was read, then closes. With an error, the peer is told by a
     // frame that belongs to no request.
     void finish(Errc reason);
+    // Sends what is owed for all that was read, and leaves the connection to the next daemon. Requests that wait for
+    // something to happen stay unanswered. Requires is_kept().
+    void leave();
+    [[nodiscard]] bool is_kept() const noexcept { return kept_.is_kept(); }
 
     // Closes at once.
     void abort();
@@ -102,7 +112,7 @@ private:
     [[nodiscard]] bool is_open() const { return static_cast<bool>(socket_); }
     // Is there something to be read, and is it to be?
     [[nodiscard]] bool wants_to_read() const {
-        return readable_ && !read_all_ && !refused_ && !undecided_;
+        return readable_ && !read_all_ && !refused_ && !undecided_ && !leaving_;
     }
     // Is there room for a reply?
     enum class Room : std::uint8_t { there, later, never };
@@ -116,6 +126,10 @@ private:
         return (client_.features & proto::feature_descriptors) != 0;
     }
     void tell(Errc reason);
+    void say_resumed();
+    [[nodiscard]] bool is_resumed();
+    void end();
+    void close() noexcept;
     // When no more than `early_at` bytes are undecided the replies to what is are to be sent. 0: with all others.
     bool decide(std::size_t early_at = 0);
     [[nodiscard]] bool has_undecided() const { return undecided_ || long_requests_.has_due(); }
@@ -139,6 +153,9 @@ private:
     proto::FrameSplitter input_;
     PassedDescriptor passed_;  // with the first frame in input_
     Outbox outbox_;
+    KeptConnection kept_;
+    // The client has not said yet that it goes on: what comes before this is of no use.
+    std::optional<proto::ResumeMark> mark_;
     LongRequests long_requests_;
     bool sends_early_ = false;  // what is ready, and then decides the rest
     bool readable_ = false;     // there may be something, or the end
@@ -148,6 +165,7 @@ private:
     bool read_all_ = false;     // nothing more is to be read
     bool refused_ = false;      // nothing more is to be decided either
     bool told_ = false;         // why it closes
+    bool leaving_ = false;      // nothing more is to be read here, but by the next daemon
     bool undecided_ =
         false;  // something waits for room in the outbox or the journal, a group or a turn
 };

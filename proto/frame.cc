@@ -10,11 +10,11 @@
 namespace inod::proto {
 
 std::string_view name(Operation operation) noexcept {
-    static constexpr std::array<std::string_view, 22> names{
-        "none",   "hello",       "ping",          "allocate",   "allocate_at", "release",
-        "lookup", "next",        "list",          "pools",      "stats",       "bind",
-        "renew",  "release_all", "holders",       "reserve",    "unreserve",   "advance",
-        "wait",   "watch",       "lookup_levels", "token_epoch"};
+    static constexpr std::array<std::string_view, 23> names{
+        "none",   "hello",       "ping",          "allocate",    "allocate_at", "release",
+        "lookup", "next",        "list",          "pools",       "stats",       "bind",
+        "renew",  "release_all", "holders",       "reserve",     "unreserve",   "advance",
+        "wait",   "watch",       "lookup_levels", "token_epoch", "resume"};
     const auto index = static_cast<std::size_t>(operation);
     return index < names.size() ? names.at(index) : "unknown";
 }
@@ -59,6 +59,18 @@ void FrameSplitter::received(std::size_t size) noexcept {
     std::memmove(bytes.data(), bytes.data() + dropped, size - dropped);
     dropped_ -= dropped;
     end_ -= dropped;
+}
+
+bool FrameSplitter::skip_past(std::span<const std::byte> mark) noexcept {
+    INOD_ASSERT(!mark.empty() && mark.size() < memory_.size());
+    const auto received = memory_.subspan(begin_, pending());
+    const auto found = std::search(received.begin(), received.end(), mark.begin(), mark.end());
+    if (found == received.end()) {
+        begin_ = end_ - std::min(pending(), mark.size() - 1);
+        return false;
+    }
+    begin_ += static_cast<std::size_t>(found - received.begin()) + mark.size();
+    return true;
 }
 
 void FrameSplitter::move_to(std::span<std::byte> memory) noexcept {

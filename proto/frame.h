@@ -55,6 +55,7 @@ enum class Operation : std::uint8_t {
     watch = 19,
     lookup_levels = 20,
     token_epoch = 21,
+    resume = 22,  // no request: see resume.h
 };
 
 // The operation's name as in the enumeration; "unknown" for a value that is none.
@@ -149,6 +150,11 @@ public:
 
     // How many bytes wait, of frames complete or not; of one that is cut its header's.
     [[nodiscard]] std::size_t pending() const noexcept { return end_ - begin_; }
+
+    // Passes over all that was received up to and with the first place where these bytes stand, at the beginning
+    // of a frame or not. False if they have not come yet: no more is kept of what has than their beginning. Requires that
+    // next() was not called before, or they came once.
+    bool skip_past(std::span<const std::byte> mark) noexcept;
 
     // Goes on in other memory. Frames that next() gave before are no longer valid. Requires that what is
     // pending fits there.

@@ -286,6 +286,7 @@ BodyResult get_success(ByteReader& in, const FrameHeader& header) {
         }
         case Operation::wait: return get_wait(in);
         case Operation::watch: return get_watch(in);
+        case Operation::resume:
         case Operation::none: break;
     }
     return Error(Errc::operation_unknown, static_cast<std::uint64_t>(header.operation));

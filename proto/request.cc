@@ -287,6 +287,7 @@ Result<> get_body(ByteReader& in, const FrameHeader& header, Request::Body& body
         case Operation::advance: return put_into(body, AdvanceRequest{.last = in.get<Id>()});
         case Operation::wait: return put_into(body, get_wait(in));
         case Operation::watch: return put_into(body, get_watch(in));
+        case Operation::resume:
         case Operation::none: break;
     }
     return Error(Errc::operation_unknown, static_cast<std::uint64_t>(header.operation));

@@ -35,6 +35,7 @@ using HolderKey = std::array<std::byte, 16>;
 
 // Bits of `features` in a hello and its reply.
 inline constexpr std::uint64_t feature_descriptors = 1U << 0U;  // Requests come with descriptors.
+inline constexpr std::uint64_t feature_resume = 1U << 1U;  // The connection may go on: resume.h.
 
 // Must be a connection's first frame, and only that.
 struct HelloRequest {

@@ -78,7 +78,16 @@ Result<void, Failure> Client::reconnect() {
     return open(after(options_.timeout));
 }
 
+// A daemon that takes the connection and is about to end is not the one that is to be reached.
 Result<void, Failure> Client::open(Deadline deadline) {
+    for (;;) {
+        auto opened = open_once(deadline);
+        const bool is_ending = !opened && pipeline_->farewell() == Error(Errc::shutting_down);
+        if (!is_ending || std::chrono::steady_clock::now() >= deadline) return opened;
+    }
+}
+
+Result<void, Failure> Client::open_once(Deadline deadline) {
     auto socket = Socket::connect(options_.socket_path, left_until(deadline));
     if (!socket) {
         error_text_ = socket.error().message;
@@ -86,11 +95,53 @@ Result<void, Failure> Client::open(Deadline deadline) {
     }
     pipeline_->attach(std::move(*socket));
     ++connections_;
+    binds_by_itself_ = false;
     // Even beside replies that nobody received yet a hello needs a tag.
     pipeline_->limit(0);
     auto greeted = greet(deadline);
     if (!greeted) pipeline_->close();
     return greeted;
+}
+
+// Greets the daemon that has the connection now, and has asked it what the one before left unanswered. Where that fails
+// the connection is closed.
+void Client::resume(Deadline deadline) {
+    const bool goes_on = !binds_by_itself_ && greet_anew(deadline);
+    if (goes_on) {
+        pipeline_->end_greeting();
+    } else {
+        pipeline_->close();
+    }
+}
+
+// Until one does not hand the connection over meanwhile. A pool that has another index now would be mistaken for the
+// one that requests under way are for.
+bool Client::greet_anew(Deadline deadline) {
+    const std::vector<PoolInfo> before = table_;
+    ++connections_;  // As far as what it acts as goes, it is a new one.
+    while (pipeline_->is_resumed()) {
+        pipeline_->begin_greeting();
+        const auto greeted = greet(deadline);
+        if (!greeted && !pipeline_->is_resumed()) return false;
+    }
+    return std::all_of(before.begin(), before.end(), [this](const PoolInfo& pool) {
+        const PoolInfo* const now = find_pool(pool.name);
+        return now == nullptr || now->index == pool.index;
+    });
+}
+
+// One request and its reply. `waits`: as long as the daemon may take for it besides, and another one that it is asked
+// of again.
+Result<proto::Reply> Client::call(const proto::Request& request, Deadline deadline,
+                                  OwnedFd descriptor, std::chrono::milliseconds waits) {
+    const auto tag = pipeline_->send(request, std::move(descriptor));
+    if (!tag) return tag.error();
+    for (;;) {
+        auto reply = pipeline_->await(*tag, deadline);
+        if (!pipeline_->is_resumed()) return reply;
+        resume(deadline);
+        if (waits.count() > 0) deadline = after(options_.timeout) + std::min(waits, longest);
+    }
 }
 
 Result<void, Failure> Client::greet(Deadline deadline) {
@@ -103,9 +154,10 @@ Result<void, Failure> Client::greet(Deadline deadline) {
     const auto names = proto::Packed<std::string_view>::pack(options_.pools, memory);
     if (!names) return failure(failed(Errc::frame_too_long, "too many pools for one hello"));
 
-    const std::uint64_t features = options_.passes_descriptors ? proto::feature_descriptors : 0;
+    const std::uint64_t features =
+        proto::feature_resume | (options_.passes_descriptors ? proto::feature_descriptors : 0);
     const proto::HelloRequest hello{.features = features, .pools = *names};
-    const auto reply = checked(pipeline_->call({.body = hello}, deadline));
+    const auto reply = checked(pipeline_->ask({.body = hello}, deadline));
     if (!reply) {
         // What the daemon said before it closed is the better reason.
         return failure(pipeline_->farewell().value_or(reply.error()));
@@ -115,9 +167,11 @@ Result<void, Failure> Client::greet(Deadline deadline) {
         return failure(failed(Errc::protocol_violation, "the daemon chose an unknown version"));
     }
     pipeline_->limit(answer.tags_max);
-    pipeline_->let_descriptors_pass((answer.features & features) != 0);
+    pipeline_->let_descriptors_pass((answer.features & features & proto::feature_descriptors) != 0);
+    pipeline_->let_it_resume((answer.features & proto::feature_resume) != 0);
     std::vector<PoolInfo> table;
-    if (auto read = read_table(answer.table, table, deadline); !read) return failure(read.error());
+    const auto ask = [&](const proto::Request& page) { return pipeline_->ask(page, deadline); };
+    if (auto read = read_table(answer.table, table, ask); !read) return failure(read.error());
     table_ = std::move(table);
     token_epoch_ = answer.token_epoch;
     token_epoch_told_ = std::chrono::steady_clock::now();
@@ -134,7 +188,7 @@ Result<void, Failure> Client::bind_again(Deadline deadline) {
     auto passed = for_sending(pidfd ? std::optional(pidfd.get()) : std::nullopt);
     if (!passed) return failure(passed.error().code);
     const proto::Request request{.body = request_of(acts_as_->wish)};
-    const auto reply = checked(pipeline_->call(request, deadline, std::move(*passed)));
+    const auto reply = checked(pipeline_->ask(request, deadline, std::move(*passed)));
     if (reply) return {};
     switch (reply.error().code) {
         case Errc::holder_unknown:
@@ -148,7 +202,7 @@ Result<void, Failure> Client::bind_again(Deadline deadline) {
 
 // Puts `first` and all the pages behind it into `table`.
 Result<> Client::read_table(const proto::PoolsReply& first, std::vector<PoolInfo>& table,
-                            Deadline deadline) {
+                            const AskForPage& ask) {
     proto::PoolsReply page = first;
     for (;;) {
         for (auto rest = page.pools; const auto entry = rest.take();) {
@@ -160,8 +214,7 @@ Result<> Client::read_table(const proto::PoolsReply& first, std::vector<PoolInfo
         }
         if (!page.more || table.back().index == 0xffff) return {};
         const auto from = static_cast<std::uint16_t>(table.back().index + 1);
-        const auto reply =
-            checked(pipeline_->call({.pool = from, .body = proto::PoolsRequest{}}, deadline));
+        const auto reply = checked(ask({.pool = from, .body = proto::PoolsRequest{}}));
         if (!reply) return reply.error();
         page = std::get<proto::PoolsReply>(reply->body);
     }
@@ -171,7 +224,8 @@ Result<> Client::read_table(const proto::PoolsReply& first, std::vector<PoolInfo
 // sent because the connection turned out to be gone is sent once more over a new one. The pool's
 // name is looked for in the table of the connection that the request goes out on.
 Result<proto::Reply> Client::exchange(PoolRef pool, const proto::Request& request,
-                                      Deadline deadline, std::optional<int> descriptor) {
+                                      Deadline deadline, std::optional<int> descriptor,
+                                      std::chrono::milliseconds waits) {
     for (bool again = connected();; again = false) {
         if (!connected()) {
             if (const auto opened = open(deadline); !opened) return Error(opened.error().code);
@@ -186,7 +240,7 @@ Result<proto::Reply> Client::exchange(PoolRef pool, const proto::Request& reques
         if (!passed) return passed.error();
         proto::Request to_pool = request;
         to_pool.pool = *index;
-        auto reply = checked(pipeline_->call(to_pool, deadline, std::move(*passed)));
+        auto reply = checked(call(to_pool, deadline, std::move(*passed), waits));
         if (reply || reply.error().code != Errc::not_connected || !again) return reply;
     }
 }
@@ -246,7 +300,7 @@ template <class Body>
 Result<Body> Client::ask(PoolRef pool, const proto::Request::Body& body,
                          std::optional<int> descriptor, std::chrono::milliseconds waits) {
     const Deadline deadline = after(options_.timeout) + std::min(waits, longest);
-    const auto reply = exchange(pool, {.body = body}, deadline, descriptor);
+    const auto reply = exchange(pool, {.body = body}, deadline, descriptor, waits);
     if (!reply) return reply.error();
     if (const auto* const answer = std::get_if<Body>(&reply->body)) return *answer;
     // The short form answered by the long one, or the reverse.
@@ -285,7 +339,7 @@ Result<proto::LeaseReply> Client::allocate_at_once(PoolRef pool, const proto::To
 Result<proto::LeaseReply> Client::ask_once(PoolRef pool, const proto::Request& request) {
     const Deadline deadline = after(options_.timeout);
     for (auto pause = retry_pause_min;; pause = std::min(2 * pause, retry_pause_max)) {
-        const auto reply = exchange(pool, request, deadline, std::nullopt);
+        const auto reply = exchange(pool, request, deadline, std::nullopt, {});
         if (reply) return std::get<proto::LeaseReply>(reply->body);
         const Error error = reply.error();
         if (error.code == Errc::token_expired) token_epoch_ = error.detail;
@@ -446,9 +500,10 @@ Result<std::vector<PoolInfo>> Client::pools() {
     const auto first = ask<proto::PoolsReply>(std::uint16_t{0}, proto::PoolsRequest{});
     if (!first) return first.error();
     std::vector<PoolInfo> table;
-    if (const auto read = read_table(*first, table, after(options_.timeout)); !read) {
-        return read.error();
-    }
+    const auto ask_for_page = [this](const proto::Request& page) {
+        return call(page, after(options_.timeout), {}, {});
+    };
+    if (const auto read = read_table(*first, table, ask_for_page); !read) return read.error();
     return table;
 }
 
@@ -479,17 +534,26 @@ Result<std::uint16_t> Client::queue(const proto::Request& request, std::optional
     if (!passed) return passed.error();
     const auto tag = pipeline_->send(request, std::move(*passed));
     if (!tag) return failed(tag.error(), {});
+    if (std::holds_alternative<proto::BindRequest>(request.body)) binds_by_itself_ = true;
     return tag;
 }
 
 Result<> Client::flush(Deadline deadline) {
-    const auto flushed = pipeline_->flush(deadline);
+    auto flushed = pipeline_->flush(deadline);
+    while (pipeline_->is_resumed()) {
+        resume(deadline);
+        flushed = pipeline_->flush(deadline);
+    }
     if (!flushed) return failed(flushed.error(), pipeline_->loss_text());
     return {};
 }
 
 Result<proto::Reply> Client::receive(Deadline deadline) {
     auto reply = pipeline_->receive(deadline);
+    while (!reply && pipeline_->is_resumed()) {
+        resume(deadline);
+        reply = pipeline_->receive(deadline);
+    }
     if (!reply) return checked(reply);
     return reply;
 }

@@ -15,6 +15,12 @@
 // surely was not sent before; send() does not connect, reconnect() does. A request with a token is never in
 // doubt for long: it is just sent again (allocate_once()).
 //
+// Where the service manager keeps connections (systemd does), a connection outlives the daemon: when that is started
+// again the client goes on with the new one by itself, and asks it what was left unanswered. After a stop nothing of it
+// was carried out, so nothing fails. After a crash a request that cannot be repeated, one that changes something and
+// has no token, is in doubt; all others are just asked again. A client that bound holders by send() closes the
+// connection instead. A wait or a watch has its whole time anew.
+//
 // A connection acts as its user's own holder until bind() says otherwise. What was bound is bound again by
 // itself when the client connects again. Where that has ended meanwhile there is no connection: each call
 // fails with holder_ended (process_unknown of a process that has), until bind() says what to act as instead.
@@ -25,6 +31,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -233,12 +240,19 @@ public:
 private:
     explicit Client(ClientOptions options);
 
+    using AskForPage = std::function<Result<proto::Reply>(const proto::Request&)>;
+
     Result<void, Failure> open(Deadline deadline);
+    Result<void, Failure> open_once(Deadline deadline);
+    void resume(Deadline deadline);
+    bool greet_anew(Deadline deadline);
     Result<void, Failure> greet(Deadline deadline);
     Result<> read_table(const proto::PoolsReply& first, std::vector<PoolInfo>& table,
-                        Deadline deadline);
+                        const AskForPage& ask);
+    Result<proto::Reply> call(const proto::Request& request, Deadline deadline, OwnedFd descriptor,
+                              std::chrono::milliseconds waits);
     Result<proto::Reply> exchange(PoolRef pool, const proto::Request& request, Deadline deadline,
-                                  std::optional<int> descriptor);
+                                  std::optional<int> descriptor, std::chrono::milliseconds waits);
     Result<proto::LeaseReply> ask_once(PoolRef pool, const proto::Request& request);
     Result<OwnedFd> duplicate(int descriptor);
     Result<OwnedFd> for_sending(std::optional<int> descriptor);
@@ -262,7 +276,8 @@ private:
         OwnedFd pidfd;    // none: the process that connects
     };
     std::optional<ActsAs> acts_as_;
-    std::uint64_t connections_ = 0;  // so far
+    std::uint64_t connections_ = 0;  // so far; one that goes on with another daemon counts twice
+    bool binds_by_itself_ = false;   // by send(): nobody here knows what the connection acts as
     std::uint64_t token_epoch_ = 0;  // the present one; 0: the daemon keeps no tokens
     std::chrono::steady_clock::time_point token_epoch_told_;
     std::string error_text_;

@@ -10,6 +10,7 @@ namespace inod {
 namespace {
 
 constexpr std::size_t tag_max = 65'535;
+constexpr std::size_t tags_at_first = 255;
 // Room for the longest reply, and as much again for what comes behind it in the same read.
 constexpr std::size_t input_size = 2 * proto::reply_size_max;
 
@@ -32,24 +33,44 @@ bool is_lost(const proto::Reply& reply) {
            (error->error.code == Errc::in_doubt || error->error.code == Errc::not_connected);
 }
 
+// Is the outcome the same, asked once or twice? A token sees to it, and so does what changes nothing.
+bool is_repeatable(std::span<const std::byte> frame) {
+    const proto::FrameHeader header = proto::decode_header(frame);
+    switch (header.operation) {
+        // The one extension that we send is the token.
+        case proto::Operation::allocate:
+        case proto::Operation::allocate_at: return (header.flags & proto::flag_extensions) != 0;
+        case proto::Operation::ping:
+        case proto::Operation::lookup:
+        case proto::Operation::lookup_levels:
+        case proto::Operation::next:
+        case proto::Operation::list:
+        case proto::Operation::pools:
+        case proto::Operation::stats:
+        case proto::Operation::holders:
+        case proto::Operation::renew:
+        case proto::Operation::wait:
+        case proto::Operation::watch:
+        case proto::Operation::token_epoch: return true;
+        default: return false;
+    }
+}
+
 }  // namespace
 
 Pipeline::Pipeline()
     : input_memory_(input_size),
       input_(input_memory_, proto::reply_size_max),
-      tagged_(tag_max + 1),
+      tagged_(tags_at_first + 1),
       under_way_max_(tag_max) {}
 
 void Pipeline::attach(Socket socket) {
     INOD_ASSERT(!connected());
     socket_ = std::move(socket);
     input_ = proto::FrameSplitter(input_memory_, proto::reply_size_max);
-    output_.clear();
-    output_begin_ = 0;
-    queued_ = written_ = 0;
-    unsent_.clear();
-    passed_.clear();
+    forget_output();
     passes_descriptors_ = false;
+    resumes_ = false;
     violated_ = false;
     loss_text_.clear();
     farewell_.reset();
@@ -60,6 +81,11 @@ void Pipeline::limit(std::uint32_t under_way_max) {
 }
 
 Result<std::uint16_t> Pipeline::send(const proto::Request& request, OwnedFd descriptor) {
+    return take(request, std::move(descriptor), false);
+}
+
+Result<std::uint16_t> Pipeline::take(const proto::Request& request, OwnedFd descriptor,
+                                     bool is_of_greeting) {
     if (!connected()) return Errc::not_connected;
     if (descriptor && !passes_descriptors_) return Errc::descriptor_unexpected;
     if (under_way_ >= under_way_max_) return Errc::timed_out;
@@ -69,30 +95,52 @@ Result<std::uint16_t> Pipeline::send(const proto::Request& request, OwnedFd desc
     ByteWriter out(memory);
     if (!proto::encode_request(out, tagged)) return Errc::frame_too_long;
 
-    const std::uint64_t end = queued_ + out.size();
-    if (descriptor) passed_.push_back({queued_, end, std::move(descriptor)});
-    unsent_.push_back({tagged.tag, end});
-    output_.insert(output_.end(), out.written().begin(), out.written().end());
-    queued_ = end;
-    tagged_.at(tagged.tag) = {State::waited_for, proto::operation_of(tagged.body)};
+    if (!is_of_greeting) unanswered_.add(tagged.tag, out.written());
+    if (descriptor) descriptors_.emplace(tagged.tag, std::move(descriptor));
+    const bool waits = !is_of_greeting && (is_resumed() || is_greeting_);
+    if (!waits) queue(tagged.tag, out.written());
+    tagged_.at(tagged.tag) = {.state = State::waited_for,
+                              .operation = proto::operation_of(tagged.body)};
     last_tag_ = tagged.tag;
     ++under_way_;
     return tagged.tag;
 }
 
-// The first tag behind the last one used that is not under way; send() has seen that there is one.
+void Pipeline::queue(std::uint16_t tag, std::span<const std::byte> frame) {
+    unsent_.push_back({.tag = tag, .begin = queued_, .end = queued_ + frame.size()});
+    output_.insert(output_.end(), frame.begin(), frame.end());
+    queued_ += frame.size();
+}
+
+// What was queued to be written is not, and nothing was.
+void Pipeline::forget_output() {
+    output_.clear();
+    output_begin_ = 0;
+    queued_ = written_ = 0;
+    unsent_.clear();
+}
+
+// The first tag behind the last one used that is not under way; take() has seen that there is one. A tag comes back
+// soon only where many are in use.
 std::uint16_t Pipeline::free_tag() {
-    std::uint16_t tag = last_tag_;
+    if (under_way_ * 2 >= tagged_.size()) tagged_.resize(std::min(tagged_.size() * 2, tag_max + 1));
+    std::size_t tag = last_tag_;
     do {
-        tag = tag == tag_max ? std::uint16_t{1} : static_cast<std::uint16_t>(tag + 1);
-    } while (tagged_.at(tag).state != State::free);
-    return tag;
+        tag = tag + 1 < tagged_.size() ? tag + 1 : 1;
+    } while (tagged_[tag].state != State::free);
+    return static_cast<std::uint16_t>(tag);
 }
 
 void Pipeline::settle(std::uint16_t tag) {
     INOD_ASSERT(tagged_.at(tag).state != State::free);
     tagged_.at(tag) = {};
     --under_way_;
+}
+
+// There is an answer: nothing is to be asked again.
+void Pipeline::answered(std::uint16_t tag) {
+    unanswered_.remove(tag);
+    if (!descriptors_.empty()) descriptors_.erase(tag);
 }
 
 // Puts a reply aside for receive(). Its tag stays taken, and no second reply to it is accepted.
@@ -125,6 +173,7 @@ Result<> Pipeline::flush(Deadline deadline) {
         write_some();
         keep_frames();
         if (!connected()) break;
+        if (is_resumed()) return Errc::not_connected;
         if (output_.empty()) return {};
         if (!move(deadline)) return Errc::timed_out;
     }
@@ -140,42 +189,58 @@ Result<proto::Reply> Pipeline::receive(Deadline deadline) {
             return *reply;
         }
         if (violated_ || !kept_.empty()) continue;  // the connection was lost just now
+        if (is_resumed()) return Errc::not_connected;
         if (under_way_ == 0 || !move(deadline)) return Errc::timed_out;
     }
 }
 
-Result<proto::Reply> Pipeline::call(const proto::Request& request, Deadline deadline,
-                                    OwnedFd descriptor) {
-    const auto tag = send(request, std::move(descriptor));
+Result<proto::Reply> Pipeline::ask(const proto::Request& request, Deadline deadline,
+                                   OwnedFd descriptor) {
+    const auto tag = take(request, std::move(descriptor), true);
     if (!tag) return tag.error();
+    return await(*tag, deadline);
+}
+
+Result<proto::Reply> Pipeline::await(std::uint16_t tag, Deadline deadline) {
     for (;;) {
-        if (const auto reply = take_frame()) {
-            if (reply->tag == *tag) {
-                settle(*tag);
-                return *reply;
-            }
-            keep(*reply);
-        } else if (!connected()) {
-            const auto kept = take_kept(*tag);
-            INOD_ASSERT(kept.has_value());
+        if (tagged_.at(tag).state == State::kept) {
+            const auto kept = take_kept(tag);
             // Of what broke the connection its first victim learns, the others are in doubt.
             const bool is_answer = !is_lost(*kept);
             if (!is_answer && std::exchange(violated_, false)) return Errc::protocol_violation;
             return *kept;
+        }
+        if (const auto reply = take_frame()) {
+            if (reply->tag == tag) {
+                settle(tag);
+                return *reply;
+            }
+            keep(*reply);
+        } else if (tagged_.at(tag).state == State::kept) {
+            continue;  // the connection was lost just now, or is another daemon's
+        } else if (is_resumed()) {
+            return Errc::not_connected;
         } else if (!move(deadline)) {
-            tagged_.at(*tag).state = State::passed_over;
+            tagged_.at(tag).state = State::passed_over;
             return Errc::timed_out;
         }
     }
 }
 
+std::optional<proto::Frame> Pipeline::next_frame() {
+    const auto frame = input_.next();
+    if (!frame && input_.error() != Errc::ok) violation("a frame with a size that no frame has");
+    return frame;
+}
+
 // The next reply that somebody waits for, its tag still under way. Nothing if more bytes are needed
-// or the connection was lost.
+// or the connection was lost, or is another daemon's now.
 std::optional<proto::Reply> Pipeline::take_frame() {
     while (connected()) {
-        const auto frame = input_.next();
-        if (!frame) {
-            if (input_.error() != Errc::ok) violation("a frame with a size that no frame has");
+        const auto frame = next_frame();
+        if (!frame) return std::nullopt;
+        if (resumes_ && frame->header.operation == proto::Operation::resume) {
+            on_resumed(*frame);
             return std::nullopt;
         }
         const auto reply = proto::decode_reply(frame->bytes);
@@ -197,14 +262,65 @@ bool Pipeline::accept(const proto::Reply& reply) {
         }
         return false;
     }
-    const Tagged tagged = tagged_.at(reply.tag);
+    const Tagged tagged = reply.tag < tagged_.size() ? tagged_[reply.tag] : Tagged();
     const bool under_way = tagged.state == State::waited_for || tagged.state == State::passed_over;
     if (!under_way || tagged.operation != reply.operation) {
         violation("a reply to a request that is not under way");
         return false;
     }
+    answered(reply.tag);
     if (tagged.state == State::passed_over) settle(reply.tag);
     return tagged.state == State::waited_for;
+}
+
+// Sorts what the daemon before left unanswered: what comes back now, and what is asked again.
+void Pipeline::on_resumed(const proto::Frame& frame) {
+    const auto resumed = proto::decode_resumed(frame);
+    if (!resumed) {
+        violation("a frame that is no word of another daemon's");
+        return;
+    }
+    const bool is_in_doubt = resumed->unanswered == proto::Unanswered::in_doubt;
+    for (std::size_t i = 1; i < tagged_.size(); ++i) {
+        const auto tag = static_cast<std::uint16_t>(i);
+        Tagged& tagged = tagged_[tag];
+        if (tagged.state == State::passed_over) {
+            answered(tag);
+            settle(tag);
+        } else if (tagged.state != State::waited_for) {
+            continue;
+        } else if (!unanswered_.has(tag)) {
+            come_back(tag, Errc::not_connected, "another daemon has the connection");
+        } else if (!is_in_doubt) {
+            tagged.may_be_done = false;
+        } else if (tagged.may_be_done && !is_repeatable(unanswered_.frame(tag))) {
+            come_back(tag, Errc::in_doubt, "the daemon ended before it replied");
+        }
+    }
+    forget_output();
+    resumed_ = *resumed;
+}
+
+void Pipeline::begin_greeting() {
+    INOD_ASSERT(is_resumed());
+    const auto frame = proto::encode_resume(resumed_->mark);
+    forget_output();
+    output_.assign(frame.begin(), frame.end());
+    queued_ = frame.size();
+    resumed_.reset();
+    is_greeting_ = true;
+}
+
+void Pipeline::end_greeting() {
+    is_greeting_ = false;
+    for (const std::uint16_t tag : unanswered_.tags())
+        queue(tag, unanswered_.frame(tag));
+}
+
+// Without an answer of the daemon.
+void Pipeline::come_back(std::uint16_t tag, Errc code, std::string_view text) {
+    answered(tag);
+    keep({tagged_.at(tag).operation, tag, proto::ErrorReply{Error(code), text}});
 }
 
 // Waits until bytes can be moved, and moves them. False if the deadline passed before.
@@ -222,8 +338,8 @@ void Pipeline::write_some() {
     const auto moved = write_piece();
     output_begin_ += moved.size;
     written_ += moved.size;
-    while (!unsent_.empty() && unsent_.front().end <= written_)
-        unsent_.pop_front();
+    for (; !unsent_.empty() && unsent_.front().end <= written_; unsent_.pop_front())
+        tagged_.at(unsent_.front().tag).may_be_done = true;
     // What was sent makes room, also where there always is more to send.
     if (output_begin_ > output_.size() / 2) {
         output_.erase(output_.begin(),
@@ -240,12 +356,13 @@ void Pipeline::write_some() {
 // One write of what is queued: up to a frame with a descriptor, or of just that frame.
 Socket::Moved Pipeline::write_piece() {
     const auto bytes = std::span<const std::byte>(output_).subspan(output_begin_);
-    if (passed_.empty()) return socket_.write(bytes);
-    const Passed& next = passed_.front();
-    if (written_ < next.begin) return socket_.write(bytes.first(next.begin - written_));
-    const auto moved = socket_.write(bytes.first(next.end - next.begin), next.descriptor.get());
-    if (moved.size > 0) passed_.pop_front();
-    return moved;
+    if (descriptors_.empty()) return socket_.write(bytes);
+    const auto next = std::find_if(unsent_.begin(), unsent_.end(), [this](const Unsent& unsent) {
+        return unsent.begin >= written_ && descriptors_.contains(unsent.tag);
+    });
+    if (next == unsent_.end()) return socket_.write(bytes);
+    if (written_ < next->begin) return socket_.write(bytes.first(next->begin - written_));
+    return socket_.write(bytes.first(next->end - next->begin), descriptors_.at(next->tag).get());
 }
 
 void Pipeline::read_some() {
@@ -281,21 +398,19 @@ void Pipeline::close() {
 
 void Pipeline::give_up() {
     socket_.close();
-    std::vector<bool> is_unsent(tag_max + 1);
-    for (const Unsent& unsent : unsent_)
-        is_unsent.at(unsent.tag) = true;
-    for (std::size_t i = 1; i <= tag_max && under_way_ > 0; ++i) {
+    for (std::size_t i = 1; i < tagged_.size() && under_way_ > 0; ++i) {
         const auto tag = static_cast<std::uint16_t>(i);
-        const Tagged tagged = tagged_.at(tag);
-        if (tagged.state == State::passed_over) settle(tag);
-        if (tagged.state != State::waited_for) continue;
-        const Errc code = is_unsent.at(tag) ? Errc::not_connected : Errc::in_doubt;
-        keep({tagged.operation, tag, proto::ErrorReply{Error(code), loss_text_}});
+        const Tagged tagged = tagged_[tag];
+        if (tagged.state == State::passed_over) {
+            answered(tag);
+            settle(tag);
+        } else if (tagged.state == State::waited_for) {
+            come_back(tag, tagged.may_be_done ? Errc::in_doubt : Errc::not_connected, loss_text_);
+        }
     }
-    unsent_.clear();
-    passed_.clear();
-    output_.clear();
-    output_begin_ = 0;
+    forget_output();
+    resumed_.reset();
+    is_greeting_ = false;
 }
 
 }  // namespace inod

@@ -5,23 +5,32 @@
 // connection is lost, as an ErrorReply with
 //   in_doubt       it was handed to the socket: it may have been carried out, or not
 //   not_connected  it was not, at least not all of it: it surely was not carried out
+//
+// A connection can outlive the daemon (proto/resume.h). Then is_resumed() says that the one who has it now is to be
+// greeted; until that is done nothing else is sent. What it leaves unanswered is asked again by itself, but for what is
+// in doubt and cannot be repeated, which comes back so.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/base/owned_fd.h"
 #include "lib/base/result.h"
+#include "lib/client/request_log.h"
 #include "lib/client/socket.h"
 #include "proto/frame.h"
 #include "proto/reply.h"
 #include "proto/request.h"
+#include "proto/resume.h"
 
 namespace inod {
 
@@ -50,6 +59,15 @@ public:
     void let_descriptors_pass(bool passes) { passes_descriptors_ = passes; }
     [[nodiscard]] bool passes_descriptors() const { return passes_descriptors_; }
 
+    // Does the connection go on with another daemon? Not on a new connection, until it has said so.
+    void let_it_resume(bool resumes) { resumes_ = resumes; }
+    // Another daemon has it, and is to be greeted. Then flush(), receive() and await() return at once, whatever else.
+    [[nodiscard]] bool is_resumed() const { return resumed_.has_value(); }
+    // It will be: from here on ask() asks, and what send() takes waits. Requires is_resumed().
+    void begin_greeting();
+    // It is: all that waits is sent.
+    void end_greeting();
+
     // Hands all that is queued to the socket, keeping the replies that come meanwhile, since a
     // daemon whose replies nobody reads does not read requests either.
     // Errors: timed_out (the rest stays queued), not_connected.
@@ -61,11 +79,13 @@ public:
     //   is closed and what was under way comes back as in doubt.
     Result<proto::Reply> receive(Deadline deadline);
 
-    // Sends a request and waits for its reply, keeping the replies to others.
-    // Errors: those of send() and receive(). After timed_out the reply is passed over when it
-    // comes.
-    Result<proto::Reply> call(const proto::Request& request, Deadline deadline,
-                              OwnedFd descriptor = {});
+    // Waits for the reply to a request that was sent, keeping the replies to others. Errors: those of receive(). After
+    // timed_out the reply is passed over when it comes.
+    Result<proto::Reply> await(std::uint16_t tag, Deadline deadline);
+    // What a greeting asks: sends it, and waits for the reply. Errors: those of send() and await(). It is not asked
+    // again of another daemon: then it comes back as not_connected.
+    Result<proto::Reply> ask(const proto::Request& request, Deadline deadline,
+                             OwnedFd descriptor = {});
 
     // Closes the connection. What is under way comes back as when it is lost.
     void close();
@@ -83,24 +103,30 @@ private:
     struct Tagged {
         State state = State::free;
         proto::Operation operation = proto::Operation::none;
+        bool may_be_done = false;  // The whole of it was handed to the socket.
     };
     struct Unsent {
         std::uint16_t tag;
-        std::uint64_t end;  // of its frame, in bytes since attach()
-    };
-    struct Passed {
-        std::uint64_t begin;  // of its frame, likewise
+        std::uint64_t
+            begin;  // of its frame, in bytes since output_ was empty and nothing was written
         std::uint64_t end;
-        OwnedFd descriptor;
     };
 
+    Result<std::uint16_t> take(const proto::Request& request, OwnedFd descriptor,
+                               bool is_of_greeting);
     std::uint16_t free_tag();
+    void queue(std::uint16_t tag, std::span<const std::byte> frame);
+    void forget_output();
+    void on_resumed(const proto::Frame& frame);
+    void come_back(std::uint16_t tag, Errc code, std::string_view text);
     void settle(std::uint16_t tag);
+    void answered(std::uint16_t tag);
     void keep(const proto::Reply& reply);
     std::optional<proto::Reply> take_kept(std::optional<std::uint16_t> tag);
     std::optional<proto::Reply> take_frame();
     void keep_frames();
     bool accept(const proto::Reply& reply);
+    std::optional<proto::Frame> next_frame();
     bool move(Deadline deadline);
     void write_some();
     Socket::Moved write_piece();
@@ -113,13 +139,18 @@ private:
     proto::FrameSplitter input_;
     std::vector<std::byte> output_;
     std::size_t output_begin_ = 0;  // of what is not yet written
-    std::uint64_t queued_ = 0;      // bytes since attach()
+    std::uint64_t queued_ = 0;      // bytes, counted as Unsent does
     std::uint64_t written_ = 0;     // likewise
     std::deque<Unsent> unsent_;
-    std::deque<Passed> passed_;  // not yet sent
+    std::map<std::uint16_t, OwnedFd> descriptors_;  // by the tag of the request that they go with
     bool passes_descriptors_ = false;
 
-    std::vector<Tagged> tagged_;  // by tag
+    bool resumes_ = false;
+    std::optional<proto::Resumed> resumed_;  // and nobody has begun to greet it
+    bool is_greeting_ = false;               // somebody has, and is not done
+    RequestLog unanswered_;                  // but for those of a greeting
+
+    std::vector<Tagged> tagged_;  // by tag; as many as were needed so far, and some
     std::size_t under_way_ = 0;
     std::size_t under_way_max_;
     std::uint16_t last_tag_ = 0;

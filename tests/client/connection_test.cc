@@ -43,7 +43,7 @@ TEST(Connection, TheHelloNamesThePoolsAndBringsTheTable) {
         const auto& hello = std::get<proto::HelloRequest>(request.body);
         EXPECT_EQ(hello.version_min, 1);
         EXPECT_EQ(hello.version_max, 1);
-        EXPECT_EQ(hello.features, 0U);
+        EXPECT_EQ(hello.features, proto::feature_resume);
         auto names = hello.pools;
         EXPECT_EQ(names.take(), "inode");
         EXPECT_EQ(names.take(), "pid");
@@ -120,7 +120,8 @@ TEST(Connection, DescriptorsAreSentOnlyToWhomTakesThem) {
             FakePeer peer(accept());
             const proto::Request request = peer.read();
             const auto& hello = std::get<proto::HelloRequest>(request.body);
-            EXPECT_EQ(hello.features, c.wishes ? proto::feature_descriptors : 0);
+            EXPECT_EQ(hello.features & proto::feature_descriptors,
+                      c.wishes ? proto::feature_descriptors : 0);
             peer.send({Operation::hello, request.tag, proto::HelloReply{}});
             EXPECT_EQ(peer.read_to_end(), 0U) << "nothing of what was refused here";
         });

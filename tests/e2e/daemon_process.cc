@@ -18,7 +18,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,21 +80,13 @@ DaemonProcess::DaemonProcess(const std::string& config, Launch launch)
     : launch_(std::move(launch)),
       state_dir_(folder() + "/state"),
       socket_(folder() + "/socket"),
-      notify_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+      manager_(folder() + "/notify") {
     std::ofstream(config_file()) << config;
     const char* const threads = std::getenv("INOD_TEST_THREADS");
     if (threads != nullptr && config.find("\"threads\"") == std::string::npos) {
         fs::create_directory(config_file() + ".d");
         std::ofstream(config_file() + ".d/threads.json") << "{\"threads\": " << threads << "}";
     }
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::string path = folder() + "/notify";
-    std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
-    if (bind(notify_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        fail("bind " + path);
-    }
-    fs::permissions(path, fs::perms::all);
 }
 
 DaemonProcess::~DaemonProcess() {
@@ -113,18 +104,39 @@ std::vector<std::string> DaemonProcess::command() const {
     return words;
 }
 
+// In the child: as systemd does it.
+void DaemonProcess::hand_over() const {
+    std::vector<int> passed;
+    std::string names;
+    const auto pass = [&](int fd, const std::string& name) {
+        // Out of the way of where they go.
+        passed.push_back(fcntl(fd, F_DUPFD_CLOEXEC, 1'000));
+        names += (names.empty() ? "" : ":") + name;
+    };
+    if (launch_.passed_socket) pass(*launch_.passed_socket, "inod");
+    if (launch_.keeps_descriptors) {
+        setenv("FDSTORE", "16385", 1);
+        for (const auto& kept : manager_.kept())
+            pass(kept.descriptor.get(), kept.name);
+    }
+    constexpr int first_passed = 3;
+    for (std::size_t i = 0; i < passed.size(); ++i) {
+        const int to = first_passed + static_cast<int>(i);
+        if (dup2(passed[i], to) != to) _exit(126);
+    }
+    if (passed.empty()) return;
+    setenv("LISTEN_FDS", std::to_string(passed.size()).c_str(), 1);
+    setenv("LISTEN_FDNAMES", names.c_str(), 1);
+    setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+}
+
 // In the child: becomes the daemon.
 void DaemonProcess::exec(const std::vector<std::string>& command, int log) const {
-    setenv("NOTIFY_SOCKET", (folder() + "/notify").c_str(), 1);
+    setenv("NOTIFY_SOCKET", manager_.path().c_str(), 1);
     for (const auto& [name, value] : launch_.environment)
         setenv(name.c_str(), value.c_str(), 1);
     dup2(log, STDERR_FILENO);
-    if (launch_.passed_socket) {
-        constexpr int first_passed = 3;
-        if (dup2(*launch_.passed_socket, first_passed) != first_passed) _exit(126);
-        setenv("LISTEN_FDS", "1", 1);
-        setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
-    }
+    hand_over();
     // Opened before we become somebody else, who may not be able to reach a checkout under /root.
     const OwnedFd program(launch_.uid ? open(INOD_PROGRAM, O_PATH | O_CLOEXEC) : -1);
     if (launch_.uid) {
@@ -160,9 +172,7 @@ void DaemonProcess::spawn() {
             open(log_file().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
     }
     if (!log) fail("open " + log_file());
-    std::array<char, 256> stale{};
-    while (recv(notify_.get(), stale.data(), stale.size(), 0) > 0) {
-    }
+    manager_.hear_all();
     const auto words = command();
     exit_ = {};
     pid_ = fork();
@@ -176,15 +186,14 @@ bool DaemonProcess::start() {
     spawn();
     const Deadline deadline = soon();
     for (;;) {
-        std::array<pollfd, 2> events{{{.fd = notify_.get(), .events = POLLIN, .revents = 0},
+        std::array<pollfd, 2> events{{{.fd = manager_.fd(), .events = POLLIN, .revents = 0},
                                       {.fd = process_.get(), .events = POLLIN, .revents = 0}}};
         const int count = poll(events.data(), events.size(), left_until(deadline));
         if (count < 0 && errno != EINTR) fail("poll");
         if (count == 0) throw std::runtime_error("inod neither got ready nor ended: " + log());
-        std::array<char, 256> text{};
-        const auto size = recv(notify_.get(), text.data(), text.size() - 1, 0);
-        if (size > 0 && std::strstr(text.data(), "READY=1") != nullptr) return true;
-        if (size <= 0 && has_ended()) return false;
+        const auto said = manager_.hear();
+        if (said && said->find("READY=1") != std::string::npos) return true;
+        if (!said && has_ended()) return false;
     }
 }
 
@@ -201,10 +210,15 @@ bool DaemonProcess::has_ended() {
 Exit DaemonProcess::wait_for_end() {
     const Deadline deadline = soon();
     while (!has_ended()) {
-        pollfd event{.fd = process_.get(), .events = POLLIN, .revents = 0};
-        if (poll(&event, 1, left_until(deadline)) == 0) {
+        // Where descriptors are kept it waits until it was heard.
+        std::array<pollfd, 2> events{{{.fd = process_.get(), .events = POLLIN, .revents = 0},
+                                      {.fd = launch_.keeps_descriptors ? manager_.fd() : -1,
+                                       .events = POLLIN,
+                                       .revents = 0}}};
+        if (poll(events.data(), events.size(), left_until(deadline)) == 0) {
             throw std::runtime_error("inod does not end: " + log());
         }
+        if (launch_.keeps_descriptors) manager_.hear_all();
     }
     return exit_;
 }
@@ -234,19 +248,15 @@ std::string DaemonProcess::log() const {
 
 std::string DaemonProcess::notices() const {
     std::string all;
-    for (std::array<char, 1024> text{};;) {
-        const auto size = recv(notify_.get(), text.data(), text.size(), 0);
-        if (size <= 0) return all;
-        all.append(text.data(), static_cast<std::size_t>(size)).append("\n");
-    }
+    while (const auto said = manager_.hear())
+        all.append(*said).append("\n");
+    return all;
 }
 
 std::string DaemonProcess::await_notice() const {
-    pollfd asked{.fd = notify_.get(), .events = POLLIN, .revents = 0};
+    pollfd asked{.fd = manager_.fd(), .events = POLLIN, .revents = 0};
     poll(&asked, 1, static_cast<int>(std::chrono::milliseconds(patience).count()));
-    std::array<char, 1024> text{};
-    const auto size = recv(notify_.get(), text.data(), text.size(), 0);
-    return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+    return manager_.hear().value_or("");
 }
 
 Exit run_inod(const std::vector<std::string>& arguments, std::string& output) {

@@ -20,6 +20,7 @@
 
 #include "lib/base/owned_fd.h"
 #include "lib/client/client.h"
+#include "tests/e2e/service_manager.h"
 
 namespace inod::e2e {
 
@@ -59,6 +60,7 @@ struct Launch {
     std::optional<uid_t> uid{};            // another user; excludes a wrapper
     std::optional<int> passed_socket{};    // handed over as systemd does it (sd_listen_fds(3))
     bool reads_no_log = false;             // stderr is a pipe that nobody reads
+    bool keeps_descriptors = false;        // as systemd does with FileDescriptorStoreMax=
 };
 
 class DaemonProcess {
@@ -94,6 +96,8 @@ public:
     [[nodiscard]] std::string notices() const;
     // The next of these, once there is one; empty if none comes.
     [[nodiscard]] std::string await_notice() const;
+    // What hears it.
+    [[nodiscard]] ServiceManager& manager() const { return manager_; }
 
     [[nodiscard]] std::string folder() const { return folder_.path(); }
     [[nodiscard]] std::string config_file() const { return folder() + "/inod.json"; }
@@ -109,13 +113,14 @@ private:
     [[nodiscard]] std::vector<std::string> command() const;
     [[nodiscard]] std::string log_file() const { return folder() + "/log"; }
     void spawn();
+    void hand_over() const;
     [[noreturn]] void exec(const std::vector<std::string>& command, int log) const;
 
     TemporaryFolder folder_;
     Launch launch_;
     std::string state_dir_;
     std::string socket_;
-    OwnedFd notify_;  // where it says READY=1
+    mutable ServiceManager manager_;
     OwnedFd process_;
     pid_t pid_ = 0;  // 0: none runs
     Exit exit_;

@@ -95,6 +95,7 @@ World::World(const WorldOptions& options) : machine_(pools()), options_(options)
             .config = config_,
             .processes = processes_.get(),
             .closer = closer(),
+            .kept = nullptr,
             .numbers = [] { return DaemonNumbers{}; },
             .end_the_gone = [this]() INOD_REQUIRES(flusher_lock) { return look_for_the_gone(); },
             .now_us = [this] { return now_us_ += options_.us_per_look; },
@@ -141,7 +142,7 @@ OwnedFd World::connect(std::size_t user) {
     MemoryBudget& memory = machine_.allocator->memory();
     if (!memory.take(Session::memory_size(*machine_.allocator))) return {};
     const std::uint64_t before = session_count();
-    connections_->open(std::move(server), World::user(user));
+    connections_->open({.socket = std::move(server), .peer = World::user(user)});
     INOD_ASSERT(session_count() == before + 1);
     return client;
 }

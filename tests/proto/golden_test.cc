@@ -15,6 +15,7 @@
 #include "proto/extension.h"
 #include "proto/reply.h"
 #include "proto/request.h"
+#include "proto/resume.h"
 
 namespace inod::proto {
 namespace {
@@ -319,11 +320,43 @@ TEST(Golden, UnknownOptionalExtensionsOfAReplyAreSkipped) {
     EXPECT_EQ(decode_reply(golden("extension_reply_error")).value(), error);
 }
 
+TEST(Golden, TheWordsOfAConnectionThatGoesOn) {
+    Resumed resumed{.mark = some_key(), .unanswered = Unanswered::in_doubt};
+    const auto bytes = golden("stream_resumed");
+    std::array<std::byte, resumed_size> memory{};
+    ByteWriter out(memory);
+    encode_resumed(out, resumed);
+    EXPECT_EQ(std::vector(memory.begin(), memory.end()), bytes);
+    EXPECT_EQ(decode_resumed({decode_header(bytes), bytes}).value(), resumed);
+
+    const auto answer = encode_resume(resumed.mark);
+    EXPECT_EQ(std::vector(answer.begin(), answer.end()), golden("stream_resume"));
+}
+
+// Each byte of it has to be right.
+TEST(Golden, WhatIsNoSuchWordIsRefused) {
+    auto bytes = golden("stream_resumed");
+    const auto refused = [&bytes](std::size_t at, int value) {
+        auto changed = bytes;
+        changed.at(at) = static_cast<std::byte>(value);
+        const auto got = decode_resumed({decode_header(changed), changed});
+        return got ? Errc::ok : got.error().code;
+    };
+    EXPECT_EQ(refused(2, 21), Errc::operation_unknown);
+    EXPECT_EQ(refused(3, 0), Errc::body_malformed) << "not from a daemon";
+    EXPECT_EQ(refused(4, 1), Errc::body_malformed) << "an error code";
+    EXPECT_EQ(refused(6, 1), Errc::body_malformed) << "a tag";
+    EXPECT_EQ(refused(24, 2), Errc::body_malformed) << "what becomes of the unanswered";
+    EXPECT_EQ(refused(25, 1), Errc::ok) << "what is zero is passed over";
+    bytes.pop_back();
+    EXPECT_EQ(refused(24, 1), Errc::body_malformed) << "too short";
+}
+
 TEST(Golden, EveryFileIsTested) {
-    std::vector<std::string> tested{"extension_request_optional", "extension_request_names",
-                                    "extension_request_none",     "extension_reply_optional",
-                                    "extension_reply_error",      "stream_size_small",
-                                    "stream_size_large"};
+    std::vector<std::string> tested{
+        "extension_request_optional", "extension_request_names", "extension_request_none",
+        "extension_reply_optional",   "extension_reply_error",   "stream_size_small",
+        "stream_size_large",          "stream_resume",           "stream_resumed"};
     for (const auto& vector : request_vectors())
         tested.push_back(vector.name);
     for (const auto& vector : all_reply_vectors())
