@@ -77,8 +77,8 @@ private:
 
     // A connection is stored when one to two of these have passed, and so many in each at most: the service manager
     // compares each with all that it has.
-    static constexpr std::chrono::seconds period{1};
-    static constexpr int stored_per_period = 256;
+    static constexpr std::chrono::milliseconds period{250};
+    static constexpr int stored_per_period = 64;
 
     void store_some() noexcept;
 
