@@ -18,6 +18,9 @@ namespace {
 
 constexpr std::chrono::seconds space_check_period{1};
 
+// Bytes of the log. To read so many takes a start some 70 ms (docs/performance.md).
+constexpr std::uint64_t long_log = std::uint64_t{4} << 20U;
+
 // Lets the processor's other thread, if it has one, have what they share.
 void relax() noexcept {
 #if defined(__x86_64__)
@@ -120,9 +123,26 @@ Result<void, Failure> Flusher::flush_until_stopped() {
         if (auto flushed = flush_group(guard); !flushed) return flushed;
         if (auto made = make_space(guard); !made) return made;
         sweep(guard);
+        tell_of_snapshot();
         allocator_.set_time(boot_time());
         if (allocator_.is_token_epoch_due()) allocator_.begin_token_epoch(random_word());
     }
+}
+
+bool Flusher::shorten_next_start(Task& done) noexcept {
+    const Journal& journal = allocator_.journal();
+    if (!journal.snapshot_under_way()) {
+        if (journal.log_size() < long_log) return false;
+        allocator_.request_snapshot();
+    }
+    if (!allocator_.has_snapshot_to_write()) return false;
+    after_snapshot_ = &done;
+    return true;
+}
+
+void Flusher::tell_of_snapshot() noexcept {
+    if (after_snapshot_ == nullptr || allocator_.has_snapshot_to_write()) return;
+    loop_.post_from_any_thread(*std::exchange(after_snapshot_, nullptr));
 }
 
 // A slice of it; whoever wants the lock has it between two.

@@ -117,6 +117,11 @@ public:
     // it at once.
     void notify(Guard&& guard) noexcept INOD_RELEASE(flusher_lock);
 
+    // The daemon is about to end: has the state written as a snapshot if the next start would take long without one,
+    // and posts `done` to the loop once that is so, or cannot be. Requests are served meanwhile. False if there is nothing to
+    // wait for. `done` outlives the flusher.
+    bool shorten_next_start(Task& done) noexcept INOD_REQUIRES(flusher_lock);
+
     // Ends the thread once all that was recorded is durable, or the journal has failed.
     void stop() INOD_EXCLUDES(flusher_lock);
 
@@ -145,6 +150,7 @@ private:
     Result<void, Failure> flush_group(Guard& guard) INOD_REQUIRES(flusher_lock);
     Result<void, Failure> make_space(Guard& guard) INOD_REQUIRES(flusher_lock);
     void sweep(Guard& guard) INOD_REQUIRES(flusher_lock);
+    void tell_of_snapshot() noexcept INOD_REQUIRES(flusher_lock);
     void unlock(Guard& guard) INOD_RELEASE(flusher_lock);
     // For flush() and make_space(), which are of the flusher's thread, and for what of the journal is atomic.
     Allocator& allocator_without_lock() INOD_NO_THREAD_ANALYSIS { return allocator_; }
@@ -170,6 +176,7 @@ private:
         waiters_ INOD_GUARDED_BY(flusher_lock);  // of each loop
     // A group became durable, or space was made, since they were told last.
     bool has_news_ INOD_GUARDED_BY(flusher_lock) = false;
+    Task* after_snapshot_ INOD_GUARDED_BY(flusher_lock) = nullptr;
     Failure failure_{};  // why the thread ended, if the journal failed
     Failure no_memory_{Errc::out_of_memory, "the system has no memory for the journal"};
     Task failure_task_;

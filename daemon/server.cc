@@ -53,6 +53,10 @@ namespace {
 // How long clients that do not read their replies can hold up a stop.
 constexpr std::chrono::seconds stop_patience{5};
 
+// How long a stop may go on serving, to have the next start be quick: together it is less than the ten seconds after which
+// others than systemd kill whom they stop.
+constexpr std::chrono::seconds snapshot_patience{4};
+
 // How often the service manager hears how the daemon does, if it does not ask for more.
 constexpr std::chrono::seconds heartbeat_period{60};
 
@@ -108,7 +112,8 @@ private:
     void start_threads(std::uint64_t run);
     void on_connection_end();
     void begin_stop(Errc reason);
-    void leave_behind();
+    [[nodiscard]] bool shorten_next_start();
+    void on_patience_lost();
     void on_heartbeat();
     [[nodiscard]] std::string_view find_stuck();
     [[nodiscard]] service_manager::Status status() noexcept;
@@ -123,6 +128,8 @@ private:
     Listener listener_;
     const std::unique_ptr<KeptConnections> kept_;  // or null
     Timer patience_;                               // of a stop
+    Task snapshot_written_;
+    bool is_shortening_ = false;  // the next start, before it stops
     Timer heartbeat_;
     Flusher flusher_;
     Closer closer_;
@@ -149,7 +156,8 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
       signals_(loop_, [this](int signal) { on_stop_signal(signal); }),
       listener_(std::move(listener)),
       kept_(std::move(inheritance.kept)),
-      patience_(loop_, [this] { leave_behind(); }),
+      patience_(loop_, [this] { on_patience_lost(); }),
+      snapshot_written_([this] { begin_stop(Errc::shutting_down); }),
       heartbeat_(loop_, [this] { on_heartbeat(); }),
       flusher_(loop_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
@@ -267,7 +275,20 @@ void Server::on_ready(Readiness /*ready*/) {
 
 void Server::on_stop_signal(int signal) {
     spdlog::info("stopping: signal={}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    if (stopping_ || shorten_next_start()) return;
     begin_stop(Errc::shutting_down);
+}
+
+// True if the stop begins when that is done. Asked again it is not waited for.
+bool Server::shorten_next_start() {
+    if (std::exchange(is_shortening_, true)) return false;
+    Flusher::Guard guard(flusher_);
+    const bool waits = flusher_.shorten_next_start(snapshot_written_);
+    flusher_.notify(std::move(guard));
+    if (!waits) return false;
+    spdlog::info("serving on until a snapshot is written, for a quick start");
+    patience_.set_after(snapshot_patience);
+    return true;
 }
 
 // Of many processes that have ended some come first, and the connections at the end.
@@ -394,7 +415,11 @@ void Server::begin_stop(Errc reason) {
     if (connected_.count() == 0) loop_.stop();
 }
 
-void Server::leave_behind() {
+void Server::on_patience_lost() {
+    if (!stopping_) {
+        begin_stop(Errc::shutting_down);
+        return;
+    }
     spdlog::warn("stopping without those who do not read their replies: connections={}",
                  connected_.count());
     loop_.stop();

@@ -311,6 +311,11 @@ public:
     // it has.
     void request_snapshot() noexcept { snapshot_requested_ = journal_.log_size() > 0; }
 
+    // Is one under way, or due and there is space for it?
+    [[nodiscard]] bool has_snapshot_to_write() const noexcept {
+        return journal_.snapshot_under_way() || is_snapshot_due();
+    }
+
     // Ends this life: makes what only memory knows durable and says in the journal that the stop
     // was clean. Requires that no flush is under way. Errors: as flush().
     Result<void, Failure> close();

@@ -53,6 +53,36 @@ TEST_F(Stop, TellsIdleClientsWhy) {
     }
 }
 
+// What takes a start a while to read is written shorter first; a short log is not worth it.
+TEST_F(Stop, LeavesAShortLogBehind) {
+    const auto log_size = [this] {
+        Client client = daemon_.connect();
+        return value_of(*client.daemon_stats(), proto::StatId::log_size);
+    };
+    constexpr std::uint64_t long_log = std::uint64_t{4} << 20U;
+    {
+        Client client = daemon_.connect();
+        // Leases that do not touch, and one that comes and goes: a log that is longer than the state.
+        for (Id id = 2; id < 20'000; id += 2)
+            ASSERT_TRUE(client.allocate_at("pid", {id, id}));
+        while (log_size() <= long_log) {
+            for (int i = 0; i < 10'000; ++i)
+                ASSERT_TRUE(client.send({.pool = inode, .body = proto::AllocateRequest{}}));
+            for (int i = 0; i < 10'000; ++i)
+                ASSERT_TRUE(client.receive(soon()).has_value());
+        }
+    }
+    expect_clean_end();
+    EXPECT_NE(daemon_.log().find("serving on until a snapshot is written"), std::string::npos);
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    EXPECT_LT(log_size(), long_log / 4);
+    expect_clean_end();
+    EXPECT_EQ(daemon_.log().find("serving on until a snapshot is written"), std::string::npos);
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    Client client = daemon_.connect();
+    EXPECT_EQ(list_all(client, "pid").size(), 9'999U);
+}
+
 TEST_F(Stop, AnswersWhatItHasRead) {
     RawConnection connection(daemon_.socket());
     connection.greet();

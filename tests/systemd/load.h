@@ -46,9 +46,10 @@ struct Observed {
 
 struct LoadOptions {
     std::string pool = "inode";
-    std::size_t depth = 16;    // requests under way
-    bool has_tokens = false;   // Allocations alone, each with its token, sent again until it is answered.
-    bool gives_back = false;   // Each ID when it was answered, one after the other.
+    std::size_t depth = 16;  // requests under way
+    bool has_tokens =
+        false;  // Allocations alone, each with its token, sent again until it is answered.
+    bool gives_back = false;  // Each ID when it was answered, one after the other.
 };
 
 // One client, on a thread of its own.

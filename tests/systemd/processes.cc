@@ -76,10 +76,9 @@ void run(const std::string& command) {
 using Idlers = std::vector<std::unique_ptr<Idler>>;
 
 std::size_t count_held(Client& client, const Idlers& idlers) {
-    return static_cast<std::size_t>(
-        std::count_if(idlers.begin(), idlers.end(), [&client](const auto& idler) {
-            return client.lookup("inode", idler->id).has_value();
-        }));
+    return static_cast<std::size_t>(std::count_if(
+        idlers.begin(), idlers.end(),
+        [&client](const auto& idler) { return client.lookup("inode", idler->id).has_value(); }));
 }
 
 // Ends these, and waits until nothing is theirs. How many still held something after a minute.
@@ -120,7 +119,8 @@ bool processes(std::size_t count) {
     const std::size_t unwatched = end_watched(after, idlers);
     std::printf(
         "holders: %zu, held before: %zu, died meanwhile: %zu, of these held after: %zu\n"
-        "living: %zu, held after a stop: %zu, after a restart: %zu, not noticed when they end: %zu\n",
+        "living: %zu, held after a stop: %zu, after a restart: %zu, not noticed when they end: "
+        "%zu\n",
         count, before, died.size(), left_of_died, lived, held, held_again, unwatched);
     return before == count && left_of_died == 0 && held == lived && held_again == lived &&
            unwatched == 0;
