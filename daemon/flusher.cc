@@ -5,8 +5,8 @@
 #include <utility>
 
 #include <boost/container/static_vector.hpp>
+#include <pthread.h>
 #include <spdlog/spdlog.h>
-#include <sys/prctl.h>
 
 #include "daemon/boot_time.h"
 #include "daemon/touch_stack.h"
@@ -77,6 +77,7 @@ Flusher::Flusher(EventLoop& loop, Allocator& allocator, std::chrono::seconds sna
       snapshot_due_(Clock::now() + snapshot_age_max),
       failure_task_([this] { on_failure_(failure_); }) {
     thread_ = std::thread([this] { run(); });
+    ::pthread_setname_np(thread_.native_handle(), thread_name.data());
 }
 
 Flusher::~Flusher() {
@@ -101,7 +102,6 @@ void Flusher::stop() {
 
 // Saying why takes no memory: there may be none.
 void Flusher::run() {
-    ::prctl(PR_SET_NAME, thread_name.data());
     touch_stack();
     try {
         auto done = flush_until_stopped();

@@ -4,7 +4,7 @@
 #include <new>
 #include <utility>
 
-#include <sys/prctl.h>
+#include <pthread.h>
 
 #include "daemon/touch_stack.h"
 
@@ -19,7 +19,9 @@ IoThread::IoThread(std::chrono::microseconds polling, const SharedByConnections&
       opening_([this] { open_newcomers(); }),
       finishing_([this] { connections_.finish_all(reason_); }),
       stopping_([this] { loop_.stop(); }),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }) {
+    ::pthread_setname_np(thread_.native_handle(), name.data());
+}
 
 IoThread::~IoThread() {
     stop();
@@ -59,7 +61,6 @@ std::uint64_t IoThread::count() const noexcept {
 }
 
 void IoThread::run() noexcept {
-    ::prctl(PR_SET_NAME, name.data());
     touch_stack();
     try {
         loop_.run();

@@ -516,6 +516,20 @@ Result<BootId, Failure> present_boot() {
     return boot;
 }
 
+// A start takes as long as the journal is long. As long as it gets somewhere the service manager is told, now and then, to
+// wait on.
+std::function<void(std::uint64_t)> recovery_progress() {
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::seconds period{1};
+    static constexpr std::chrono::seconds extension{60};
+    return [next = Clock::now()](std::uint64_t records) mutable {
+        const auto now = Clock::now();
+        if (now < next) return;
+        next = now + period;
+        service_manager::tell_recovering(records, extension);
+    };
+}
+
 Result<AllocatorOptions, Failure> options_of(const Config& config) {
     AllocatorOptions options;
     for (const PoolConfig& pool : config.pools)
@@ -536,6 +550,7 @@ Result<AllocatorOptions, Failure> options_of(const Config& config) {
                       .hash_key = {random_word(), random_word()}};
     options.hash_key = {random_word(), random_word()};
     options.fresh_token_epoch = random_word();
+    options.on_progress = recovery_progress();
     return options;
 }
 

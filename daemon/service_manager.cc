@@ -23,6 +23,14 @@ void tell(const char* what, const Status& status) noexcept {
 
 }  // namespace
 
+void tell_recovering(std::uint64_t records, std::chrono::microseconds extension) noexcept {
+    Notice notice{};
+    std::snprintf(notice.data(), notice.size(),
+                  "EXTEND_TIMEOUT_USEC=%lld\nSTATUS=recovering: %" PRIu64 " records read",
+                  static_cast<long long>(extension.count()), records);
+    sd_notify(0, notice.data());
+}
+
 void tell_ready(const Status& status) noexcept {
     tell("READY=1\n", status);
 }

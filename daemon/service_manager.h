@@ -21,6 +21,9 @@ struct Status {
     std::uint64_t connections = 0;
 };
 
+// The journal is read, of which there were so many records so far: whoever waits for the start is to wait on for
+// `extension` from now, however long it was to wait before.
+void tell_recovering(std::uint64_t records, std::chrono::microseconds extension) noexcept;
 // Requests are served.
 void tell_ready(const Status& status) noexcept;
 void tell(const Status& status) noexcept;

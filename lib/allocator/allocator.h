@@ -65,6 +65,9 @@ struct AllocatorOptions {
     SipKey hash_key{};                      // a secret, for the table of holders
     // A random number, for the epoch of tokens that a start may have to begin; 0: it begins none.
     std::uint64_t fresh_token_epoch = 0;
+    // Called while the journal is read, after each so many records, with how many there were.
+    static constexpr std::uint64_t records_per_progress = 65'536;
+    std::function<void(std::uint64_t records)> on_progress{};
 };
 
 // By which a request that is sent again is known: lib/allocator/tokens.h. It is the asker's alone.

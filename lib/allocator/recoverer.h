@@ -131,6 +131,7 @@ private:
                (restoring_ == Restoring::holders && holder >= next_holder_);
     }
     void end_holder(HolderIndex index) noexcept;
+    void tell_progress();
     Result<void, Failure> reboot(const BootId& boot);
     void sweep_much() noexcept;
 
@@ -151,6 +152,7 @@ private:
     HolderIndex next_holder_ = 0;  // behind the last that was restored
     bool knows_tokens_ = true;     // the epochs that the snapshot has are restored, if it has any
     Place place_ = Place::log;     // of the record that is applied
+    std::uint64_t records_ = 0;    // so far
     std::optional<SnapshotPosition> later_position_;
 };
 

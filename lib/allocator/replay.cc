@@ -65,6 +65,7 @@ Failure Allocator::Recoverer::unknown(const std::string& what) {
 }
 
 Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> bytes, Place place) {
+    tell_progress();
     const auto record = decode_record(bytes);
     if (!record && record.error().code == Errc::record_unknown) {
         return unknown("a record of type " + std::to_string(record.error().detail % 256) +
@@ -79,6 +80,11 @@ Result<void, Failure> Allocator::Recoverer::apply(std::span<const std::byte> byt
         knows_tokens_ = !std::holds_alternative<EpochsSaved>(*record);
     }
     return std::visit([this](const auto& r) { return apply(r); }, *record);
+}
+
+void Allocator::Recoverer::tell_progress() {
+    const auto& tell = allocator_.options_.on_progress;
+    if (++records_ % AllocatorOptions::records_per_progress == 0 && tell) tell(records_);
 }
 
 bool Allocator::Recoverer::belongs(const Record& record, Place place) {

@@ -138,7 +138,7 @@ Result<proto::Reply> Client::call(const proto::Request& request, Deadline deadli
     if (!tag) return tag.error();
     for (;;) {
         auto reply = pipeline_->await(*tag, deadline);
-        if (!pipeline_->is_resumed()) return reply;
+        if (reply || !pipeline_->is_resumed()) return reply;
         resume(deadline);
         if (waits.count() > 0) deadline = after(options_.timeout) + std::min(waits, longest);
     }

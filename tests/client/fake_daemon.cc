@@ -63,6 +63,15 @@ proto::Request FakePeer::read() {
     }
 }
 
+void FakePeer::skip_past(const proto::ResumeMark& mark) {
+    const auto word = proto::encode_resume(mark);
+    while (!splitter_.skip_past(word)) {
+        if (fill()) continue;
+        ADD_FAILURE() << "the client closed and did not say that it goes on";
+        return;
+    }
+}
+
 std::size_t FakePeer::read_to_end() {
     std::size_t total = splitter_.pending();
     std::array<std::byte, 4096> memory{};

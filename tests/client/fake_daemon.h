@@ -14,6 +14,7 @@
 #include "proto/frame.h"
 #include "proto/reply.h"
 #include "proto/request.h"
+#include "proto/resume.h"
 
 namespace inod {
 
@@ -28,6 +29,8 @@ public:
     // The next request; what it points to is valid until the next call. Fails the test if the
     // client closed or sent something else.
     proto::Request read();
+    // Passes over what comes up to the client's word that it goes on, with this mark, and that word.
+    void skip_past(const proto::ResumeMark& mark);
     // Waits until the client has closed. Returns how many bytes it sent before.
     std::size_t read_to_end();
 

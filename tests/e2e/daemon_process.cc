@@ -175,6 +175,7 @@ void DaemonProcess::spawn() {
     manager_.hear_all();
     const auto words = command();
     exit_ = {};
+    start_notices_.clear();
     pid_ = fork();
     if (pid_ < 0) fail("fork");
     if (pid_ == 0) exec(words, log.get());
@@ -192,6 +193,7 @@ bool DaemonProcess::start() {
         if (count < 0 && errno != EINTR) fail("poll");
         if (count == 0) throw std::runtime_error("inod neither got ready nor ended: " + log());
         const auto said = manager_.hear();
+        if (said) start_notices_.append(*said).append("\n");
         if (said && said->find("READY=1") != std::string::npos) return true;
         if (!said && has_ended()) return false;
     }

@@ -91,6 +91,8 @@ public:
     // What it wrote to stderr since the last start.
     [[nodiscard]] std::string log() const;
 
+    // What it told systemd until start() returned, READY=1 included.
+    [[nodiscard]] const std::string& start_notices() const { return start_notices_; }
     // What it has told systemd since start() returned, the oldest first; asked again, what came
     // meanwhile.
     [[nodiscard]] std::string notices() const;
@@ -121,6 +123,7 @@ private:
     std::string state_dir_;
     std::string socket_;
     mutable ServiceManager manager_;
+    std::string start_notices_;
     OwnedFd process_;
     pid_t pid_ = 0;  // 0: none runs
     Exit exit_;

@@ -6,6 +6,7 @@
 
 #include "tests/e2e/daemon_process.h"
 #include "tests/e2e/held_thread.h"
+#include "tests/e2e/support.h"
 #include "tests/proto/encoded.h"
 
 namespace inod::e2e {
@@ -85,6 +86,31 @@ TEST(ServiceManager, IsToldHowTheDaemonDoesWhereNobodyWatchesIt) {
     ASSERT_TRUE(daemon.start()) << daemon.log();
     const std::string notice = daemon.await_notice();
     EXPECT_EQ(notice, "STATUS=pools: 1, live leases: 0, connections: 0");
+}
+
+// It may take long, and is told about as it goes: whoever waits for the start does not lose patience.
+TEST(ServiceManager, HearsHowFarARecoveryIs) {
+    DaemonProcess daemon(three_pools);
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    EXPECT_FALSE(has(daemon.start_notices(), "EXTEND_TIMEOUT_USEC")) << "there was nothing to read";
+    {
+        Client client = daemon.connect();
+        const proto::Request allocate{.pool = client.find_pool("inode")->index,
+                                      .body = proto::AllocateRequest{}};
+        for (int round = 0; round < 14; ++round) {
+            for (int i = 0; i < 5'000; ++i)
+                ASSERT_TRUE(client.send(allocate));
+            for (int i = 0; i < 5'000; ++i)
+                ASSERT_TRUE(client.receive(soon()).has_value());
+        }
+    }
+    daemon.kill9();
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    const std::string& said = daemon.start_notices();
+    const auto recovering =
+        said.find("EXTEND_TIMEOUT_USEC=60000000\nSTATUS=recovering: 65536 records read");
+    ASSERT_NE(recovering, std::string::npos) << said;
+    EXPECT_LT(recovering, said.find("READY=1"));
 }
 
 }  // namespace

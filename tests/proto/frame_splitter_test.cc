@@ -37,6 +37,31 @@ std::vector<Bytes> some_frames() {
     return frames;
 }
 
+// Wherever it stands, and in pieces of any size.
+TEST(FrameSplitter, SkipsPastBytesWhereverTheyStand) {
+    const Bytes mark{std::byte{1}, std::byte{1}, std::byte{2}};
+    for (std::size_t before = 0; before < 300; ++before) {
+        for (const std::size_t piece : {1U, 2U, 7U, 64U}) {
+            Bytes sent(before, std::byte{1});
+            sent.insert(sent.end(), mark.begin(), mark.end());
+            const Bytes frame = golden("ping_request");
+            sent.insert(sent.end(), frame.begin(), frame.end());
+            Bytes memory(64);
+            FrameSplitter splitter(memory, request_size_max);
+            std::size_t at = 0;
+            for (bool found = false; !found; found = splitter.skip_past(mark)) {
+                ASSERT_LT(at, sent.size()) << "before: " << before << " piece: " << piece;
+                at += feed(splitter, sent, at, piece);
+            }
+            while (at < sent.size())
+                at += feed(splitter, sent, at, piece);
+            const auto next = splitter.next();
+            ASSERT_TRUE(next.has_value());
+            EXPECT_TRUE(std::ranges::equal(next->bytes, frame));
+        }
+    }
+}
+
 TEST(FrameSplitter, SaysHowMuchIsMissing) {
     Bytes memory(request_size_max);
     FrameSplitter splitter(memory, request_size_max);
