@@ -138,17 +138,18 @@ std::optional<KeptSlot> KeptConnections::take_back(std::uint32_t number) noexcep
     return KeptSlot(*this, number, state, true);
 }
 
-// As many are free as the store has room for.
+// As many are free as the store has room for, the lowest first.
 void KeptConnections::begin() noexcept {
     const MutexGuard guard(mutex_);
     std::uint64_t room = store_.count_max() - std::min(store_.count_max(), came_back_.count() + 1);
-    for (std::uint32_t number = count_max; number-- > 0;) {
+    for (std::uint32_t number = 0; number < count_max; ++number) {
         if (came_back_[number]) continue;
         entry(number).state = KeptSlot::State::free;
         if (room == 0) continue;
         free_.push_back(number);
         --room;
     }
+    std::ranges::reverse(free_);
 }
 
 std::optional<KeptSlot> KeptConnections::take(std::uint64_t accepted_at) noexcept {

@@ -54,3 +54,35 @@ debian_kernel() {
     fi
     printf '%s\n' "$kernel"
 }
+
+# What finds the disk of an emulated machine, and goes on with the systemd that is there: into FILE.
+make_initrd() { # make_initrd KERNEL FILE
+    local module begin
+    local modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc16 mbcache jbd2
+        crc32c_generic ext4)
+    begin=$(mktemp -d)
+    mkdir -p "$begin"/{bin,proc,dev,root,modules}
+    cp "$(command -v busybox)" "$begin/bin/"
+    for module in "${modules[@]}"; do
+        cp "$(find "$1/lib/modules" -name "$module.ko")" "$begin/modules/"
+    done
+    cat >"$begin/init" <<INIT
+#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+for module in ${modules[*]}; do /bin/busybox insmod /modules/\$module.ko; done
+/bin/busybox mount -t ext4 /dev/vda /root || /bin/busybox poweroff -f
+exec /bin/busybox switch_root /root /lib/systemd/systemd
+INIT
+    chmod +x "$begin/init"
+    (cd "$begin" && find . | cpio --create --format=newc --quiet | gzip -1) >"$2"
+    rm -r "$begin"
+}
+
+# Runs it, for so many seconds at most; its console is standard output.
+run_machine() { # run_machine KERNEL INITRD DISK SECONDS
+    timeout --kill-after=5 "$4" qemu-system-x86_64 -accel tcg,thread=multi -smp 2 -cpu max -m 1024 \
+        -nodefaults -no-reboot -display none -monitor none -serial stdio \
+        -kernel "$1"/boot/vmlinuz-* -initrd "$2" \
+        -append "console=ttyS0 panic=-1 quiet systemd.show_status=no mitigations=off" \
+        -drive "file=$3,format=raw,if=virtio,cache=unsafe" </dev/null
+}

@@ -97,7 +97,7 @@ Result<std::uint16_t> Pipeline::take(const proto::Request& request, OwnedFd desc
 
     if (!is_of_greeting) unanswered_.add(tagged.tag, out.written());
     if (descriptor) descriptors_.emplace(tagged.tag, std::move(descriptor));
-    const bool waits = !is_of_greeting && (is_resumed() || is_greeting_);
+    const bool waits = !is_of_greeting && is_resumed();
     if (!waits) queue(tagged.tag, out.written());
     tagged_.at(tagged.tag) = {.state = State::waited_for,
                               .operation = proto::operation_of(tagged.body)};
@@ -308,11 +308,9 @@ void Pipeline::begin_greeting() {
     output_.assign(frame.begin(), frame.end());
     queued_ = frame.size();
     resumed_.reset();
-    is_greeting_ = true;
 }
 
 void Pipeline::end_greeting() {
-    is_greeting_ = false;
     for (const std::uint16_t tag : unanswered_.tags())
         queue(tag, unanswered_.frame(tag));
 }
@@ -410,7 +408,6 @@ void Pipeline::give_up() {
     }
     forget_output();
     resumed_.reset();
-    is_greeting_ = false;
 }
 
 }  // namespace inod

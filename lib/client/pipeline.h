@@ -63,9 +63,9 @@ public:
     void let_it_resume(bool resumes) { resumes_ = resumes; }
     // Another daemon has it, and is to be greeted. Then flush(), receive() and await() return at once, whatever else.
     [[nodiscard]] bool is_resumed() const { return resumed_.has_value(); }
-    // It will be: from here on ask() asks, and what send() takes waits. Requires is_resumed().
+    // It will be, by ask(), and nothing else is sent before end_greeting(). Requires is_resumed().
     void begin_greeting();
-    // It is: all that waits is sent.
+    // It is: all that is unanswered is sent.
     void end_greeting();
 
     // Hands all that is queued to the socket, keeping the replies that come meanwhile, since a
@@ -147,7 +147,6 @@ private:
 
     bool resumes_ = false;
     std::optional<proto::Resumed> resumed_;  // and nobody has begun to greet it
-    bool is_greeting_ = false;               // somebody has, and is not done
     RequestLog unanswered_;                  // but for those of a greeting
 
     std::vector<Tagged> tagged_;  // by tag; as many as were needed so far, and some

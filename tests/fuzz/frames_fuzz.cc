@@ -8,7 +8,8 @@
 //   byte 0    bit 0: as a client receives it, and not the daemon; bit 1: no more memory than a frame takes;
 //             bit 2: the stream is one frame, whose size is filled in; bit 3: frames are put back;
 //             bit 4: longer frames than 64 bytes are too long, so that memory is soon full; bit 5: there is less
-//             memory than a frame takes, which is cut then
+//             memory than a frame takes, which is cut then; bit 6: the stream begins behind the first place where
+//             its last bytes stand, as it does where another daemon goes on with it
 //   byte 1    how it is split, and how little memory there is
 //   then      the stream
 #include <algorithm>
@@ -25,6 +26,7 @@
 #include "proto/frame.h"
 #include "proto/reply.h"
 #include "proto/request.h"
+#include "proto/resume.h"
 #include "tests/fuzz/input.h"
 
 namespace inod::proto {
@@ -96,6 +98,18 @@ void check_reply(const Result<Reply>& reply) {
     check_encoding(*reply, reply_size_max, encode_reply, decode_reply);
 }
 
+// What is understood means the same when encoded, but for what is passed over.
+void check_resumed(View bytes) {
+    if (bytes.size() < frame_header_size) return;
+    const auto resumed = decode_resumed({decode_header(bytes), bytes});
+    if (!resumed) return;
+    std::array<std::byte, resumed_size> memory{};
+    ByteWriter out(memory);
+    encode_resumed(out, *resumed);
+    INOD_ASSERT(bytes.size() == resumed_size);
+    INOD_ASSERT(std::ranges::equal(View(memory).first(25), bytes.first(25)));
+}
+
 // `received` may have other bytes behind it.
 void check_frame(View received) {
     const auto exact = std::make_unique<std::byte[]>(received.size());
@@ -107,6 +121,7 @@ void check_frame(View received) {
     check_same(reply, decode_reply(received));
     check_request(request);
     check_reply(reply);
+    check_resumed(alone);
 }
 
 // What the stream as a whole says: its frames, and what it is wrong with then.
@@ -129,12 +144,21 @@ Told told_by(View stream, std::size_t frame_size_max) {
     return told;
 }
 
+// Where the stream begins, behind the first place where these bytes stand.
+std::size_t behind_first(View stream, View mark) {
+    const auto found = std::search(stream.begin(), stream.end(), mark.begin(), mark.end());
+    return static_cast<std::size_t>(found - stream.begin()) + mark.size();
+}
+
 class Stream {
 public:
-    Stream(View bytes, std::size_t frame_size_max, std::size_t memory_size, std::uint8_t split,
-           bool puts_back)
+    // Empty `mark`: it begins where the bytes do.
+    Stream(View bytes, View mark, std::size_t frame_size_max, std::size_t memory_size,
+           std::uint8_t split, bool puts_back)
         : bytes_(bytes),
-          told_(told_by(bytes, frame_size_max)),
+          mark_(mark),
+          begin_(behind_first(bytes, mark)),
+          told_(told_by(bytes.subspan(begin_), frame_size_max)),
           memory_size_(memory_size),
           memory_(std::make_unique<std::byte[]>(memory_size)),
           splitter_({memory_.get(), memory_size}, frame_size_max),
@@ -142,19 +166,33 @@ public:
           puts_back_(puts_back) {}
 
     void run() {
+        if (!mark_.empty()) skip();
+        const bool has_some = splitter_.pending() > 0;
+        if (has_some) take_all();
         while (!bytes_.empty() && splitter_.error() == Errc::ok) {
             receive();
-            while (const auto frame = splitter_.next())
-                take(*frame);
-            if (splitter_.error() == Errc::ok) {
-                INOD_ASSERT(splitter_.missing() > 0);
-            }
+            take_all();
         }
         INOD_ASSERT(splitter_.error() == told_.error);
         INOD_ASSERT(frame_count_ == told_.frames.size());
     }
 
 private:
+    void skip() {
+        const std::size_t all = bytes_.size();
+        while (!splitter_.skip_past(mark_)) {
+            INOD_ASSERT(!bytes_.empty() && splitter_.pending() < mark_.size());
+            receive();
+        }
+        INOD_ASSERT(all - bytes_.size() - splitter_.pending() == begin_);
+    }
+    void take_all() {
+        while (const auto frame = splitter_.next())
+            take(*frame);
+        if (splitter_.error() == Errc::ok) {
+            INOD_ASSERT(splitter_.missing() > 0);
+        }
+    }
     void receive() {
         const auto room = splitter_.prepare();
         INOD_ASSERT(!room.empty());
@@ -180,6 +218,8 @@ private:
     }
 
     View bytes_;
+    const View mark_;
+    const std::size_t begin_;
     const Told told_;
     const std::size_t memory_size_;
     const std::unique_ptr<std::byte[]> memory_;
@@ -205,7 +245,9 @@ void run(Input input) {
     const std::size_t frame_size_max = (how & 16U) != 0 ? 64 : allowed;
     const std::size_t enough = ((how & 2U) != 0 ? 1 : 4) * frame_size_max;
     const std::size_t memory_size = (how & 32U) != 0 ? frame_header_size + 1 + split / 4 : enough;
-    Stream(stream, frame_size_max, memory_size, split, (how & 8U) != 0).run();
+    const std::size_t mark_size = (how & 64U) != 0 ? std::size_t{1} + split % 8U : 0;
+    const View mark = View(stream).last(std::min(mark_size, stream.size()));
+    Stream(stream, mark, frame_size_max, memory_size, split, (how & 8U) != 0).run();
 }
 
 }  // namespace
