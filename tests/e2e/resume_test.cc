@@ -296,7 +296,9 @@ TEST_F(Resume, AReplyThatWasCutEndsTheConnection) {
         ASSERT_EQ(ioctl(connection.fd(), FIONREAD, &unread), 0);
     } while (unread < size || unread % size == 0);
     ASSERT_NO_FATAL_FAILURE(kill_and_start());
-    EXPECT_NE(read_to_end(connection) % size, 0) << "a part of a frame, and then the end";
+    const std::int64_t total = read_to_end(connection);
+    ASSERT_GT(total, 0) << "the end does not come";
+    EXPECT_NE(total % size, 0) << "a part of a frame, and then the end";
     EXPECT_TRUE(other.ping()) << "who had read goes on";
 }
 
