@@ -101,7 +101,9 @@ void check_reply(const Result<Reply>& reply) {
 // What is understood means the same when encoded, but for what is passed over.
 void check_resumed(View bytes) {
     if (bytes.size() < frame_header_size) return;
-    const auto resumed = decode_resumed({decode_header(bytes), bytes});
+    const FrameHeader header = decode_header(bytes);
+    if (header.size != bytes.size()) return;  // no whole frame
+    const auto resumed = decode_resumed({header, bytes});
     if (!resumed) return;
     std::array<std::byte, resumed_size> memory{};
     ByteWriter out(memory);
