@@ -61,15 +61,16 @@ Received receive_plainly(int socket, proto::FrameSplitter& input) noexcept {
     return received;
 }
 
-Received receive(int socket, proto::FrameSplitter& input, TakesDescriptor takes,
+Received receive(int socket, proto::FrameSplitter& input, TakesDescriptor takes, bool urgent,
                  PassedDescriptor& passed) noexcept {
     const auto room = input.prepare();
     Message look(room);
     const Received there = look.read(socket, MSG_PEEK);
-    if (there.error != 0) return there;
+    if (there.error != 0 || there.ended) return there;
+    // What comes from here on was not looked at, and its descriptor would be dropped. But a byte sent with MSG_OOB
+    // makes the socket readable for good, and only a read that does not look for it takes it away.
+    if (there.size == 0 && !urgent) return there;
 
-    // Even if there seems to be nothing it is read: a byte sent with MSG_OOB makes the socket
-    // readable for good, and only a read that does not look for it takes it away.
     const bool all = there.size > 0 && !look.dropped();
     const bool begins = !input.is_within_frame();
     const std::size_t piece = begins ? 1 : std::min(input.missing(), room.size());

@@ -54,7 +54,10 @@ Received receive_plainly(int socket, proto::FrameSplitter& input) noexcept;
 //
 // An operation takes a descriptor only if it is the one in its set, the daemon may have another one
 // open (RLIMIT_NOFILE), and the header came at once with the first byte.
-Received receive(int socket, proto::FrameSplitter& input, TakesDescriptor takes,
+//
+// `urgent`: there is, or was, a byte of MSG_OOB. From who sends these a descriptor may be dropped as one that is not
+// expected.
+Received receive(int socket, proto::FrameSplitter& input, TakesDescriptor takes, bool urgent,
                  PassedDescriptor& passed) noexcept;
 
 }  // namespace inod::daemon

@@ -169,7 +169,7 @@ Received Session::read_with_descriptors() {
     const TakesDescriptor takes = context_.dispatcher.takes_descriptors(client_)
                                       ? proto::takes_descriptor
                                       : [](proto::Operation) { return false; };
-    const Received received = receive(socket_.get(), input_, takes, passed_);
+    const Received received = receive(socket_.get(), input_, takes, urgent_, passed_);
     readable_ = received.size > 0;
     return received;
 }

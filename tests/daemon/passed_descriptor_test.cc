@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <random>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -109,7 +111,7 @@ protected:
     std::vector<Outcome> read_all(TakesDescriptor takes = ping_takes) {
         std::vector<Outcome> outcomes;
         for (;;) {
-            const Received received = receive(daemon_.get(), input_, takes, passed_);
+            const Received received = receive(daemon_.get(), input_, takes, urgent_, passed_);
             EXPECT_EQ(received.error, 0);
             EXPECT_LE(open_descriptors(), before_ + 1);
             if (received.size == 0) return outcomes;
@@ -135,6 +137,7 @@ protected:
     std::array<std::byte, std::size_t{4} * proto::request_size_max> memory_{};
     proto::FrameSplitter input_{memory_, proto::request_size_max};
     PassedDescriptor passed_;
+    bool urgent_ = false;
     std::size_t before_ = 0;
 };
 
@@ -296,7 +299,7 @@ TEST_F(PassedDescriptors, OneThatEnteredIsNotClosedWhereOthersAreRefused) {
         for (const Message& message : sent)
             send(message);
         while (!input_.next()) {
-            const Received received = receive(daemon_.get(), input_, ping_takes, passed_);
+            const Received received = receive(daemon_.get(), input_, ping_takes, urgent_, passed_);
             ASSERT_GT(received.size, 0U);
             input_.received(received.size);
         }
@@ -317,7 +320,7 @@ TEST_F(PassedDescriptors, AreRefusedWhereTheDaemonMayOpenNoMore) {
     tight.rlim_cur = static_cast<rlim_t>(lowest_free);
     send({frame(Operation::ping, 1), 1});
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
-    const Received received = receive(daemon_.get(), input_, ping_takes, passed_);
+    const Received received = receive(daemon_.get(), input_, ping_takes, urgent_, passed_);
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
     input_.received(received.size);
     EXPECT_EQ(received.size, 1U);
@@ -329,17 +332,41 @@ TEST_F(PassedDescriptors, AreRefusedWhereTheDaemonMayOpenNoMore) {
 }
 
 TEST_F(PassedDescriptors, NothingThereAndTheEndAreTold) {
-    Received received = receive(daemon_.get(), input_, ping_takes, passed_);
+    Received received = receive(daemon_.get(), input_, ping_takes, urgent_, passed_);
     EXPECT_EQ(received.size, 0U);
     EXPECT_FALSE(received.ended);
     EXPECT_EQ(received.error, 0);
     send({part(frame(Operation::ping, 1), 0, 3)});
     client_ = OwnedFd();
     EXPECT_TRUE(read_all().empty());
-    received = receive(daemon_.get(), input_, ping_takes, passed_);
+    received = receive(daemon_.get(), input_, ping_takes, urgent_, passed_);
     EXPECT_TRUE(received.ended);
     EXPECT_EQ(received.error, 0);
     EXPECT_EQ(input_.pending(), 3U);
+}
+
+// One that comes while it is looked whether there is anything.
+TEST_F(PassedDescriptors, IsNotLostWhereverItComesBetweenTwoReads) {
+    constexpr std::uint16_t count = 3'000;
+    std::atomic<std::uint16_t> received = 0;
+    std::thread sender([this, &received] {
+        for (std::uint16_t tag = 1; tag <= count; ++tag) {
+            send({frame(Operation::ping, tag), 1});
+            while (received < tag) {
+            }
+        }
+    });
+    int taken = 0;
+    while (received < count) {
+        const Received got = receive(daemon_.get(), input_, ping_takes, urgent_, passed_);
+        input_.received(got.size);
+        if (!input_.next()) continue;
+        if (passed_.descriptor && !passed_.unexpected) ++taken;
+        passed_ = {};
+        ++received;
+    }
+    sender.join();
+    EXPECT_EQ(taken, count);
 }
 
 // A byte out of band never arrives, and must not leave the socket readable for good: the session
@@ -349,6 +376,7 @@ TEST_F(PassedDescriptors, AByteOutOfBandIsReadAway) {
     if (::send(client_.get(), byte.data(), 1, MSG_OOB) != 1) {
         GTEST_SKIP() << "the kernel knows none on Unix sockets";
     }
+    urgent_ = true;
     EXPECT_TRUE(read_all().empty());
     pollfd event{.fd = daemon_.get(), .events = POLLIN, .revents = 0};
     EXPECT_EQ(poll(&event, 1, 0), 0) << "readable, with nothing to read";
