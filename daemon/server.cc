@@ -29,6 +29,7 @@
 #include "daemon/file_system.h"
 #include "daemon/flusher.h"
 #include "daemon/handed_over.h"
+#include "daemon/heartbeat.h"
 #include "daemon/io_thread.h"
 #include "daemon/kept_connections.h"
 #include "daemon/listener.h"
@@ -56,9 +57,6 @@ constexpr std::chrono::seconds stop_patience{5};
 // How long a stop may go on serving, to have the next start be quick: together it is less than the ten seconds after which
 // others than systemd kill whom they stop.
 constexpr std::chrono::seconds snapshot_patience{4};
-
-// How often the service manager hears how the daemon does, if it does not ask for more.
-constexpr std::chrono::seconds heartbeat_period{60};
 
 std::uint64_t steady_us() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -114,9 +112,6 @@ private:
     void begin_stop(Errc reason);
     [[nodiscard]] bool shorten_next_start();
     void on_patience_lost();
-    void on_heartbeat();
-    [[nodiscard]] std::string_view find_stuck();
-    [[nodiscard]] service_manager::Status status() noexcept;
     void end_threads() noexcept;
     void on_journal_failure(const Failure& failure);
 
@@ -130,14 +125,14 @@ private:
     Timer patience_;                               // of a stop
     Task snapshot_written_;
     bool is_shortening_ = false;  // the next start, before it stops
-    Timer heartbeat_;
     Flusher flusher_;
     Closer closer_;
     UserConnections connected_;
     std::unique_ptr<ProcessHolders> processes_;
     bool is_watching_ = false;  // the ends of processes
     Connections connections_;   // of this thread
-    std::vector<std::unique_ptr<IoThread>> threads_;
+    Heartbeat::Threads threads_;
+    Heartbeat heartbeat_;
     Task connection_ended_;  // on another thread
     Task thread_failed_;
     std::atomic<bool> has_failed_ = false;  // a thread
@@ -158,11 +153,11 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
       kept_(std::move(inheritance.kept)),
       patience_(loop_, [this] { on_patience_lost(); }),
       snapshot_written_([this] { begin_stop(Errc::shutting_down); }),
-      heartbeat_(loop_, [this] { on_heartbeat(); }),
       flusher_(loop_, allocator, std::chrono::seconds(config.snapshot_age_max),
                [this](const Failure& failure) { on_journal_failure(failure); }),
       processes_(find_processes()),
       connections_(loop_, shared_by_connections(run)),
+      heartbeat_(loop_, flusher_, allocator, connected_, threads_),
       connection_ended_([this] { on_connection_end(); }),
       thread_failed_([this] { loop_.stop(); }),
       acceptor_(
@@ -236,9 +231,8 @@ void Server::stop_watching() noexcept {
 }
 
 bool Server::run() {
-    service_manager::tell_ready(status());
     try {
-        on_heartbeat();
+        heartbeat_.begin(config_.pools.size());
         return serve_and_stop();
     } catch (const std::exception& error) {
         spdlog::critical("stopped in the middle: {}", error.what());
@@ -423,41 +417,6 @@ void Server::on_patience_lost() {
     spdlog::warn("stopping without those who do not read their replies: connections={}",
                  connected_.count());
     loop_.stop();
-}
-
-// Twice in the time that the service manager waits for one.
-void Server::on_heartbeat() {
-    const auto period = service_manager::watchdog_period();
-    const std::string_view stuck = find_stuck();
-    if (!stuck.empty()) {
-        spdlog::warn("no progress since the last look: thread={}", stuck);
-        service_manager::tell_stuck(stuck);
-    } else if (period) {
-        service_manager::tell_alive(status());
-    } else {
-        service_manager::tell(status());
-    }
-    for (const auto& thread : threads_)
-        thread->ask();
-    heartbeat_.set_after(period ? *period / 2 : std::chrono::microseconds(heartbeat_period));
-}
-
-// The name of a thread that has something to do and has not done any of it since the last heartbeat; empty if there
-// is none. This one makes progress.
-std::string_view Server::find_stuck() {
-    for (const auto& thread : threads_)
-        if (!thread->has_answered()) return IoThread::name;
-    const Flusher::Guard guard(flusher_);
-    return flusher_.is_stuck() ? Flusher::thread_name : std::string_view();
-}
-
-service_manager::Status Server::status() noexcept {
-    service_manager::Status status{.pools = config_.pools.size(),
-                                   .connections = connected_.count()};
-    const Flusher::Guard guard(flusher_);
-    for (std::size_t index = 0; index < allocator_.pool_index_end(); ++index)
-        status.leases += allocator_.any_pool(static_cast<PoolIndex>(index)).live_count().runs;
-    return status;
 }
 
 void Server::end_threads() noexcept {
