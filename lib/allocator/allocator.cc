@@ -58,7 +58,11 @@ Allocator::Allocator(Storage& storage, AllocatorOptions options)
 Allocator::~Allocator() = default;
 
 bool Allocator::has_room() const noexcept {
-    return journal_.has_room(records_per_request_max * threads_max + records_per_group,
+    return has_room_for(0);
+}
+
+bool Allocator::has_room_for(std::size_t records) const noexcept {
+    return journal_.has_room(records + records_per_request_max * threads_max + records_per_group,
                              encoded_record_size_max);
 }
 

@@ -138,6 +138,8 @@ struct LevelNumber {
     friend bool operator==(const LevelNumber&, const LevelNumber&) = default;
 };
 
+class PoolAddition;
+
 class Allocator : private SnapshotSource {
 public:
     // The most records that one request leaves: its holder, a high-water mark, the change itself.
@@ -177,6 +179,11 @@ public:
     // Is there room for the records of one more request? If not, flush first. Every request below
     // but lookup() and next() requires it.
     [[nodiscard]] bool has_room() const noexcept;
+
+    // What of the options may change while it runs: how many holders there may be; and of tokens, how many, and
+    // for how long each is kept at least.
+    void set_holders_max(std::uint32_t holders_max) noexcept { options_.holders_max = holders_max; }
+    void set_tokens(std::uint64_t keep_ms, std::uint32_t count_max) noexcept;
 
     // Requests. All fail with pool_unknown for an index that no configured pool has; the rest as in
     // lib/pool/pool.h. All that change something also fail with journal_sealed; allocate() and
@@ -349,6 +356,7 @@ public:
 
 private:
     class Recoverer;
+    friend class PoolAddition;
 
     struct ServedPool {
         ServedPool(const PoolSpec& spec, PoolIndex own_index, Allocator& of, bool is_configured)
@@ -471,6 +479,8 @@ private:
                                  Result<> (Pool::*change_pool)(GuardRef, Range), EventKind kind,
                                  const Record& record);
 
+    // As has_room(), for so many records more.
+    [[nodiscard]] bool has_room_for(std::size_t records) const noexcept;
     ServedPool* served(PoolIndex index) noexcept;
     [[nodiscard]] Lsn unless_durable(Lsn lsn) const noexcept;
     Result<> check_means(std::uint64_t count) noexcept;
@@ -561,7 +571,7 @@ private:
     void say_state_size() noexcept;
     Result<void, Failure> flush_all();
 
-    const AllocatorOptions options_;
+    AllocatorOptions options_;
     MemoryBudget budget_;
     Journal journal_;
     Holders holders_;
@@ -592,7 +602,7 @@ private:
     Lsn token_epoch_lsn_ = 0;  // of the last record that an epoch of tokens began
     bool sweep_due_ = false;   // of some pool
     std::optional<StoreWitness> witness_;
-    std::vector<PoolMark> marks_;    // as the witness was told last; never grows after recover()
+    std::vector<PoolMark> marks_;    // as the witness was told last; has room for all pools
     bool is_witness_begun_ = false;  // it knows of this run
     bool is_witness_due_ = false;    // a pool came above a limit of its
 };

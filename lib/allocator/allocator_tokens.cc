@@ -50,6 +50,12 @@ Result<Tokens::Place> Allocator::prepare_token(PoolIndex index, const TokenField
     return std::move(*place);
 }
 
+void Allocator::set_tokens(std::uint64_t keep_ms, std::uint32_t count_max) noexcept {
+    options_.tokens.keep_ms = keep_ms;
+    options_.tokens.count_max = count_max;
+    tokens_.set_limits(keep_ms, count_max);
+}
+
 Answer<std::uint64_t> Allocator::token_epoch() const noexcept {
     if (options_.tokens.count_max == 0) return {0};
     return {tokens_.current_epoch(), unless_durable(token_epoch_lsn_)};

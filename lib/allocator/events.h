@@ -62,6 +62,11 @@ public:
     // forgotten.
     void begin(std::size_t pool_count, Lsn lsn);
 
+    // For so many pools in all there is room: add_pool() needs no memory until then. Throws std::bad_alloc.
+    void reserve(std::size_t pool_count) { of_pool_.reserve(pool_count); }
+    // There is one more, of which nothing is known up to this LSN.
+    void add_pool(Lsn lsn) noexcept { of_pool_.push_back({.dropped_lsn = lsn}); }
+
     // LSNs do not go back. O(1), and nobody is told yet.
     void add(const Event& event) noexcept;
     // All up to here is durable.

@@ -45,6 +45,13 @@ Result<> Links::set_parent(PoolIndex pool, PoolIndex parent) {
     return {};
 }
 
+void Links::forget_pool(PoolIndex pool) noexcept {
+    if (edge(pool) == nullptr) return;
+    INOD_ASSERT(edge(pool)->by_own.entry_count() == 0);
+    std::erase(pools_[edge(pool)->parent].children, pool);
+    pools_[pool].up.reset();
+}
+
 const std::vector<PoolIndex>& Links::children_of(PoolIndex pool) const noexcept {
     static const std::vector<PoolIndex> none;
     return pool < pools_.size() ? pools_[pool].children : none;

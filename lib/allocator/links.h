@@ -47,6 +47,8 @@ public:
 
     // `pool` has this parent. Errors: out_of_memory; journal_damaged, if it has another.
     Result<> set_parent(PoolIndex pool, PoolIndex parent);
+    // It is nobody's child any more. Requires that it has no links.
+    void forget_pool(PoolIndex pool) noexcept;
     [[nodiscard]] PoolIndex parent_of(PoolIndex pool) const noexcept {
         return edge(pool) != nullptr ? edge(pool)->parent : no_pool;
     }

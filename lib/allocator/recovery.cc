@@ -87,14 +87,8 @@ Result<void, Failure> Allocator::Recoverer::define(PoolIndex index, const PoolSp
         if (auto flushed = allocator_.flush_all(); !flushed) return flushed;
     }
     const Pool* const parent = allocator_.find_pool(spec.parent);
-    allocator_.append(PoolDefined{
-        .pool = index,
-        .name = spec.name,
-        .policy = spec.policy,
-        .durability = spec.durability,
-        .range = spec.range,
-        .tracking = spec.tracking,
-        .parent = parent != nullptr ? std::optional(allocator_.index_of(*parent)) : std::nullopt});
+    allocator_.append(
+        definition_of(index, spec, parent != nullptr ? allocator_.index_of(*parent) : no_pool));
     return {};
 }
 

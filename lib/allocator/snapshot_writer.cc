@@ -125,6 +125,16 @@ bool SnapshotPosition::follow(Part of, PoolIndex of_pool, Range covered) noexcep
     return fits;
 }
 
+PoolDefined definition_of(PoolIndex index, const PoolSpec& spec, PoolIndex parent) noexcept {
+    return {.pool = index,
+            .name = spec.name,
+            .policy = spec.policy,
+            .durability = spec.durability,
+            .range = spec.range,
+            .tracking = spec.tracking,
+            .parent = parent != no_pool ? std::optional(parent) : std::nullopt};
+}
+
 void SnapshotWriter::begin(bool all) noexcept {
     all_ = all;
     at_ = {};
@@ -246,16 +256,8 @@ bool SnapshotWriter::write_holders(const Holders& holders) noexcept {
 bool SnapshotWriter::write_definition(const SnapshotSource& source) noexcept {
     const Pool& pool = source.pool_at(at_.pool);
     if (!journal_.has_snapshot_room(2 * encoded_record_size_max)) return false;
-    const PoolSpec& spec = pool.spec();
     const PoolIndex parent = source.links().parent_of(at_.pool);
-    static_cast<void>(write_record(
-        PoolDefined{.pool = at_.pool,
-                    .name = spec.name,
-                    .policy = spec.policy,
-                    .durability = spec.durability,
-                    .range = spec.range,
-                    .tracking = spec.tracking,
-                    .parent = parent != no_pool ? std::optional(parent) : std::nullopt}));
+    static_cast<void>(write_record(definition_of(at_.pool, pool.spec(), parent)));
     static_cast<void>(write_record(SequenceSaved{.pool = at_.pool, .state = pool.sequence()}));
     at_.part = Part::claims;
     return true;

@@ -97,6 +97,10 @@ private:
     bool is_half_defined_ = false;
 };
 
+// What the journal says of a pool; `parent`: no_pool where it has none.
+[[nodiscard]] PoolDefined definition_of(PoolIndex index, const PoolSpec& spec,
+                                        PoolIndex parent) noexcept;
+
 class SnapshotWriter {
 public:
     explicit SnapshotWriter(Journal& journal) : journal_(journal) {}

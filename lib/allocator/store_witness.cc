@@ -48,6 +48,7 @@ Result<void, Failure> StoreWitness::admit(const Recovery& found, const StoreId& 
     // So that it is there before the journal says so.
     auto prepared = witness_.prepare(facts_, encoded(marks), marks_memory_.size());
     if (!prepared) return witness_refused(prepared.error(), here_);
+    marks_memory_.resize(witness_.marks_size_max());
     return {};
 }
 

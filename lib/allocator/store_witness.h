@@ -52,13 +52,18 @@ public:
     explicit StoreWitness(const WitnessPlace& place);
 
     // May a store that was read as `found` (run 0: there is none) be started? Then there is a
-    // witness with room for the marks of `pools_max` pools. `fresh_id` is the identity of a store
+    // witness with room for the marks of `pools_max` pools, and often for some more. `fresh_id` is the identity of a store
     // that is made now, `marks` are those of the store as found.
     //
     // Errors: state_stale, journal_damaged (of the witness), record_unknown, io_error, no_space;
     //   the message names the witness and the remedy.
     Result<void, Failure> admit(const Recovery& found, const StoreId& fresh_id,
                                 std::span<const PoolMark> marks, std::size_t pools_max);
+
+    // Of so many pools the marks can be told, since admit().
+    [[nodiscard]] std::size_t pools_max() const noexcept {
+        return marks_count_max(marks_memory_.size());
+    }
 
     // The fresh run is durable in the store up to `lsn`: now here too. Errors: io_error.
     Result<void, Failure> begin_run(const Recovery& run, Lsn lsn, std::span<const PoolMark> marks);

@@ -64,6 +64,12 @@ TokenAnswer Tokens::find(const TokenKey& key, const TokenRequest& request) const
     return {TokenVerdict::known, found.reply};
 }
 
+void Tokens::set_limits(std::uint64_t keep_ms, std::uint32_t count_max) noexcept {
+    INOD_ASSERT(count_max < std::uint32_t{1} << 31U);
+    options_.keep_ms = keep_ms;
+    options_.count_max = count_max;
+}
+
 Result<Tokens::Place, TokenRefusal> Tokens::prepare(const TokenKey& key,
                                                     const TokenRequest& request,
                                                     std::uint32_t uid_count_max) {

@@ -141,6 +141,9 @@ public:
     Tokens& operator=(const Tokens&) = delete;
     ~Tokens();
 
+    // From here on so many are kept, and each for so long at least. Those that there are stay.
+    void set_limits(std::uint64_t keep_ms, std::uint32_t count_max) noexcept;
+
     // What is to be done with a request that carries this token?
     [[nodiscard]] TokenAnswer find(const TokenKey& key, const TokenRequest& request) const noexcept;
 
@@ -284,7 +287,7 @@ private:
     [[nodiscard]] std::optional<std::string> verify_chains() const;
     [[nodiscard]] std::optional<std::string> verify_counts() const;
 
-    const TokenOptions options_;
+    TokenOptions options_;
     MemoryBudget& budget_;
     std::uint64_t budgeted_ = 0;  // bytes, but for the UIDs
 

@@ -122,11 +122,12 @@ Result<std::optional<WitnessRecord>, Failure> Witness::load() {
 Result<void, Failure> Witness::prepare(const WitnessFacts& facts, std::span<const std::byte> marks,
                                        std::size_t marks_size_max) {
     INOD_ASSERT(marks.size() <= marks_size_max && marks_size_max <= witness_marks_limit);
-    // Set to ones, so that every page of it is there before write() needs it.
-    buffer_.assign(witness_header_size + marks_size_max, std::byte{0xff});
     const std::uint64_t wanted = slot_size_for(marks_size_max);
-    if (file_ && slot_size_ >= wanted && store_ == facts.store) return {};
+    const bool is_there = file_ && slot_size_ >= wanted && store_ == facts.store;
     slot_size_ = std::max(slot_size_, wanted);
+    // Set to ones, so that every page of it is there before write() needs it.
+    buffer_.assign(slot_size_, std::byte{0xff});
+    if (is_there) return {};
     auto made = make_file(facts, marks);
     // What went wrong first is what is told.
     if (!made) static_cast<void>(storage_.remove(witness_fresh_file));

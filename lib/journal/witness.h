@@ -110,9 +110,14 @@ public:
     Result<void, Failure> prepare(const WitnessFacts& facts, std::span<const std::byte> marks,
                                   std::size_t marks_size_max);
 
+    // What there is room for since then: at least as much as was asked for.
+    [[nodiscard]] std::size_t marks_size_max() const noexcept {
+        return buffer_.size() - witness_header_size;
+    }
+
     // Makes this the newest record, durable when it returns. Allocates nothing.
     //
-    // Requires prepare() before, and marks.size() <= its marks_size_max.
+    // Requires prepare() before, and marks.size() <= marks_size_max().
     // Errors: io_error. Nobody knows what the slot holds then, so no other write may follow: the
     //   store stops as after a failed write to its journal, and the next start reads what is there.
     Result<void, Failure> write(const WitnessFacts& facts, std::span<const std::byte> marks);

@@ -14,6 +14,7 @@
 // Marks never fall.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -42,6 +43,11 @@ PoolMark mark_of(PoolIndex index, const Pool& pool) noexcept;
 // The most bytes that the marks of so many pools take.
 constexpr std::size_t marks_size_max(std::size_t pool_count) {
     return 1 + pool_count * (4 + 3 * varint_size_max);
+}
+
+// How many pools' marks always fit into so many bytes.
+constexpr std::size_t marks_count_max(std::size_t size) {
+    return (size - std::min(size, marks_size_max(0))) / (marks_size_max(1) - marks_size_max(0));
 }
 
 // Requires that the pools ascend, and room for marks_size_max() of them. Allocates nothing.

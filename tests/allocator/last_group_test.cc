@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "tests/allocator/addition.h"
 #include "tests/allocator/machine.h"
 
 namespace inod {
@@ -251,6 +252,22 @@ TEST(Adopted, SkipsAheadInAllPoolsAndStaysThereAfterAReplay) {
     ASSERT_TRUE(adopted.flush());
     ASSERT_NO_FATAL_FAILURE(hand_out(adopted, world, 20, 900));
     adopted.allocator.reset();  // before its disk
+}
+
+// Of pools that were added before it nobody may be told in the group that defines them.
+TEST(LastGroup, LostRightBehindAnAdditionRepeatsNothing) {
+    Machine machine({unique_pool("first")});
+    ASSERT_STARTS(machine);
+    ASSERT_EQ(said(add_pools(machine, all_kinds())), "done");
+    World world;
+    const Files before = files_of(machine.disk);
+    ASSERT_NO_FATAL_FAILURE(hand_out(machine, world, 20, 900));
+    ASSERT_TRUE(machine.flush());
+    ASSERT_GT(world.size(), 0U);
+    const Written written = written_between(before, files_of(machine.disk));
+    ASSERT_GT(written.end, written.begin);
+    for (std::size_t cut = written.begin; cut < written.end; cut += 97)
+        ASSERT_NO_FATAL_FAILURE(expect_no_repeat(machine, before, written, cut, world));
 }
 
 }  // namespace
