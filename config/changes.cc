@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "config/json_value.h"
+
 namespace inod {
 namespace {
 
@@ -16,7 +18,7 @@ std::string text(bool value) {
     return value ? "true" : "false";
 }
 std::string text(const std::string& value) {
-    return value.empty() ? "none" : "'" + value + "'";
+    return value.empty() ? "none" : "'" + printable(value) + "'";
 }
 std::string text(std::string_view word) {
     return std::string(word);
@@ -43,9 +45,8 @@ std::string witness_dir_of(const Config& config) {
 }
 
 const PoolConfig* find(const std::vector<PoolConfig>& pools, const std::string& name) {
-    const auto found = std::find_if(pools.begin(), pools.end(), [&](const PoolConfig& pool) {
-        return pool.spec.name == name;
-    });
+    const auto found = std::find_if(pools.begin(), pools.end(),
+                                    [&](const PoolConfig& pool) { return pool.spec.name == name; });
     return found != pools.end() ? &*found : nullptr;
 }
 
@@ -62,9 +63,9 @@ public:
             takes_restart_ = "a setting of which no more is known";
         }
         if (takes_restart_.empty()) return std::move(changes_);
-        return Failure{Errc::config_invalid,
-                       "what cannot change while the daemon runs takes a restart: " +
-                           takes_restart_};
+        return Failure{
+            Errc::config_invalid,
+            "what cannot change while the daemon runs takes a restart: " + takes_restart_};
     }
 
 private:

@@ -1,4 +1,4 @@
-// What an administrator says about the daemon: JSON in one file and its drop-ins, read once,
+// What an administrator says about the daemon: JSON in one file and its drop-ins, read at the start and at each reload,
 // checked whole, and refused with the place and the value where it says something that cannot be
 // meant.
 //
@@ -101,6 +101,9 @@ struct Source {
 // refuses.
 //   The message names the file and what is wrong; an administrator mends it.
 Result<Config, Failure> load_config(const std::string& file);
+
+// The same for a daemon that serves, and waits for no pipe: what is not there yet is refused.
+Result<Config, Failure> reload_config(const std::string& file);
 
 // The same of texts in memory, the first the main file, the others its drop-ins in order.
 //

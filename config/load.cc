@@ -42,9 +42,9 @@ struct Descriptor {
     }
 };
 
-// A pipe will do as well as a file: --config <(generate).
-Result<Source, Failure> read_source(const std::string& file) {
-    const Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+// A pipe will do as well as a file: --config <(generate). With O_NONBLOCK nobody waits for what comes through it.
+Result<Source, Failure> read_source(const std::string& file, int flags) {
+    const Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | flags));
     if (in.fd < 0) return refuse_errno(file, "cannot be opened", errno);
     Source source{file, {}};
     char buffer[4096];
@@ -79,10 +79,8 @@ Result<std::vector<std::string>, Failure> drop_ins(const std::string& directory)
     return names;
 }
 
-}  // namespace
-
-Result<Config, Failure> load_config(const std::string& file) {
-    auto main_source = read_source(file);
+Result<Config, Failure> load(const std::string& file, int flags) {
+    auto main_source = read_source(file, flags);
     if (!main_source) return main_source.error();
     std::vector<Source> sources;
     sources.push_back(*std::move(main_source));
@@ -91,11 +89,21 @@ Result<Config, Failure> load_config(const std::string& file) {
     const auto names = drop_ins(directory);
     if (!names) return names.error();
     for (const std::string& name : *names) {
-        auto source = read_source((fs::path(directory) / name).string());
+        auto source = read_source((fs::path(directory) / name).string(), flags);
         if (!source) return source.error();
         sources.push_back(*std::move(source));
     }
     return parse_config(sources);
+}
+
+}  // namespace
+
+Result<Config, Failure> load_config(const std::string& file) {
+    return load(file, 0);
+}
+
+Result<Config, Failure> reload_config(const std::string& file) {
+    return load(file, O_NONBLOCK);
 }
 
 }  // namespace inod

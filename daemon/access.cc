@@ -34,26 +34,34 @@ Result<Peer, Failure> peer_of(int socket) {
         .uid = credentials.uid, .gid = credentials.gid, .groups = {groups.begin(), groups.end()}};
 }
 
+std::span<const std::uint32_t> groups_of(int socket, std::span<std::uint32_t> room) noexcept {
+    static_assert(sizeof(gid_t) == sizeof(std::uint32_t));
+    auto size = static_cast<socklen_t>(room.size_bytes());
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, room.data(), &size) != 0) return {};
+    return room.first(size / sizeof(gid_t));
+}
+
 namespace {
 
-bool is_for(const Grant& grant, const Peer& peer) {
+bool is_for(const Grant& grant, const Peer& peer, std::span<const std::uint32_t> groups) noexcept {
     switch (grant.to) {
         case Grant::To::everyone: return true;
         case Grant::To::uid: return grant.id == peer.uid;
         case Grant::To::gid:
             return grant.id == peer.gid ||
-                   std::find(peer.groups.begin(), peer.groups.end(), grant.id) != peer.groups.end();
+                   std::find(groups.begin(), groups.end(), grant.id) != groups.end();
     }
     return false;
 }
 
 }  // namespace
 
-Rights rights_of(const Peer& peer, const std::vector<Grant>& grants, std::uint32_t own_uid) {
+Rights rights_of(const Peer& peer, std::span<const std::uint32_t> groups,
+                 const std::vector<Grant>& grants, std::uint32_t own_uid) noexcept {
     if (peer.uid == 0 || peer.uid == own_uid) return Rights::all();
     Rights rights;
     for (const Grant& grant : grants) {
-        if (is_for(grant, peer)) rights.add(grant.rights);
+        if (is_for(grant, peer, groups)) rights.add(grant.rights);
     }
     return rights;
 }

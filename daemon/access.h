@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <sys/types.h>
@@ -32,8 +33,14 @@ struct Needed {
 // Fails with io_error.
 Result<Peer, Failure> peer_of(int socket);
 
+// The supplementary groups alone, in `room`, which is for groups_max; they stay as of connect(2). Takes no memory.
+// Where the kernel does not say, none.
+std::span<const std::uint32_t> groups_of(int socket, std::span<std::uint32_t> room) noexcept;
+inline constexpr std::size_t groups_max = 65'536;  // Linux's NGROUPS_MAX
+
 // What the peer may do with a pool: root and the daemon's own UID everything, others what grants give
-// them together.
-Rights rights_of(const Peer& peer, const std::vector<Grant>& grants, std::uint32_t own_uid);
+// them together. `groups`: his supplementary ones.
+Rights rights_of(const Peer& peer, std::span<const std::uint32_t> groups,
+                 const std::vector<Grant>& grants, std::uint32_t own_uid) noexcept;
 
 }  // namespace inod::daemon

@@ -37,7 +37,7 @@ void Connections::open(Newcomer newcomer) noexcept {
         const PeerSocket at{
             .socket = newcomer.socket.get(),
             .accepted_at = newcomer.slot ? newcomer.slot->accepted_at() : ticks_since_boot()};
-        Client client = dispatcher_.welcome(std::move(newcomer.peer), at);
+        Client client = welcome(std::move(newcomer.peer), at);
         session = std::make_shared<Session>(std::move(newcomer.socket), std::move(client), context_,
                                             sessions_, std::move(newcomer.slot));
     } catch (const std::bad_alloc&) {
@@ -46,8 +46,12 @@ void Connections::open(Newcomer newcomer) noexcept {
     }
     // One that is made gives back what was taken, at its end.
     if (session->start()) return;
-    spdlog::warn("connection closed: the kernel has no memory to watch it, connections={}",
-                 count());
+    spdlog::warn("connection closed: there is no memory to watch it, connections={}", count());
+}
+
+Client Connections::welcome(Peer peer, PeerSocket at) {
+    const Flusher::Guard guard(context_.flusher);
+    return dispatcher_.welcome(std::move(peer), at);
 }
 
 void Connections::give_up(std::uint32_t uid) noexcept {
@@ -73,6 +77,14 @@ void Connections::abort_all() noexcept {
     announce_end();
     while (!sessions_.empty())
         sessions_.front().abort();
+}
+
+Result<> Connections::make_room_for_pools(std::size_t count) noexcept {
+    for (Session& session : sessions_) {
+        if (auto room = session.make_room_for_pools(count); !room) return room;
+    }
+    dispatcher_.set_pool_count(count);
+    return {};
 }
 
 void Connections::end_the_gone() noexcept {

@@ -74,6 +74,14 @@ public:
     // The daemon ends. Closes those that are left.
     void abort_all() noexcept;
 
+    // There will be so many pools: takes what every connection needs for them, those to come included. Errors:
+    // out_of_memory; then some have it, and keep it to their end. Any thread.
+    Result<> make_room_for_pools(std::size_t count) noexcept INOD_REQUIRES(flusher_lock);
+    // Requires that there is room for as many pools. Any thread.
+    void set_terms(std::shared_ptr<const Terms> terms) noexcept INOD_REQUIRES(flusher_lock) {
+        dispatcher_.set_terms(std::move(terms));
+    }
+
     // Has holders end whose connections their peers have closed. Any thread.
     void end_the_gone() noexcept INOD_REQUIRES(flusher_lock);
 
@@ -88,6 +96,8 @@ public:
     }
 
 private:
+    [[nodiscard]] Client welcome(Peer peer, PeerSocket at);
+
     const std::function<void(std::uint32_t uid)> on_end_;
     DurabilityWaiters waiters_;
     Waker waker_;

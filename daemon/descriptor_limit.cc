@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
 namespace inod::daemon {
@@ -27,6 +28,14 @@ DescriptorShares share_descriptors(std::uint64_t limit, std::uint32_t connection
     return {.limit = limit,
             .connections = static_cast<std::uint32_t>(of_connections / 2),
             .processes = rest - of_connections};
+}
+
+void warn_of_few_descriptors(const DescriptorShares& shares, std::uint32_t connections_max) {
+    if (shares.connections >= connections_max) return;
+    spdlog::warn(
+        "fewer connections are taken than connections_max, {}, for lack of file descriptors: raise "
+        "LimitNOFILE of the service (ulimit -n)",
+        connections_max);
 }
 
 std::uint64_t raise_descriptor_limit() noexcept {

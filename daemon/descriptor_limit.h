@@ -21,6 +21,9 @@ struct DescriptorShares {
 DescriptorShares share_descriptors(std::uint64_t limit, std::uint32_t connections_max,
                                    std::uint32_t threads = 1) noexcept;
 
+// Says so in the log where that is fewer connections than configured.
+void warn_of_few_descriptors(const DescriptorShares& shares, std::uint32_t connections_max);
+
 // Sets the soft limit to the hard one, if the kernel lets us. Returns the limit that holds then.
 std::uint64_t raise_descriptor_limit() noexcept;
 

@@ -116,48 +116,69 @@ Dispatcher::Dispatcher(Allocator& allocator, const Config& config, ProcessHolder
                        Closer& closer, std::function<DaemonNumbers()> numbers,
                        std::function<Gone()> end_the_gone, std::function<std::uint64_t()> now_us)
     : allocator_(allocator),
-      grants_(allocator.pool_index_end()),
-      limits_(allocator.pool_index_end()),
-      user_limits_(config.user_limits),
+      terms_(std::make_shared<const Terms>(
+          config, allocator.pool_index_end(),
+          [&](std::string_view name) {
+              const Pool* const pool = allocator.find_pool(name);
+              INOD_ASSERT(pool != nullptr);
+              return allocator.index_of(*pool);
+          },
+          0)),
+      pool_count_(terms_->pool_count()),
       own_uid_(geteuid()),
       memory_max_(allocator.memory().size_max()),
       processes_(processes),
       closer_(closer),
       numbers_(std::move(numbers)),
       end_the_gone_(std::move(end_the_gone)),
-      now_us_(std::move(now_us)) {
-    for (const PoolConfig& pool : config.pools) {
-        const Pool* const found = allocator_.find_pool(pool.spec.name);
-        INOD_ASSERT(found != nullptr);
-        grants_[allocator_.index_of(*found)] = pool.grants;
-        limits_[allocator_.index_of(*found)] = pool.limits;
-    }
-}
+      now_us_(std::move(now_us)) {}
 
 Client Dispatcher::welcome(Peer peer, PeerSocket socket) const {
     Client client{.peer = std::move(peer), .rights = {}, .quotas = {}, .socket = socket};
-    client.rights.reserve(grants_.size());
-    client.quotas.reserve(grants_.size());
-    client.user_limits = limits_of_user(client.peer.uid);
-    for (std::size_t i = 0; i < grants_.size(); ++i) {
-        const bool served = allocator_.pool(static_cast<PoolIndex>(i)) != nullptr;
-        client.rights.push_back(served ? rights_of(client.peer, grants_[i], own_uid_) : Rights());
-        const PoolLimits limits = limits_of(client.peer.uid, own_uid_, limits_[i]);
-        client.quotas.push_back({.ids = limits.ids, .leases = limits.leases});
-        client.may_allocate = client.may_allocate || client.rights.back().has(Right::allocate);
-    }
+    client.rights.reserve(pool_count_);
+    client.quotas.reserve(pool_count_);
+    set_terms_of(client, client.peer.groups);
     // They have said what they had to, and there can be 65,536 of them.
     std::vector<std::uint32_t>().swap(client.peer.groups);
     return client;
 }
 
+// What it may do and have on the present terms. Requires room for as many pools.
+void Dispatcher::set_terms_of(Client& client,
+                              std::span<const std::uint32_t> groups) const noexcept {
+    const std::uint32_t uid = client.peer.uid;
+    client.terms = terms_->number();
+    client.user_limits = limits_of_user(uid);
+    client.may_allocate = false;
+    client.rights.clear();
+    client.quotas.clear();
+    INOD_ASSERT(client.rights.capacity() >= terms_->pool_count());
+    INOD_ASSERT(client.quotas.capacity() >= terms_->pool_count());
+    for (std::size_t i = 0; i < terms_->pool_count(); ++i) {
+        const bool served = allocator_.pool(static_cast<PoolIndex>(i)) != nullptr;
+        client.rights.push_back(served ? rights_of(client.peer, groups, terms_->grants(i), own_uid_)
+                                       : Rights());
+        const PoolLimits limits = limits_of(uid, own_uid_, terms_->limits(i));
+        client.quotas.push_back({.ids = limits.ids, .leases = limits.leases});
+        client.may_allocate = client.may_allocate || client.rights.back().has(Right::allocate);
+    }
+}
+
+// The terms are others than when it asked last.
+void Dispatcher::renew(Client& client) const noexcept {
+    const auto room = terms_->group_room();
+    set_terms_of(client, room.empty() ? room : groups_of(client.socket.socket, room));
+}
+
 UserLimits Dispatcher::limits_of_user(std::uint32_t uid) const {
-    return limits_of(uid, own_uid_, user_limits_);
+    return limits_of(uid, own_uid_, terms_->user_limits());
 }
 
 Dispatcher::Next Dispatcher::answer(const proto::Frame& frame, Client& client, Outbox& outbox,
                                     GuardRef guard, PassedDescriptor& passed) {
     ++work_;
+    if (client.terms != terms_->number()) [[unlikely]]
+        renew(client);
     proto::Request request;
     const auto decoded = proto::decode_request_into(frame, request);
     if (!decoded || !is_quick(request)) look_at_clock_next();

@@ -8,8 +8,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/config.h"
@@ -21,6 +24,7 @@
 #include "daemon/outbox.h"
 #include "daemon/passed_descriptor.h"
 #include "daemon/process_holders.h"
+#include "daemon/terms.h"
 #include "lib/allocator/allocator.h"
 #include "lib/base/assert.h"
 #include "lib/base/bytes.h"
@@ -36,6 +40,7 @@ struct Client {
     std::vector<Quota> quotas;   // likewise
     UserLimits user_limits{};
     bool may_allocate = false;  // in any pool
+    std::uint64_t terms = 0;    // by which these five are: Terms::number()
     PeerSocket socket{};
     bool greeted = false;  // the hello was answered
     // Those whose connections closed unnoticed were looked for since it last read.
@@ -79,8 +84,22 @@ public:
                std::function<Gone()> end_the_gone, std::function<std::uint64_t()> now_us);
 
     // The client at the other end of a connection just accepted.
-    [[nodiscard]] Client welcome(Peer peer, PeerSocket socket) const;
+    [[nodiscard]] Client welcome(Peer peer, PeerSocket socket) const INOD_REQUIRES(flusher_lock);
+    // Needs no lock on the thread that calls set_terms().
     [[nodiscard]] UserLimits limits_of_user(std::uint32_t uid) const;
+
+    // There will be so many pools: every client is to have room for them before anybody may do anything there.
+    void set_pool_count(std::size_t count) noexcept INOD_REQUIRES(flusher_lock) {
+        pool_count_ = count;
+    }
+    [[nodiscard]] std::size_t pool_count() const noexcept INOD_REQUIRES(flusher_lock) {
+        return pool_count_;
+    }
+    // From here on all clients are served on these, those included that are known already. Requires that they have
+    // room for as many pools.
+    void set_terms(std::shared_ptr<const Terms> terms) noexcept INOD_REQUIRES(flusher_lock) {
+        terms_ = std::move(terms);
+    }
     // May a descriptor that this client passes be taken in?
     [[nodiscard]] bool takes_descriptors(const Client& client) const noexcept {
         return closer_.has_room(client.peer.uid);
@@ -123,7 +142,8 @@ public:
 
     // Answers a request that was parked, if there is an answer by now or its time is over. False, and
     // nothing has changed, if it is to wait on. Requires room as answer() does.
-    bool answer_late(LongRequest& request, Outbox& outbox) INOD_REQUIRES(flusher_lock);
+    bool answer_late(LongRequest& request, Client& client, Outbox& outbox)
+        INOD_REQUIRES(flusher_lock);
     // Refuses one. Requires outbox.has_room(refusal_size).
     static void refuse_late(const LongRequest& request, Errc code, Outbox& outbox);
 
@@ -197,6 +217,8 @@ private:
     bool answer_late(LongRequest& request, proto::WaitRequest& wait, Outbox& outbox);
     bool answer_late(const LongRequest& request, const proto::WatchRequest& watch, Outbox& outbox);
 
+    void set_terms_of(Client& client, std::span<const std::uint32_t> groups) const noexcept;
+    void renew(Client& client) const noexcept INOD_REQUIRES(flusher_lock);
     [[nodiscard]] bool is_there(const Client& client, const proto::BindRequest& bind,
                                 const ProcessIdentity& process) const;
     [[nodiscard]] bool is_of_all_users(const Error& refusal) const;
@@ -237,9 +259,8 @@ private:
     void add_daemon_stats(proto::StatsReplyWriter& writer) const;
 
     Allocator& allocator_;
-    std::vector<std::vector<Grant>> grants_;                    // by PoolIndex
-    std::vector<std::vector<LimitsEntry<PoolLimits>>> limits_;  // likewise
-    const std::vector<LimitsEntry<UserLimits>> user_limits_;
+    std::shared_ptr<const Terms> terms_;
+    std::size_t pool_count_;  // at least as many as the terms have
     const std::uint32_t own_uid_;
     const std::uint64_t memory_max_;
     ProcessHolders* const processes_;

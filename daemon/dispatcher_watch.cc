@@ -57,14 +57,22 @@ Dispatcher::Next Dispatcher::answer_or_park(const Call& call, LongRequest& reque
     if (timeout_ms != proto::wait_for_ever) {
         request.deadline = LongRequest::Clock::now() + std::chrono::milliseconds(timeout_ms);
     }
-    if (answer_late(request, call.outbox)) return Next::go_on;
+    if (answer_late(request, call.client, call.outbox)) return Next::go_on;
     const auto parked = call.client.long_requests->park(request);
     if (!parked) refuse(call, parked.error(), 0, {});
     return Next::go_on;
 }
 
-bool Dispatcher::answer_late(LongRequest& request, Outbox& outbox) {
+// Whoever waits may have lost the right to it meanwhile.
+bool Dispatcher::answer_late(LongRequest& request, Client& client, Outbox& outbox) {
     ++work_;
+    if (client.terms != terms_->number()) [[unlikely]]
+        renew(client);
+    const Right right = request.is_watch() ? Right::list : Right::lookup;
+    if (!rights_in(client, request.pool).has(right)) {
+        refuse_late(request, Errc::access_denied, outbox);
+        return true;
+    }
     return std::visit([&](auto& body) { return answer_late(request, body, outbox); }, request.body);
 }
 

@@ -100,6 +100,13 @@ void Flusher::stop() {
     if (thread_.joinable()) thread_.join();
 }
 
+// The thread may wait for a moment that is another now.
+void Flusher::set_snapshot_age_max(std::chrono::seconds snapshot_age_max) noexcept {
+    snapshot_due_ += snapshot_age_max - snapshot_age_max_;
+    snapshot_age_max_ = snapshot_age_max;
+    work_.notify_one();
+}
+
 // Saying why takes no memory: there may be none.
 void Flusher::run() {
     touch_stack();
@@ -240,7 +247,7 @@ Result<void, Failure> Flusher::flush_group(Guard& guard) {
 
 // Wherever the lock is given back those who wait are told, behind it: they want it at once.
 void Flusher::unlock(Guard& guard) {
-    boost::container::static_vector<DurabilityWaiters*, loops_max> told;
+    boost::container::static_vector<DurabilityWaiters*, waiters_max> told;
     if (std::exchange(has_news_, false)) {
         for (DurabilityWaiters& waiters : waiters_) {
             if (waiters.waiting_.empty() || std::exchange(waiters.telling_, true)) continue;
@@ -255,7 +262,7 @@ void Flusher::unlock(Guard& guard) {
 DurabilityWaiters::DurabilityWaiters(EventLoop& loop, Flusher& flusher)
     : loop_(loop), flusher_(flusher), telling_task_([this] { tell(); }) {
     const Flusher::Guard guard(flusher_);
-    INOD_ASSERT(flusher_.waiters_.size() < Flusher::loops_max);
+    INOD_ASSERT(flusher_.waiters_.size() < Flusher::waiters_max);
     flusher_.waiters_.push_back(*this);
 }
 

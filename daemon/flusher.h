@@ -102,8 +102,8 @@ public:
     using OnFailure = std::function<void(const Failure&)>;
 
     static constexpr std::string_view thread_name = "inod-flusher";
-    // So many loops have somebody who waits, at most.
-    static constexpr std::size_t loops_max = 64;
+    // So many have somebody who waits, at most: each loop, and a reload.
+    static constexpr std::size_t waiters_max = 65;
 
     // `on_failure` is called on `loop`, once, when the journal fails: nothing becomes durable after that.
     // `snapshot_age_max`, not 0: nothing in the log stays longer than that without a snapshot begun behind it.
@@ -124,6 +124,10 @@ public:
 
     // Ends the thread once all that was recorded is durable, or the journal has failed.
     void stop() INOD_EXCLUDES(flusher_lock);
+
+    // As the constructor has it, from here on.
+    void set_snapshot_age_max(std::chrono::seconds snapshot_age_max) noexcept
+        INOD_REQUIRES(flusher_lock);
 
     [[nodiscard]] std::uint64_t groups_synced() const noexcept { return groups_synced_; }
 
@@ -157,7 +161,7 @@ private:
 
     EventLoop& loop_;
     Allocator& allocator_ INOD_GUARDED_BY(flusher_lock);
-    const std::chrono::seconds snapshot_age_max_;
+    std::chrono::seconds snapshot_age_max_ INOD_GUARDED_BY(flusher_lock);
     OnFailure on_failure_;
     std::mutex turn_;  // whoever is not the flusher has it before mutex_, and without a break
     std::mutex mutex_;

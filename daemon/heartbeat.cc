@@ -1,6 +1,7 @@
 #include "daemon/heartbeat.h"
 
 #include <chrono>
+#include <cstdio>
 
 #include <spdlog/spdlog.h>
 
@@ -24,6 +25,24 @@ void Heartbeat::begin(std::size_t pools) {
     pools_ = pools;
     service_manager::tell_ready(status());
     set_next();
+}
+
+void Heartbeat::tell_reloading() noexcept {
+    refusal_.front() = '\0';
+    service_manager::tell_reloading();
+}
+
+void Heartbeat::tell_reloaded(std::size_t pools) noexcept {
+    pools_ = pools;
+    service_manager::tell_ready(status());
+}
+
+void Heartbeat::tell_not_reloaded(Errc code, std::string_view reason) noexcept {
+    const std::string_view what = name(code);
+    std::snprintf(refusal_.data(), refusal_.size(), "reload refused: %.*s: %.*s",
+                  static_cast<int>(what.size()), what.data(), static_cast<int>(reason.size()),
+                  reason.data());
+    service_manager::tell_ready(status());
 }
 
 void Heartbeat::beat() {
@@ -57,7 +76,8 @@ std::string_view Heartbeat::find_stuck() {
 }
 
 service_manager::Status Heartbeat::status() noexcept {
-    service_manager::Status status{.pools = pools_, .connections = connected_.count()};
+    service_manager::Status status{
+        .pools = pools_, .connections = connected_.count(), .note = refusal_.data()};
     const Flusher::Guard guard(flusher_);
     for (std::size_t index = 0; index < allocator_.pool_index_end(); ++index)
         status.leases += allocator_.any_pool(static_cast<PoolIndex>(index)).live_count().runs;

@@ -4,6 +4,8 @@
 // Thread safety: everything on the loop's thread.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -30,6 +32,13 @@ public:
     // Requests are served, from so many pools: says so, and beats from here on.
     void begin(std::size_t pools);
 
+    // The configuration is read again.
+    void tell_reloading() noexcept;
+    // It is over. From so many pools requests are served now; or nothing has changed, and that and why is in the status
+    // until the next reload.
+    void tell_reloaded(std::size_t pools) noexcept;
+    void tell_not_reloaded(Errc code, std::string_view reason) noexcept;
+
 private:
     void beat();
     void set_next() noexcept;
@@ -41,6 +50,7 @@ private:
     const UserConnections& connected_;
     const Threads& threads_;
     std::size_t pools_ = 0;
+    std::array<char, 512> refusal_{};  // of the last reload; cut where it is too long
     Timer timer_;
 };
 

@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "daemon/connections.h"
 #include "daemon/event_loop.h"
@@ -48,6 +50,13 @@ public:
 
     // Any thread.
     void end_the_gone() noexcept INOD_REQUIRES(flusher_lock) { connections_.end_the_gone(); }
+    // As those of Connections, at once.
+    Result<> make_room_for_pools(std::size_t count) noexcept INOD_REQUIRES(flusher_lock) {
+        return connections_.make_room_for_pools(count);
+    }
+    void set_terms(std::shared_ptr<const Terms> terms) noexcept INOD_REQUIRES(flusher_lock) {
+        connections_.set_terms(std::move(terms));
+    }
     // With those that are about to be opened.
     [[nodiscard]] std::uint64_t count() const noexcept;
 

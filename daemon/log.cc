@@ -57,6 +57,10 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 
 }  // namespace
 
+void set_log_level(LogLevel level) {
+    spdlog::default_logger()->set_level(spdlog_level(level));
+}
+
 void set_up_log(LogLevel level) {
     auto formatter = std::make_unique<spdlog::pattern_formatter>();
     formatter->add_flag<PriorityFlag>('*').set_pattern(

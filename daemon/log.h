@@ -10,5 +10,7 @@ namespace inod::daemon {
 
 // Sets spdlog's default logger up. Call once, before other threads exist.
 void set_up_log(LogLevel level);
+// From here on. Any thread.
+void set_log_level(LogLevel level);
 
 }  // namespace inod::daemon

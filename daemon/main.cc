@@ -12,6 +12,7 @@
 #include "daemon/exit_status.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
+#include "daemon/signals.h"
 #include "daemon/touch_stack.h"
 #include "lib/base/standard_descriptors.h"
 
@@ -31,16 +32,23 @@ int status(ExitStatus exit_status) {
     return static_cast<int>(exit_status);
 }
 
+// What the command line says in place of the configuration.
+inod::Result<inod::Config, inod::Failure> with_options(
+    inod::Result<inod::Config, inod::Failure> config, const Options& options) {
+    if (!config) return config;
+    if (!options.state_dir.empty()) config->state_dir = options.state_dir;
+    if (!options.witness_dir.empty()) config->witness_dir = options.witness_dir;
+    if (!options.socket.empty()) config->socket = options.socket;
+    return config;
+}
+
 int run(const Options& options) {
-    auto config = inod::load_config(options.config_file);
+    const auto config = with_options(inod::load_config(options.config_file), options);
     if (!config) {
         std::fprintf(stderr, "inod: %s: %s\n", std::string(name(config.error().code)).c_str(),
                      config.error().message.c_str());
         return status(ExitStatus::refused);
     }
-    if (!options.state_dir.empty()) config->state_dir = options.state_dir;
-    if (!options.witness_dir.empty()) config->witness_dir = options.witness_dir;
-    if (!options.socket.empty()) config->socket = options.socket;
     if (options.check_config) {
         std::printf("%s: no errors, %zu %s\n", options.config_file.c_str(), config->pools.size(),
                     config->pools.size() == 1 ? "pool" : "pools");
@@ -48,7 +56,9 @@ int run(const Options& options) {
     }
     inod::daemon::set_up_log(config->log_level);
     inod::daemon::touch_stack();
-    return status(inod::daemon::serve(*config));
+    return status(inod::daemon::serve(*config, [&options] {
+        return with_options(inod::reload_config(options.config_file), options);
+    }));
 }
 
 // Reads the command line into `options`. A status if that is all there is to do.
@@ -76,6 +86,7 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
     app.add_flag("--check-config", options.check_config, "Check the configuration and end");
     app.set_version_flag("--version", "inod " INOD_VERSION);
     app.footer(
+        "Reads the configuration again at SIGHUP.\n"
         "Ends with status 0 after SIGTERM or SIGINT, 1 if configuration, state or socket are\n"
         "refused, 2 for a wrong command line, 3 if the journal could not be\n"
         "written or memory ran out.");
@@ -95,6 +106,7 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     // A file that may not grow is a write that fails, and said so.
     std::signal(SIGXFSZ, SIG_IGN);
+    inod::daemon::hold_reload_signal();
     try {
         Options options;
         if (const auto done = parse(argc, argv, options)) return *done;

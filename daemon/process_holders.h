@@ -63,6 +63,12 @@ public:
         bool may_be_more = false;
     };
     Ended end_some() noexcept INOD_REQUIRES(flusher_lock);
+    // As create() has it, from here on. False, and nothing has changed, where more are watched.
+    [[nodiscard]] bool set_count_max(std::uint64_t count_max) noexcept INOD_REQUIRES(flusher_lock) {
+        if (watch_->size() > count_max) return false;
+        watch_->set_count_max(count_max);
+        return true;
+    }
     // Readable when there are any.
     [[nodiscard]] int descriptor() const noexcept { return watch_->descriptor(); }
 

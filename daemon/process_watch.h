@@ -58,6 +58,9 @@ public:
     // it had room for.
     [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
 
+    // So many there may be from here on. Those that there are stay.
+    void set_count_max(std::uint64_t count_max) noexcept { count_max_ = count_max; }
+
     [[nodiscard]] std::size_t size() const noexcept { return pidfds_.size(); }
 
 private:
@@ -69,7 +72,7 @@ private:
     void forget(Pidfds::iterator watched) noexcept;
 
     MemoryBudget& budget_;
-    const std::uint64_t count_max_;
+    std::uint64_t count_max_;
     OwnedFd epoll_;
     Pidfds pidfds_;  // by key
 };

@@ -37,7 +37,7 @@
 #include "daemon/memory_limit.h"
 #include "daemon/process_holders.h"
 #include "daemon/service_manager.h"
-#include "daemon/stop_signals.h"
+#include "daemon/signals.h"
 #include "daemon/timer.h"
 #include "daemon/user_connections.h"
 #include "lib/allocator/allocator.h"
@@ -82,8 +82,8 @@ struct Inheritance {
 class Server final : private Polled {
 public:
     // `shares` are kept within.
-    Server(const Config& config, Allocator& allocator, Listener listener, Inheritance inheritance,
-           const DescriptorShares& shares, std::uint64_t run);
+    Server(const Config& config, const LoadConfig& load, Allocator& allocator, Listener listener,
+           Inheritance inheritance, const DescriptorShares& shares, std::uint64_t run);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
     ~Server() override;
@@ -98,7 +98,7 @@ private:
     void stop_watching() noexcept;
     Dispatcher::Gone end_the_gone() INOD_REQUIRES(flusher_lock);
     void on_accept_failure(int error);
-    void on_stop_signal(int signal);
+    void on_signal(int signal);
     bool serve_and_stop();
     bool run_events();
     [[nodiscard]] bool take_memory_for_session();
@@ -116,10 +116,10 @@ private:
     void on_journal_failure(const Failure& failure);
 
     const Config& config_;
-    const DescriptorShares shares_;
+    DescriptorShares shares_;  // what connections have of it follows a reload
     Allocator& allocator_;
     EventLoop loop_;
-    StopSignals signals_;  // before there is another thread
+    Signals signals_;  // before there is another thread
     Listener listener_;
     const std::unique_ptr<KeptConnections> kept_;  // or null
     Timer patience_;                               // of a stop
@@ -133,6 +133,7 @@ private:
     Connections connections_;   // of this thread
     Heartbeat::Threads threads_;
     Heartbeat heartbeat_;
+    Reload reload_;
     Task connection_ended_;  // on another thread
     Task thread_failed_;
     std::atomic<bool> has_failed_ = false;  // a thread
@@ -142,13 +143,14 @@ private:
     bool journal_failed_ = false;
 };
 
-Server::Server(const Config& config, Allocator& allocator, Listener listener,
-               Inheritance inheritance, const DescriptorShares& shares, std::uint64_t run)
+Server::Server(const Config& config, const LoadConfig& load, Allocator& allocator,
+               Listener listener, Inheritance inheritance, const DescriptorShares& shares,
+               std::uint64_t run)
     : config_(config),
       shares_(shares),
       allocator_(allocator),
       loop_(std::chrono::microseconds(config.poll_us)),
-      signals_(loop_, [this](int signal) { on_stop_signal(signal); }),
+      signals_(loop_, [this](int signal) { on_signal(signal); }),
       listener_(std::move(listener)),
       kept_(std::move(inheritance.kept)),
       patience_(loop_, [this] { on_patience_lost(); }),
@@ -158,6 +160,15 @@ Server::Server(const Config& config, Allocator& allocator, Listener listener,
       processes_(find_processes()),
       connections_(loop_, shared_by_connections(run)),
       heartbeat_(loop_, flusher_, allocator, connected_, threads_),
+      reload_({.loop = loop_,
+               .allocator = allocator,
+               .flusher = flusher_,
+               .heartbeat = heartbeat_,
+               .connections = connections_,
+               .threads = threads_,
+               .processes = processes_.get(),
+               .shares = shares_},
+              config, load),
       connection_ended_([this] { on_connection_end(); }),
       thread_failed_([this] { loop_.stop(); }),
       acceptor_(
@@ -267,7 +278,11 @@ void Server::on_ready(Readiness /*ready*/) {
     flusher_.notify(std::move(guard));
 }
 
-void Server::on_stop_signal(int signal) {
+void Server::on_signal(int signal) {
+    if (signal == SIGHUP) {
+        reload_.begin();
+        return;
+    }
     spdlog::info("stopping: signal={}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
     if (stopping_ || shorten_next_start()) return;
     begin_stop(Errc::shutting_down);
@@ -397,6 +412,7 @@ void Server::begin_stop(Errc reason) {
     if (stopping_) return;
     stopping_ = true;
     service_manager::tell_stopping();
+    reload_.abandon();
     acceptor_.stop();
     stop_watching();
     // Before anybody is told: who then leaves on another thread may be seen there before it ends.
@@ -539,13 +555,7 @@ Result<DescriptorShares, Failure> find_descriptors(const Config& config) {
     }
     spdlog::info("file descriptors: limit={} connections={} processes={}", shares.limit,
                  shares.connections, shares.processes);
-    if (shares.connections < config.connections_max) {
-        spdlog::warn(
-            "fewer connections are taken than connections_max, {}, for lack of file descriptors: "
-            "raise "
-            "LimitNOFILE of the service (ulimit -n)",
-            config.connections_max);
-    }
+    warn_of_few_descriptors(shares, config.connections_max);
     return shares;
 }
 
@@ -604,7 +614,7 @@ Inheritance inherit(HandedOver handed_over) {
     return inheritance;
 }
 
-Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
+Result<bool, Failure> live(const Config& config, const LoadConfig& load, const OpenStorage& open) {
     auto handed_over = take_handed_over();
     if (!handed_over) return handed_over.error();
     auto state_lock = lock_state(config.state_dir);
@@ -628,8 +638,8 @@ Result<bool, Failure> live(const Config& config, const OpenStorage& open) {
     if (!recovery) return not_recovered(recovery.error(), here);
     log_recovery(*recovery, allocator, config);
     {
-        Server server(config, allocator, std::move(*listener), inherit(*std::move(handed_over)),
-                      *descriptors, recovery->run);
+        Server server(config, load, allocator, std::move(*listener),
+                      inherit(*std::move(handed_over)), *descriptors, recovery->run);
         if (!server.run()) return false;
     }
     return close(allocator);
@@ -643,8 +653,8 @@ Result<std::unique_ptr<Storage>, Failure> open_on_disk(const std::string& direct
     return std::unique_ptr<Storage>(*std::move(storage));
 }
 
-ExitStatus serve(const Config& config, const OpenStorage& open) {
-    const auto lived = live(config, open);
+ExitStatus serve(const Config& config, const LoadConfig& load, const OpenStorage& open) {
+    const auto lived = live(config, load, open);
     if (!lived) {
         spdlog::critical("not started: {}: {}", name(lived.error().code), lived.error().message);
         return ExitStatus::refused;

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "daemon/exit_status.h"
+#include "daemon/reload.h"
 #include "lib/base/result.h"
 #include "lib/base/storage.h"
 
@@ -21,7 +22,9 @@ using OpenStorage =
 Result<std::unique_ptr<Storage>, Failure> open_on_disk(const std::string& directory);
 
 // Runs the daemon until SIGTERM or SIGINT, or until the journal fails. Says in the log why it
-// ended. State and witness are kept where `open` says; a benchmark keeps them nowhere.
-ExitStatus serve(const Config& config, const OpenStorage& open = open_on_disk);
+// ended. At SIGHUP the configuration is what `load` says. State and witness are kept where `open` says; a benchmark
+// keeps them nowhere.
+ExitStatus serve(const Config& config, const LoadConfig& load,
+                 const OpenStorage& open = open_on_disk);
 
 }  // namespace inod::daemon

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
+#include <ctime>
 
 #include <systemd/sd-daemon.h>
 
@@ -16,8 +17,10 @@ using Notice = std::array<char, 1024>;
 void tell(const char* what, const Status& status) noexcept {
     Notice notice{};
     std::snprintf(notice.data(), notice.size(),
-                  "%sSTATUS=pools: %zu, live leases: %" PRIu64 ", connections: %" PRIu64, what,
-                  status.pools, status.leases, status.connections);
+                  "%sSTATUS=pools: %zu, live leases: %" PRIu64 ", connections: %" PRIu64 "%s%.*s",
+                  what, status.pools, status.leases, status.connections,
+                  status.note.empty() ? "" : "; ", static_cast<int>(status.note.size()),
+                  status.note.data());
     sd_notify(0, notice.data());
 }
 
@@ -33,6 +36,17 @@ void tell_recovering(std::uint64_t records, std::chrono::microseconds extension)
 
 void tell_ready(const Status& status) noexcept {
     tell("READY=1\n", status);
+}
+
+// With the time, by which it tells this one from those before: sd_notify(3).
+void tell_reloading() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    Notice notice{};
+    std::snprintf(notice.data(), notice.size(), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+                  static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+                      static_cast<std::uint64_t>(now.tv_nsec) / 1'000);
+    sd_notify(0, notice.data());
 }
 
 void tell(const Status& status) noexcept {

@@ -19,13 +19,16 @@ struct Status {
     std::size_t pools = 0;
     std::uint64_t leases = 0;  // live ones, of all pools
     std::uint64_t connections = 0;
+    std::string_view note{};  // what an administrator is to know besides; empty: nothing
 };
 
 // The journal is read, of which there were so many records so far: whoever waits for the start is to wait on for
 // `extension` from now, however long it was to wait before.
 void tell_recovering(std::uint64_t records, std::chrono::microseconds extension) noexcept;
-// Requests are served.
+// Requests are served; or it is done with its configuration, be that taken over or refused.
 void tell_ready(const Status& status) noexcept;
+// The configuration is read again; tell_ready() comes when that is over.
+void tell_reloading() noexcept;
 void tell(const Status& status) noexcept;
 // All threads make progress: whoever is asked to watch the daemon (WatchdogSec=) may go on believing in it.
 void tell_alive(const Status& status) noexcept;

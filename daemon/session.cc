@@ -1,6 +1,8 @@
 #include "daemon/session.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include <poll.h>
@@ -46,19 +48,43 @@ Session::~Session() {
         const Flusher::Guard guard(context_.flusher);
         DurabilityWaiter::unlink();
     }
-    context_.allocator.memory().give(memory_size(context_.allocator));
+    context_.allocator.memory().give(memory_size(context_.allocator) + memory_of_added_pools_);
     --context_.session_count;
     context_.on_end(client_.peer.uid);
 }
 
 Result<> Session::start() {
     if (auto added = context_.loop.add(socket_.get(), *this); !added) return added;
-    self_ = shared_from_this();
-    {
-        const Flusher::Guard guard(context_.flusher);
-        open_.push_back(*this);
+    if (!enter()) {
+        context_.loop.remove(socket_.get(), *this);
+        return Errc::out_of_memory;
     }
     if (kept_.is_kept()) say_resumed();
+    return {};
+}
+
+// From here on others find it. False if there is no memory for what its client may do in each pool.
+bool Session::enter() {
+    const Flusher::Guard guard(context_.flusher);
+    if (!make_room_for_pools(context_.dispatcher.pool_count())) return false;
+    self_ = shared_from_this();
+    open_.push_back(*this);
+    return true;
+}
+
+Result<> Session::make_room_for_pools(std::size_t count) noexcept {
+    MemoryBudget& memory = context_.allocator.memory();
+    const std::size_t at_start = context_.allocator.pool_index_end_at_start();
+    const std::size_t size = (count - std::min(count, at_start)) * memory_per_pool;
+    const std::size_t more = size - std::min(size, memory_of_added_pools_);
+    if (!memory.take(more)) return Errc::out_of_memory;
+    memory_of_added_pools_ += more;
+    try {
+        client_.rights.reserve(count);
+        client_.quotas.reserve(count);
+    } catch (const std::bad_alloc&) {
+        return Errc::out_of_memory;
+    }
     return {};
 }
 
@@ -199,7 +225,7 @@ void Session::answer_due() {
         if (room == Room::never) {
             Dispatcher::refuse_late(request, Errc::out_of_memory, outbox_);
             long_requests_.done();
-        } else if (context_.dispatcher.answer_late(request, outbox_)) {
+        } else if (context_.dispatcher.answer_late(request, client_, outbox_)) {
             long_requests_.done();
         } else {
             long_requests_.park_again();

@@ -80,10 +80,10 @@ public:
             std::optional<KeptSlot> returned = std::nullopt);
     ~Session() override;
 
-    // Bytes of the memory budget that a session takes, with what its client may do in each pool; it
-    // gives them back at its end. Whoever makes one takes them first.
+    // Bytes of the memory budget that a session takes, with what its client may do in each pool that there was at
+    // the start; it gives them back at its end. Whoever makes one takes them first, on any thread.
     static std::size_t memory_size(const Allocator& allocator) noexcept {
-        return sizeof(Session) + allocator.pool_index_end() * (sizeof(Rights) + sizeof(Quota));
+        return sizeof(Session) + allocator.pool_index_end_at_start() * memory_per_pool;
     }
 
     // Errors: out_of_memory; then there is no session.
@@ -100,6 +100,10 @@ public:
     // Closes at once.
     void abort();
 
+    // There will be so many pools: takes what the client's rights in them take, unless it has. Errors: out_of_memory.
+    // Any thread.
+    Result<> make_room_for_pools(std::size_t count) noexcept INOD_REQUIRES(flusher_lock);
+
     // Has the holder that ends with the connection end, if the peer has closed it already. Any thread.
     void end_if_gone() noexcept INOD_REQUIRES(flusher_lock);
 
@@ -109,6 +113,8 @@ public:
     void finish_turn() override;
 
 private:
+    static constexpr std::size_t memory_per_pool = sizeof(Rights) + sizeof(Quota);
+
     [[nodiscard]] bool is_open() const { return static_cast<bool>(socket_); }
     // Is there something to be read, and is it to be?
     [[nodiscard]] bool wants_to_read() const {
@@ -117,6 +123,7 @@ private:
     // Is there room for a reply?
     enum class Room : std::uint8_t { there, later, never };
 
+    [[nodiscard]] bool enter();
     void take_desk() noexcept;
     void leave_desk() noexcept;
     void read();
@@ -147,6 +154,7 @@ private:
     SessionContext& context_;
     List& open_;
     std::shared_ptr<Session> self_;
+    std::size_t memory_of_added_pools_ = 0;  // of the budget, beside memory_size()
 
     Desk* desk_ = nullptr;
     std::array<std::byte, 256> own_input_;  // most requests are smaller

@@ -338,6 +338,10 @@ public:
     [[nodiscard]] const Pool& any_pool(PoolIndex index) const noexcept { return pool_at(index); }
     // One more than the highest index of any pool.
     [[nodiscard]] std::size_t pool_index_end() const { return pools_.size(); }
+    // The same as recover() left it: any thread, without the lock.
+    [[nodiscard]] std::size_t pool_index_end_at_start() const noexcept {
+        return pool_index_end_at_start_;
+    }
     // All that there are, those included that hold nothing.
     [[nodiscard]] const Holders& holders() const noexcept override { return holders_; }
     [[nodiscard]] const Tokens& tokens() const noexcept override { return tokens_; }
@@ -583,7 +587,8 @@ private:
     Waits waits_;
     Links links_;
     std::vector<std::unique_ptr<ServedPool>> pools_;  // by PoolIndex
-    SavedSize saved_size_;                            // of all pools
+    std::size_t pool_index_end_at_start_ = 0;
+    SavedSize saved_size_;  // of all pools
     // All up to here was durable before the last group was: a damaged end of the journal, which can
     // hide that group, does not hide what came before.
     Lsn proven_lsn_ = 0;

@@ -1,6 +1,5 @@
 #include "lib/allocator/pool_addition.h"
 
-#include <algorithm>
 #include <limits>
 #include <new>
 #include <utility>
@@ -47,6 +46,11 @@ Result<void, Failure> PoolAddition::make_all() {
     allocator_.trim();
     first_ = allocator_.pools_.size();
     made_.reserve(specs_.size());
+    for (const PoolSpec& spec : specs_)
+        wanted_.emplace(spec.name, &spec);
+    known_.clear();
+    for (const auto& served : allocator_.pools_)
+        known_.emplace(served->pool.spec().name, served->index);
     for (const PoolSpec& spec : specs_) {
         if (auto done = make(spec); !done) return done;
     }
@@ -58,12 +62,10 @@ Result<void, Failure> PoolAddition::make_all() {
 
 // Behind its parent, as a start does it: whoever reads of a pool then knows those above it.
 Result<void, Failure> PoolAddition::make(const PoolSpec& spec) {
-    if (is_made(spec.name)) return {};
-    const auto above = std::find_if(specs_.begin(), specs_.end(), [&](const PoolSpec& other) {
-        return !spec.parent.empty() && other.name == spec.parent;
-    });
-    if (above != specs_.end()) {
-        if (auto done = make(*above); !done) return done;
+    const auto known = known_.find(spec.name);
+    if (known != known_.end() && known->second >= first_) return {};
+    if (const auto above = wanted_.find(spec.parent); above != wanted_.end()) {
+        if (auto done = make(*above->second); !done) return done;
     }
     if (auto may = check(spec); !may) return may;
     const auto index = static_cast<PoolIndex>(index_end());
@@ -71,8 +73,9 @@ Result<void, Failure> PoolAddition::make(const PoolSpec& spec) {
               .reserved = {}};
     if (auto kept = reserve_bands(made); !kept) return kept;
     if (auto begun = made.pool->pool.begin_run(); !begun) return refused(spec, begun.error());
+    known_.emplace(spec.name, index);
     if (!spec.parent.empty()) {
-        const PoolIndex parent = find(spec.parent);
+        const PoolIndex parent = index_of(spec.parent);
         INOD_ASSERT(parent != no_pool);
         if (auto set = allocator_.links_.set_parent(index, parent); !set) {
             return refused(spec, set.error());
@@ -84,11 +87,7 @@ Result<void, Failure> PoolAddition::make(const PoolSpec& spec) {
 }
 
 Result<void, Failure> PoolAddition::check(const PoolSpec& spec) const {
-    const auto& pools = allocator_.pools_;
-    const bool is_dormant = std::any_of(pools.begin(), pools.end(), [&](const auto& other) {
-        return other->pool.spec().name == spec.name;
-    });
-    if (is_dormant) {
+    if (known_.contains(spec.name)) {
         return refused(spec, Errc::pool_changed,
                        "the state has it, kept but not served: to serve it again takes a restart");
     }
@@ -121,6 +120,7 @@ Result<void, Failure> PoolAddition::reserve_bands(Made& made) const {
 
 // What they take in a snapshot. Whatever is short of space already is to have it first.
 Result<void, Failure> PoolAddition::set_space_aside() {
+    if (made_.empty()) return {};
     StateSize wanted = allocator_.state_size();
     for (const Made& made : made_) {
         const SavedSize size = allocator_.size_of(*made.pool);
@@ -183,18 +183,11 @@ void PoolAddition::serve() noexcept {
         allocator_.pools_[index]->configured = true;
 }
 
-bool PoolAddition::is_made(std::string_view name) const noexcept {
-    return std::any_of(made_.begin(), made_.end(),
-                       [&](const Made& made) { return made.pool->pool.spec().name == name; });
-}
-
-// Of those that are made, or served.
-PoolIndex PoolAddition::find(std::string_view name) const noexcept {
-    for (const Made& made : made_) {
-        if (made.pool->pool.spec().name == name) return made.pool->index;
-    }
-    const Pool* const served = allocator_.find_pool(name);
-    return served != nullptr ? allocator_.index_of(*served) : no_pool;
+PoolIndex PoolAddition::index_of(std::string_view name) const noexcept {
+    const auto found = known_.find(name);
+    if (found == known_.end()) return no_pool;
+    const bool is_served = found->second >= first_ || allocator_.pool(found->second) != nullptr;
+    return is_served ? found->second : no_pool;
 }
 
 }  // namespace inod

@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "lib/allocator/allocator.h"
@@ -49,6 +50,8 @@ public:
     // Requires that all is recorded, and is_durable().
     void serve() noexcept;
 
+    // Of a pool that is served, or one of these; no_pool of any other. Requires that prepare() succeeded.
+    [[nodiscard]] PoolIndex index_of(std::string_view name) const noexcept;
     // One more than the highest index that a pool has then. Requires that prepare() succeeded.
     [[nodiscard]] std::size_t index_end() const noexcept { return first_ + made_.size(); }
 
@@ -65,11 +68,12 @@ private:
     Result<void, Failure> set_space_aside();
     void unmake() noexcept;
     void record(Made& made);
-    [[nodiscard]] bool is_made(std::string_view name) const noexcept;
-    [[nodiscard]] PoolIndex find(std::string_view name) const noexcept;
 
     Allocator& allocator_;
     const std::vector<PoolSpec> specs_;
+    std::unordered_map<std::string_view, const PoolSpec*> wanted_;  // the specs, by name
+    std::unordered_map<std::string_view, PoolIndex>
+        known_;                 // all pools that there are, and those that are made
     std::size_t first_ = 0;     // index of the first
     std::vector<Made> made_;    // parents first
     std::size_t recorded_ = 0;  // of these, which the allocator has

@@ -35,6 +35,7 @@ Result<Recovery, Failure> Allocator::recover(const Journal::Accept& accept) {
     if (auto begun = begin_witness(*recovery); !begun) return begun.error();
     if (recovery->has_cut_snapshot) cut_snapshot_ = recoverer.cut_snapshot();
     events_.begin(pools_.size(), journal_.last_lsn());
+    pool_index_end_at_start_ = pools_.size();
     return recovery;
 }
 

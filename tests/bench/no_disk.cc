@@ -62,7 +62,8 @@ int run(const std::string& config_file, const std::string& state_dir, const std:
     config->state_dir = state_dir;
     config->socket = socket;
     daemon::set_up_log(config->log_level);
-    return static_cast<int>(daemon::serve(*config, [](const std::string& /*directory*/) {
+    const auto load = [&config] { return config; };
+    return static_cast<int>(daemon::serve(*config, load, [](const std::string& /*directory*/) {
         return Result<std::unique_ptr<Storage>, Failure>(std::make_unique<ForgetfulStorage>());
     }));
 }

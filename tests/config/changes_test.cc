@@ -1,13 +1,13 @@
 // What of each setting a daemon that runs may take over. A setting that is added has no row here at first, and the last
 // test fails.
+#include "config/changes.h"
+
 #include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
-
-#include "config/changes.h"
 
 namespace inod {
 namespace {
@@ -56,8 +56,9 @@ std::vector<Case> cases() {
     return {
         {"state_dir", top(R"("state_dir": "/a", "witness_dir": "/w")"),
          top(R"("state_dir": "/b", "witness_dir": "/w")"), false, "state_dir from '/a' to '/b'"},
-        {"witness_dir", top(R"("state_dir": "/a")"), top(R"("state_dir": "/a", "witness_dir": "/w")"),
-         false, "witness_dir from '/a.witness' to '/w'"},
+        {"witness_dir", top(R"("state_dir": "/a")"),
+         top(R"("state_dir": "/a", "witness_dir": "/w")"), false,
+         "witness_dir from '/a.witness' to '/w'"},
         {"socket", top(R"("socket": "/a")"), top(R"("socket": "/b")"), false,
          "socket from '/a' to '/b'"},
         {"socket_mode", top(R"("socket_mode": "0660")"), top(R"("socket_mode": "0604")"), false,
@@ -197,11 +198,11 @@ TEST(ConfigChanges, BringNewPools) {
 }
 
 TEST(ConfigChanges, AreNoneWhereOnlyTheOrderOfPoolsOrAWordForTheSameIsAnother) {
-    const auto changes = changes_between(
-        parsed(R"({"state_dir": "/a", "pools": [
+    const auto changes =
+        changes_between(parsed(R"({"state_dir": "/a", "pools": [
             {"name": "a", "policy": "unique", "min": 1, "max": 9},
             {"name": "b", "policy": "unique", "min": 1, "max": 9}]})"),
-        parsed(R"({"state_dir": "/a", "witness_dir": "/a.witness", "pools": [
+                        parsed(R"({"state_dir": "/a", "witness_dir": "/a.witness", "pools": [
             {"name": "b", "policy": "unique", "min": 1, "max": 9},
             {"name": "a", "policy": "unique", "min": 1, "max": 9}]})"));
     ASSERT_TRUE(changes) << changes.error().message;

@@ -4,9 +4,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "config/config.h"
+#include "lib/base/owned_fd.h"
 
 namespace inod {
 namespace {
@@ -103,6 +106,21 @@ TEST_F(LoadConfig, RefusesAFileWithoutEnd) {
     const auto config = load_config("/dev/zero");
     ASSERT_FALSE(config);
     EXPECT_EQ(config.error().message, "/dev/zero: has more than 16777216 bytes");
+}
+
+// A daemon that serves cannot wait for whoever writes into it.
+TEST_F(LoadConfig, WaitsForNoPipeWhereItIsReadAgain) {
+    ASSERT_TRUE(fs::remove(path("inod.json")));
+    ASSERT_EQ(mkfifo(path("inod.json").c_str(), 0600), 0);
+    EXPECT_FALSE(reload_config(path("inod.json")));
+    const OwnedFd slow_writer(open(path("inod.json").c_str(), O_RDWR | O_CLOEXEC));
+    const auto config = reload_config(path("inod.json"));
+    ASSERT_FALSE(config);
+    EXPECT_EQ(config.error().message,
+              path("inod.json") + ": cannot be read: Resource temporarily unavailable");
+    ASSERT_TRUE(fs::remove(path("inod.json")));
+    put("inod.json", R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9}]})");
+    EXPECT_TRUE(reload_config(path("inod.json")));
 }
 
 TEST_F(LoadConfig, TheShippedDefaultIsSound) {

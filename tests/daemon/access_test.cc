@@ -62,15 +62,15 @@ TEST(Access, RootTheDaemonItselfAndWhoeverHasAGrantMayUseAPool) {
     };
     for (const Case& c : cases) {
         SCOPED_TRACE(c.name);
-        EXPECT_EQ(!rights_of(c.peer, c.grants, own_uid).empty(), c.want);
+        EXPECT_EQ(!rights_of(c.peer, c.peer.groups, c.grants, own_uid).empty(), c.want);
     }
 }
 
 // A daemon run by root has no other UID of its own.
 TEST(Access, ADaemonOfRootOpensItsPoolsToNobodyElse) {
     const Peer ann{.uid = 1'000, .gid = 100, .groups = {}};
-    EXPECT_TRUE(rights_of(ann, {}, 0).empty());
-    EXPECT_EQ(rights_of(ann, {uid(1'000)}, 0), rights_default);
+    EXPECT_TRUE(rights_of(ann, ann.groups, {}, 0).empty());
+    EXPECT_EQ(rights_of(ann, ann.groups, {uid(1'000)}, 0), rights_default);
 }
 
 }  // namespace

@@ -215,6 +215,19 @@ TEST(Man, ConfigurationHasEveryKeyWithItsLimits) {
     }
 }
 
+TEST(Man, ConfigurationSaysOfEveryKeyWhatAReloadMakesOfIt) {
+    const Json schema = Json::parse(content_of(INOD_SOURCE_DIR "/config/inod.schema.json"));
+    const std::string part = below(page("inod.json.5"), "# RELOAD");
+    const Names told_elsewhere{"$schema", "journal", "name"};
+    for (const Json* const object :
+         {&schema, &schema["properties"]["journal"], &schema["$defs"]["pool"]}) {
+        for (const auto& [key, value] : (*object)["properties"].items()) {
+            const bool is_told = part.find("*" + key + "*") != std::string::npos;
+            EXPECT_NE(is_told, told_elsewhere.contains(key)) << key;
+        }
+    }
+}
+
 // A row of a table.
 std::string row(unsigned number, std::string_view name) {
     return "\n|  " + std::to_string(number) + "\n:  " + std::string(name) + "\n";

@@ -1,5 +1,6 @@
-// Promise: a stop signal is read by the event loop, and no thread takes it, as one that did would end the process.
-#include "daemon/stop_signals.h"
+// Promise: a signal that stops the daemon, or has it reload, is read by the event loop, and no thread takes it, as one
+// that did would end the process.
+#include "daemon/signals.h"
 
 #include <csignal>
 #include <cstdlib>
@@ -40,42 +41,52 @@ std::uint64_t bit_of(int signal) {
     return std::uint64_t{1} << static_cast<unsigned>(signal - 1);
 }
 
-// How many threads there are more, and that none of those takes a stop signal.
+// How many threads there are more, and that none of those takes one.
 std::size_t count_quiet(const std::set<std::string>& before) {
-    const std::uint64_t stop_signals = bit_of(SIGTERM) | bit_of(SIGINT);
-    EXPECT_EQ(blocked_by("/proc/thread-self") & stop_signals, stop_signals);
+    const std::uint64_t own = bit_of(SIGTERM) | bit_of(SIGINT) | bit_of(SIGHUP);
+    EXPECT_EQ(blocked_by("/proc/thread-self") & own, own);
     std::size_t count = 0;
     for (const std::string& thread : threads()) {
         if (before.contains(thread)) continue;
         ++count;
-        EXPECT_EQ(blocked_by(thread) & stop_signals, stop_signals) << thread;
+        EXPECT_EQ(blocked_by(thread) & own, own) << thread;
     }
     return count;
 }
 
-class StopSignalsTest : public testing::Test {
+class SignalsTest : public testing::Test {
 protected:
-    StopSignalsTest() { pthread_sigmask(SIG_SETMASK, nullptr, &before_); }
-    ~StopSignalsTest() override { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsTest() { pthread_sigmask(SIG_SETMASK, nullptr, &before_); }
+    ~SignalsTest() override { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
     sigset_t before_{};
     EventLoop loop_;
 };
 
-TEST_F(StopSignalsTest, AreReadByTheLoop) {
+TEST_F(SignalsTest, AreReadByTheLoop) {
     std::vector<int> taken;
-    StopSignals signals(loop_, [&](int signal) { taken.push_back(signal); });
-    for (const int signal : {SIGTERM, SIGINT, SIGTERM}) {
+    Signals signals(loop_, [&](int signal) { taken.push_back(signal); });
+    for (const int signal : {SIGTERM, SIGHUP, SIGINT, SIGTERM}) {
         ASSERT_EQ(kill(getpid(), signal), 0);
         loop_.run_once(std::chrono::seconds(60));
     }
-    EXPECT_EQ(taken, (std::vector<int>{SIGTERM, SIGINT, SIGTERM}));
+    EXPECT_EQ(taken, (std::vector<int>{SIGTERM, SIGHUP, SIGINT, SIGTERM}));
 }
 
-TEST_F(StopSignalsTest, AreTakenByNoThreadThatIsStartedSince) {
+// It is not lost, and does not end the process.
+TEST_F(SignalsTest, ForAReloadWaitsForTheLoop) {
+    hold_reload_signal();
+    ASSERT_EQ(raise(SIGHUP), 0);
+    std::vector<int> taken;
+    const Signals signals(loop_, [&](int signal) { taken.push_back(signal); });
+    loop_.run_once(std::chrono::seconds(60));
+    EXPECT_EQ(taken, std::vector<int>{SIGHUP});
+}
+
+TEST_F(SignalsTest, AreTakenByNoThreadThatIsStartedSince) {
     Machine machine({unique_pool("inode")});
     ASSERT_TRUE(machine.start());
-    const StopSignals signals(loop_, [](int /*signal*/) {});
+    const Signals signals(loop_, [](int /*signal*/) {});
     const auto before = threads();
     const Closer closer;
     const Flusher flusher(loop_, *machine.allocator, std::chrono::seconds(3600),
