@@ -163,6 +163,20 @@ TEST_F(Refused, WhereTheBudgetIsUsedUp) {
     expect_added();
 }
 
+// Its place is taken by another, which is nobody's child.
+TEST_F(Refused, LeavesNobodyAChild) {
+    {
+        const sim::UsedUpBudget used_up(machine_.allocator->memory());
+        expect_refused(Errc::out_of_memory, "pool 'banded'");
+    }
+    ASSERT_EQ(said(add_pools(machine_, {unique_pool("plain")})), "done");
+    ASSERT_TRUE(machine_.allocate(1).result);
+    machine_.allocator->request_snapshot();
+    ASSERT_TRUE(machine_.flush());
+    ASSERT_FALSE(machine_.allocator->journal().snapshot_under_way());
+    ASSERT_STARTS(machine_);
+}
+
 TEST_F(Refused, WhereTheDiskIsFull) {
     machine_.disk.set_capacity(machine_.disk.used());
     while (machine_.allocate(0, 1).result)
@@ -324,6 +338,17 @@ TEST(PoolAddition, BesideASnapshotIsWholeInIt) {
             EXPECT_EQ(machine.allocate_at(banded, {25, 25}).result.error().code, Errc::id_reserved);
         }
     }
+}
+
+TEST(PoolAddition, KeepsItsBandsWhateverTheConfigurationSaysLater) {
+    Machine machine({unique_pool("old")});
+    ASSERT_STARTS(machine);
+    PoolSpec banded = unique_pool("banded", {1, 100});
+    banded.reserved = {{20, 29}};
+    ASSERT_EQ(said(add_pools(machine, {banded})), "done");
+    machine.specs.back().reserved.clear();
+    ASSERT_STARTS(machine);
+    EXPECT_EQ(machine.allocate_at(1, {25, 25}).result.error().code, Errc::id_reserved);
 }
 
 TEST(PoolAddition, IsToldToWhoWatches) {
