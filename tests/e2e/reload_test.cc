@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/e2e/daemon_figures.h"
 #include "tests/e2e/daemon_process.h"
 #include "tests/e2e/held_thread.h"
 #include "tests/e2e/support.h"
@@ -407,6 +408,7 @@ TEST_F(WatchedReloading, SaysThatItWasRefusedUntilTheNextOne) {
 
 TEST_F(Reloading, ThatIsAskedForTwiceEndsWithTheLatest) {
     ASSERT_TRUE(daemon_.connect().allocate("inode")) << "there is a flusher";
+    ASSERT_TRUE(comes_to_rest(daemon_.pid())) << "and it has no lock";
     {
         const HeldThread held(daemon_.pid(), "inod-flusher");
         configure(with_pools(inode_pool + "," + port_pool));
@@ -426,6 +428,7 @@ TEST_F(Reloading, ThatIsAskedForTwiceEndsWithTheLatest) {
 
 TEST_F(Reloading, ThatIsUnderWayIsNoneWhereTheDaemonStops) {
     ASSERT_TRUE(daemon_.connect().allocate("inode")) << "there is a flusher";
+    ASSERT_TRUE(comes_to_rest(daemon_.pid())) << "and it has no lock";
     {
         const HeldThread held(daemon_.pid(), "inod-flusher");
         configure(with_pools(inode_pool + "," + port_pool));
@@ -444,6 +447,7 @@ TEST_F(Reloading, IsNoneDuringAStop) {
     {
         Client client = daemon_.connect();
         ASSERT_TRUE(client.allocate("inode"));
+        ASSERT_TRUE(comes_to_rest(daemon_.pid())) << "the flusher has no lock";
         const HeldThread held(daemon_.pid(), "inod-flusher");
         // Its reply waits for the disk, and the stop for its reply.
         ASSERT_TRUE(
