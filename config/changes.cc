@@ -114,13 +114,21 @@ private:
     }
 
     void compare_spec(const std::string& pool, const PoolSpec& running, const PoolSpec& wanted) {
-        fixed(pool + "policy", text(name(running.policy)), text(name(wanted.policy)));
-        fixed(pool + "min", text(running.range.first), text(wanted.range.first));
-        fixed(pool + "max", text(running.range.last), text(wanted.range.last));
-        fixed(pool + "durability", text(name(running.durability)), text(name(wanted.durability)));
+        fixed_for_good(pool + "policy", text(name(running.policy)), text(name(wanted.policy)));
+        fixed_for_good(pool + "min", text(running.range.first), text(wanted.range.first));
+        const bool is_widened = wanted.range.last > running.range.last;
+        const std::string last = text(running.range.last);
+        const std::string wanted_last = text(wanted.range.last);
+        if (is_widened) {
+            fixed(pool + "max", last, wanted_last);
+        } else {
+            fixed_for_good(pool + "max", last, wanted_last);
+        }
+        fixed_for_good(pool + "durability", text(name(running.durability)),
+                       text(name(wanted.durability)));
         fixed(pool + "lease_count_max", text(running.lease_count_max),
               text(wanted.lease_count_max));
-        fixed(pool + "tracking", text(running.tracking), text(wanted.tracking));
+        fixed_for_good(pool + "tracking", text(running.tracking), text(wanted.tracking));
         fixed(pool + "align", text(running.align), text(wanted.align));
         fixed(pool + "wrap_to", text(running.wrap_to), text(wanted.wrap_to));
         fixed(pool + "quarantine", text(running.quarantine_ms / 1000),
@@ -128,7 +136,7 @@ private:
         fixed(pool + "quarantine_yields", text(running.quarantine_yields),
               text(wanted.quarantine_yields));
         fixed(pool + "reserved", text(running.reserved), text(wanted.reserved));
-        fixed(pool + "parent", text(running.parent), text(wanted.parent));
+        fixed_for_good(pool + "parent", text(running.parent), text(wanted.parent));
     }
 
     // The running one with all that may change as it is wanted: nothing else is another then, or it is a
@@ -156,6 +164,14 @@ private:
 
     void fixed(const std::string& key, const std::string& running, const std::string& wanted) {
         if (running != wanted) takes_restart(key + " from " + running + " to " + wanted);
+    }
+    // A start refuses it, too.
+    void fixed_for_good(const std::string& key, const std::string& running,
+                        const std::string& wanted) {
+        if (running == wanted) return;
+        takes_restart(
+            key + " from " + running + " to " + wanted +
+            " (a restart is refused as well: undo it, or give the new pool another name)");
     }
     template <class Value>
     void free(const std::string& key, const Value& running, const Value& wanted) {

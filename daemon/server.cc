@@ -603,12 +603,18 @@ Inheritance inherit(HandedOver handed_over) {
         return {};
     }
     Inheritance inheritance{.kept = *std::move(kept), .returned = {}};
+    std::size_t dropped = 0;
     for (auto& [number, socket] : handed_over.connections) {
         if (auto slot = inheritance.kept->take_back(number)) {
             inheritance.returned.push_back({.socket = std::move(socket), .slot = *std::move(slot)});
         } else {
             ::shutdown(socket.get(), SHUT_RDWR);
+            ++dropped;
         }
+    }
+    if (dropped > 0) {
+        spdlog::warn("connections of the daemon before cannot be gone on with, and end: count={}",
+                     dropped);
     }
     inheritance.kept->begin();
     return inheritance;

@@ -383,7 +383,13 @@ void Session::leave() {
     take_turn_now();
 }
 
+// Who is left is told so, behind all replies: what has none then was not carried out, also if nobody comes to go on.
 void Session::end() {
+    if (leaving_ && !told_) {
+        tell(Errc::shutting_down);
+        send();
+        if (!is_open() || !outbox_.empty()) return;
+    }
     if (leaving_ && !refused_ && kept_.leave(socket_.get())) {
         close();
     } else {

@@ -16,9 +16,10 @@
 // doubt for long: it is just sent again (allocate_once()).
 //
 // Where the service manager keeps connections (systemd does), a connection outlives the daemon: when that is started
-// again the client goes on with the new one by itself, and asks it what was left unanswered. After a stop nothing of it
-// was carried out, so nothing fails. After a crash a request that cannot be repeated, one that changes something and
-// has no token, is in doubt; all others are just asked again. A client that bound holders by send() closes the
+// again the client goes on with the new one by itself, and asks it what was left unanswered, but for what has timed out
+// meanwhile. After a stop nothing of it was carried out, so nothing fails; where no daemon follows it comes back as
+// not_connected. After a crash a request that cannot be repeated, one that changes something and has no token, is in
+// doubt: allocate_once() never is. All others are just asked again. A client that bound holders by send() closes the
 // connection instead. A wait or a watch has its whole time anew.
 //
 // A connection acts as its user's own holder until bind() says otherwise. What was bound is bound again by

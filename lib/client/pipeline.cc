@@ -71,6 +71,7 @@ void Pipeline::attach(Socket socket) {
     forget_output();
     passes_descriptors_ = false;
     resumes_ = false;
+    is_left_ = false;
     violated_ = false;
     loss_text_.clear();
     farewell_.reset();
@@ -259,6 +260,7 @@ bool Pipeline::accept(const proto::Reply& reply) {
         if (const auto* const error = std::get_if<proto::ErrorReply>(&reply.body)) {
             farewell_ = error->error;
             loss_text_ = error->text.empty() ? explanation(error->error.code) : error->text;
+            is_left_ = resumes_ && error->error.code == Errc::shutting_down;
         }
         return false;
     }
@@ -299,6 +301,9 @@ void Pipeline::on_resumed(const proto::Frame& frame) {
     }
     forget_output();
     resumed_ = *resumed;
+    is_left_ = false;
+    farewell_.reset();
+    loss_text_.clear();
 }
 
 void Pipeline::begin_greeting() {
@@ -403,7 +408,8 @@ void Pipeline::give_up() {
             answered(tag);
             settle(tag);
         } else if (tagged.state == State::waited_for) {
-            come_back(tag, tagged.may_be_done ? Errc::in_doubt : Errc::not_connected, loss_text_);
+            const bool is_in_doubt = tagged.may_be_done && !is_left_;
+            come_back(tag, is_in_doubt ? Errc::in_doubt : Errc::not_connected, loss_text_);
         }
     }
     forget_output();

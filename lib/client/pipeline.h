@@ -146,6 +146,7 @@ private:
     bool passes_descriptors_ = false;
 
     bool resumes_ = false;
+    bool is_left_ = false;                   // by a daemon that will carry out nothing more
     std::optional<proto::Resumed> resumed_;  // and nobody has begun to greet it
     RequestLog unanswered_;                  // but for those of a greeting
 

@@ -223,7 +223,7 @@ TEST(Blocking, WhatTheDaemonSaysBeforeItClosesIsTold) {
         FakePeer peer(accept());
         peer.greet();
         peer.read();
-        peer.send({Operation::none, 0, proto::ErrorReply{Errc::shutting_down, "good night"}});
+        peer.send({Operation::none, 0, proto::ErrorReply{Errc::journal_sealed, "good night"}});
     });
     Client client = connected_to(daemon);
     EXPECT_EQ(client.allocate("inode").error(), Error(Errc::in_doubt));

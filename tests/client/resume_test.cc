@@ -292,6 +292,26 @@ TEST(ClientResume, ARefusedGreetingEndsTheConnection) {
     EXPECT_FALSE(client.connected());
 }
 
+// Nobody comes: what the one that has gone did not answer it did not carry out, nor did anybody else.
+TEST(ClientResume, WhatADaemonLeavesBehindForGoodIsNotInDoubt) {
+    FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
+        FakePeer peer(accept());
+        peer.greet();
+        answer(peer, peer.read());
+        peer.read();
+        peer.send({Operation::none, 0, proto::ErrorReply{Errc::shutting_down, ""}});
+        peer.read();
+    });
+    Client client = connected_to(daemon);
+    std::map<std::uint16_t, std::uint64_t> counts;
+    counts[client.send(allocate(1)).value()] = 1;
+    counts[client.send(allocate(2)).value()] = 2;
+    counts[client.send(allocate(3)).value()] = 3;
+    EXPECT_EQ(outcomes(client, counts),
+              (std::map<std::uint64_t, Errc>{
+                  {1, Errc::ok}, {2, Errc::not_connected}, {3, Errc::not_connected}}));
+}
+
 TEST(ClientResume, ADaemonThatIsAboutToEndIsNotTheOneToBeReached) {
     FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
         {

@@ -20,6 +20,9 @@ Config parsed(const std::string& text) {
 }
 
 constexpr const char* restart = "what cannot change while the daemon runs takes a restart: ";
+// Of what a start refuses, too.
+const std::string never =
+    " (a restart is refused as well: undo it, or give the new pool another name)";
 
 // A setting, two configurations that differ in it alone, and what becomes of that: what the log says, or what is said
 // after `restart`.
@@ -99,18 +102,20 @@ std::vector<Case> cases() {
          R"({"pools": [{"name": "b", "policy": "unique", "min": 1, "max": 9}]})", false,
          "pool 'a' is gone"},
         {"pools[].policy", unique(R"("align": 1)"), cyclic(""), false,
-         "pool 'a': policy from unique to cyclic"},
+         "pool 'a': policy from unique to cyclic" + never},
         {"pools[].min", pool(R"(, "policy": "unique", "min": 1, "max": 9)"),
-         pool(R"(, "policy": "unique", "min": 2, "max": 9)"), false, "pool 'a': min from 1 to 2"},
+         pool(R"(, "policy": "unique", "min": 2, "max": 9)"), false,
+         "pool 'a': min from 1 to 2" + never},
         {"pools[].max", pool(R"(, "policy": "unique", "min": 1, "max": 9)"),
          pool(R"(, "policy": "unique", "min": 1, "max": 18446744073709551615)"), false,
          "pool 'a': max from 9 to 18446744073709551615"},
         {"pools[].durability", unique(R"("durability": "lease")"),
-         unique(R"("durability": "block")"), false, "pool 'a': durability from lease to block"},
+         unique(R"("durability": "block")"), false,
+         "pool 'a': durability from lease to block" + never},
         {"pools[].lease_count_max", cyclic(R"("lease_count_max": 5)"),
          cyclic(R"("lease_count_max": 6)"), false, "pool 'a': lease_count_max from 5 to 6"},
         {"pools[].tracking", cyclic(R"("tracking": true)"), cyclic(R"("tracking": false)"), false,
-         "pool 'a': tracking from true to false"},
+         "pool 'a': tracking from true to false" + never},
         {"pools[].align", cyclic(R"("align": 2)"), cyclic(R"("align": 4)"), false,
          "pool 'a': align from 2 to 4"},
         {"pools[].wrap_to", cyclic(""), cyclic(R"("wrap_to": 4)"), false,
@@ -124,7 +129,7 @@ std::vector<Case> cases() {
          cyclic(R"("reserved": [{"first": 1, "last": 3}, {"first": 5, "last": 6}])"), false,
          "pool 'a': reserved from none to 1-3, 5-6"},
         {"pools[].parent", two(""), two(R"(, "parent": "up")"), false,
-         "pool 'a': parent from none to 'up'"},
+         "pool 'a': parent from none to 'up'" + never},
         {"pools[].grants,pools[].grants[].uid", cyclic(""), cyclic(R"("grants": [{"uid": 5}])"),
          true, "grants of pool 'a'"},
         {"pools[].grants[].gid", cyclic(R"("grants": [{"gid": 5}])"),

@@ -59,9 +59,10 @@ protected:
     static std::uint16_t pool_of(const Client& client, const char* name) {
         return client.find_pool(name)->index;
     }
-    // As what comes for one that is answered at a frame's boundary.
+    // The next daemon's word; where the one before has left the connection, behind its farewell.
     static proto::Resumed resumed(RawConnection& connection) {
-        const auto answer = connection.receive().value();
+        auto answer = connection.receive().value();
+        if (answer.code() == Errc::shutting_down) answer = connection.receive().value();
         return proto::decode_resumed({answer.header, answer.bytes}).value();
     }
     // How many bytes come before the end of the stream; -1 if that does not come.
@@ -326,6 +327,35 @@ TEST_F(Resume, WhoDoesNotReadHasWholeFrames) {
     EXPECT_LT(replies, sent / ping.size());
     ASSERT_TRUE(answer);
     EXPECT_TRUE(proto::decode_resumed({answer->header, answer->bytes}).has_value());
+}
+
+// Nobody goes on with it: whatever has no reply was not carried out, and the client knows.
+TEST_F(Resume, AfterAStopForGoodNothingIsInDoubt) {
+    Client client = daemon_.connect();
+    const std::uint16_t pool = pool_of(client, "inode");
+    constexpr int count = 20'000;
+    for (int i = 0; i < count; ++i)
+        ASSERT_TRUE(client.send({.pool = pool, .body = proto::AllocateRequest{}}));
+    ASSERT_TRUE(client.flush(soon()));
+    ASSERT_EQ(daemon_.terminate(), (Exit{.status = 0})) << daemon_.log();
+    // While it still is in the store the client asks on.
+    ASSERT_TRUE(client.send({.pool = pool, .body = proto::AllocateRequest{}}));
+    ASSERT_TRUE(client.flush(soon()));
+    daemon_.manager().kept().clear();
+    int done = 0;
+    int undone = 0;
+    while (client.under_way() > 0) {
+        const Errc code = code_of(client.receive(soon()).value());
+        ASSERT_TRUE(code == Errc::ok || code == Errc::not_connected) << name(code);
+        ++(code == Errc::ok ? done : undone);
+    }
+    EXPECT_EQ(done + undone, count + 1);
+    EXPECT_GE(undone, 1);
+    ASSERT_TRUE(daemon_.start());
+    std::uint64_t live = 0;
+    for (const auto& lease : list_all(client, "inode"))
+        live += lease.range.count();
+    EXPECT_EQ(live, static_cast<std::uint64_t>(done));
 }
 
 TEST_F(Resume, WhoDoesNotAskForItSeesTheEnd) {

@@ -84,8 +84,7 @@ TEST_F(Watchdog, HearsNothingWhileAThreadThatServesConnectionsIsStuck) {
 TEST(ServiceManager, HearsOnceThatTheDaemonIsReadyAndHowItDoes) {
     DaemonProcess daemon(R"({"pools": [{"name": "a", "policy": "unique", "min": 1, "max": 9}]})");
     ASSERT_TRUE(daemon.start()) << daemon.log();
-    EXPECT_EQ(daemon.start_notices(),
-              "READY=1\nSTATUS=pools: 1, live leases: 0, connections: 0\n");
+    EXPECT_EQ(daemon.start_notices(), "READY=1\nSTATUS=pools: 1, live leases: 0, connections: 0\n");
     EXPECT_EQ(daemon.terminate(), (Exit{.status = 0}));
     EXPECT_EQ(daemon.notices(), "STOPPING=1\n") << "and nothing in between, where nobody watches";
 }
