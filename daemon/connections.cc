@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include "daemon/boot_time.h"
 
@@ -41,6 +42,7 @@ void Connections::open(Newcomer newcomer) noexcept {
         session = std::make_shared<Session>(std::move(newcomer.socket), std::move(client), context_,
                                             sessions_, std::move(newcomer.slot));
     } catch (const std::bad_alloc&) {
+        if (newcomer.slot) ::shutdown(newcomer.socket.get(), SHUT_RDWR);
         give_up(uid);
         return;
     }

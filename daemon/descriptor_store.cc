@@ -61,8 +61,9 @@ bool DescriptorStore::put(const char* name, int descriptor, Patience patience) c
                 patience == Patience::none ? MSG_DONTWAIT : 0);
 }
 
-bool DescriptorStore::remove(const char* name) const noexcept {
-    return send(Message("FDSTOREREMOVE", name).text(), -1, MSG_DONTWAIT);
+bool DescriptorStore::remove(const char* name, Patience patience) const noexcept {
+    return send(Message("FDSTOREREMOVE", name).text(), -1,
+                patience == Patience::none ? MSG_DONTWAIT : 0);
 }
 
 void DescriptorStore::await_read() noexcept {

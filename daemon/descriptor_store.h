@@ -27,13 +27,14 @@ public:
     // Descriptors that it takes at most.
     [[nodiscard]] std::uint64_t count_max() const noexcept { return count_max_; }
 
+    // How long to wait for a service manager that is busy: not at all, or for 5 s, as where a daemon starts or ends.
     enum class Patience : std::uint8_t { none, as_at_a_stop };
 
     // The descriptor is to be kept under this name, which nothing else has, of up to 16 characters. The service manager drops a connection
     // by itself when its peer has closed it. False if the message could not be sent now.
     bool put(const char* name, int descriptor, Patience patience) const noexcept;
     // It is to be dropped.
-    bool remove(const char* name) const noexcept;
+    bool remove(const char* name, Patience patience) const noexcept;
     // Until all that was sent before has been read, or 5 s are over.
     static void await_read() noexcept;
 

@@ -37,8 +37,8 @@ public:
     void end() noexcept;
     [[nodiscard]] bool is_kept() const noexcept { return slot_.has_value(); }
     [[nodiscard]] bool is_stored() const noexcept { return slot_ && slot_->is_stored(); }
-    // Is it one that the daemon before left, so that nothing is in doubt?
-    [[nodiscard]] bool was_left() const noexcept { return slot_ && slot_->was_left(); }
+    // KeptSlot::is_certain().
+    [[nodiscard]] bool is_certain() const noexcept { return slot_ && slot_->is_certain(); }
 
     // Before bytes are sent that end where a frame does; when a part of them was, and when all.
     void will_send(std::size_t size) noexcept {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <string_view>
 
@@ -22,6 +23,8 @@ namespace {
 // "inodkept", and the version of the table behind it.
 constexpr std::uint64_t table_magic = 0x7470'656b'646f'6e69;
 constexpr std::uint64_t table_version = 1;
+
+constexpr std::chrono::seconds stop_patience{5};
 
 // Whoever maps it must never find it shorter.
 constexpr int table_seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
@@ -103,7 +106,7 @@ Result<std::unique_ptr<KeptConnections>, Failure> KeptConnections::create(Descri
         entry.state = KeptSlot::State::free;
     mapped->version = table_version;
     mapped->magic = table_magic;
-    if (!made->store_.remove(table_name) ||
+    if (!made->store_.remove(table_name, DescriptorStore::Patience::as_at_a_stop) ||
         !made->store_.put(table_name, table.get(), DescriptorStore::Patience::as_at_a_stop)) {
         return system_failure("sendmsg", "the service manager's socket");
     }
@@ -131,7 +134,11 @@ std::optional<KeptSlot> KeptConnections::take_back(std::uint32_t number) noexcep
     if (came_back_[number]) return std::nullopt;
     const KeptSlot::State state = entry(number).state;
     if (state != KeptSlot::State::served && state != KeptSlot::State::left) {
-        store_.remove(Name(number).text());
+        // Nobody has the number before the store has dropped it.
+        if (!store_.remove(Name(number).text(), DescriptorStore::Patience::none)) {
+            came_back_[number] = true;
+            due_.push_back(number);
+        }
         return std::nullopt;
     }
     came_back_[number] = true;
@@ -160,23 +167,35 @@ std::optional<KeptSlot> KeptConnections::take(std::uint64_t accepted_at) noexcep
     free_.pop_back();
     entry(number).accepted_at = accepted_at;
     entry(number).state = KeptSlot::State::served;
-    return KeptSlot(*this, number, KeptSlot::State::served, false);
+    KeptSlot slot(*this, number, KeptSlot::State::served, false);
+    slot.has_begun_ = true;
+    return slot;
 }
 
 void KeptConnections::give(std::uint32_t number, bool is_stored) noexcept {
     const MutexGuard guard(mutex_);
     entry(number).state = KeptSlot::State::free;
     remove_due();
-    if (is_stored && !store_.remove(Name(number).text())) {
+    if (is_stored && !store_.remove(Name(number).text(), DescriptorStore::Patience::none)) {
         due_.push_back(number);
     } else {
         free_.push_back(number);
     }
 }
 
+DescriptorStore::Patience KeptConnections::patience_at_a_stop() noexcept {
+    const std::int64_t now =
+        std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+    std::int64_t until = 0;
+    const std::int64_t first = now + stop_patience / std::chrono::nanoseconds(1);
+    if (impatient_from_ns_.compare_exchange_strong(until, first)) until = first;
+    return now < until ? DescriptorStore::Patience::as_at_a_stop : DescriptorStore::Patience::none;
+}
+
 // Their numbers are used again only when what had them is dropped.
 void KeptConnections::remove_due() noexcept {
-    while (!due_.empty() && store_.remove(Name(due_.back()).text())) {
+    while (!due_.empty() &&
+           store_.remove(Name(due_.back()).text(), DescriptorStore::Patience::none)) {
         free_.push_back(due_.back());
         due_.pop_back();
     }
@@ -190,11 +209,12 @@ std::uint64_t KeptSlot::accepted_at() const noexcept {
     return of_->entry(number_).accepted_at;
 }
 
-bool KeptSlot::was_left() const noexcept {
-    return at_rest_ == State::left;
+bool KeptSlot::is_certain() const noexcept {
+    return has_begun_ || at_rest_ == State::left;
 }
 
 void KeptSlot::begin() noexcept {
+    has_begun_ = true;
     at_rest_ = State::served;
     is_at_boundary();
 }
@@ -217,8 +237,8 @@ bool KeptSlot::store(int socket, DescriptorStore::Patience patience) noexcept {
 }
 
 bool KeptSlot::leave(int socket) noexcept {
-    if (!store(socket, DescriptorStore::Patience::as_at_a_stop)) return false;
-    at_rest_ = State::left;
+    if (!store(socket, of_->patience_at_a_stop())) return false;
+    if (is_certain()) at_rest_ = State::left;
     is_at_boundary();
     of_ = nullptr;
     return true;

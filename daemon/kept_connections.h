@@ -33,6 +33,7 @@ public:
         : of_(std::exchange(other.of_, nullptr)),
           number_(other.number_),
           at_rest_(other.at_rest_),
+          has_begun_(other.has_begun_),
           is_stored_(other.is_stored_) {}
     KeptSlot& operator=(KeptSlot&&) = delete;
     KeptSlot(const KeptSlot&) = delete;
@@ -41,8 +42,9 @@ public:
 
     // When it was accepted, by ticks_since_boot().
     [[nodiscard]] std::uint64_t accepted_at() const noexcept;
-    // Did the daemon before leave it, with replies to all that it had carried out?
-    [[nodiscard]] bool was_left() const noexcept;
+    // Does its client have replies to all that was carried out, once those are sent that are owed? So it is where the daemon
+    // before left it, or requests were decided here. Otherwise something is in doubt, until its client has heard of that.
+    [[nodiscard]] bool is_certain() const noexcept;
     // Requests are decided from here on: if this process ends before it leaves the connection, some may be in doubt.
     void begin() noexcept;
 
@@ -56,7 +58,8 @@ public:
     [[nodiscard]] bool is_stored() const noexcept { return is_stored_; }
     // Puts the connection into the store. False if that could not be done now.
     bool store(int socket, DescriptorStore::Patience patience) noexcept;
-    // The daemon ends, and has answered what it carried out. False if the connection could not be stored.
+    // The daemon ends, and has answered what it carried out; what was in doubt before stays so. False if the connection
+    // could not be stored.
     bool leave(int socket) noexcept;
 
 private:
@@ -72,7 +75,8 @@ private:
 
     KeptConnections* of_;
     std::uint32_t number_;
-    State at_rest_;  // while nothing is sent
+    State at_rest_;           // while nothing is sent
+    bool has_begun_ = false;  // in this process
     bool is_stored_;
 };
 
@@ -122,11 +126,14 @@ private:
 
     [[nodiscard]] Entry& entry(std::uint32_t number) noexcept;
     void give(std::uint32_t number, bool is_stored) noexcept;
+    // All that are left together wait for so long for a service manager that is busy.
+    [[nodiscard]] DescriptorStore::Patience patience_at_a_stop() noexcept;
     void remove_due() noexcept INOD_REQUIRES(mutex_);
 
     const DescriptorStore store_;
     const std::size_t whole_send_max_;
     Table* const table_;
+    std::atomic<std::int64_t> impatient_from_ns_ = 0;  // of the steady clock; 0: no stop has begun
     Mutex mutex_;
     std::bitset<count_max> came_back_ INOD_GUARDED_BY(mutex_);
     // Slots that nobody has, once begin() was called.

@@ -373,6 +373,8 @@ void Server::open_session(OwnedFd socket, std::optional<KeptSlot> slot) {
         spdlog::warn("connection closed: the system has no memory, connections={}",
                      connected_.count());
     }
+    // Of one that came back and is not served the peer is to see the end, though others may have it open.
+    if (socket && slot) ::shutdown(socket.get(), SHUT_RDWR);
 }
 
 // On the thread that has the fewest connections.
@@ -592,14 +594,27 @@ void warn_of_file_system(const std::string& state_dir) {
         *copying, state_dir);
 }
 
+// Whoever keeps them open, too: their peers are to see the end.
+void end_all(const HandedOver& handed_over) {
+    if (handed_over.connections.empty()) return;
+    spdlog::warn("connections of the daemon before end, since none can be kept: count={}",
+                 handed_over.connections.size());
+    for (const auto& connection : handed_over.connections)
+        ::shutdown(connection.socket.get(), SHUT_RDWR);
+}
+
 // The connections that an earlier daemon had, and where this one puts its own. Those that nobody can go on with come to
 // their end here.
 Inheritance inherit(HandedOver handed_over) {
     auto store = DescriptorStore::find();
-    if (!store) return {};
+    if (!store) {
+        end_all(handed_over);
+        return {};
+    }
     auto kept = KeptConnections::create(*std::move(store), std::move(handed_over.table));
     if (!kept) {
         spdlog::warn("connections end with this daemon: {}", kept.error().message);
+        end_all(handed_over);
         return {};
     }
     Inheritance inheritance{.kept = *std::move(kept), .returned = {}};

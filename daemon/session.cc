@@ -54,9 +54,13 @@ Session::~Session() {
 }
 
 Result<> Session::start() {
-    if (auto added = context_.loop.add(socket_.get(), *this); !added) return added;
+    if (auto added = context_.loop.add(socket_.get(), *this); !added) {
+        show_end();
+        return added;
+    }
     if (!enter()) {
         context_.loop.remove(socket_.get(), *this);
+        show_end();
         return Errc::out_of_memory;
     }
     if (kept_.is_kept()) say_resumed();
@@ -96,8 +100,8 @@ void Session::say_resumed() {
     mark.put(random_word());
     ByteWriter out(outbox_.space(0));
     proto::encode_resumed(out, {.mark = *mark_,
-                                .unanswered = kept_.was_left() ? proto::Unanswered::undone
-                                                               : proto::Unanswered::in_doubt});
+                                .unanswered = kept_.is_certain() ? proto::Unanswered::undone
+                                                                 : proto::Unanswered::in_doubt});
     outbox_.add(out.size(), 0);
     ask_for_turn();
 }
@@ -383,9 +387,10 @@ void Session::leave() {
     take_turn_now();
 }
 
-// Who is left is told so, behind all replies: what has none then was not carried out, also if nobody comes to go on.
+// Who is left is told so, behind all replies: what has none then was not carried out, also if nobody comes to go on. But
+// not one to whom something is in doubt, and who has not said yet that he knows.
 void Session::end() {
-    if (leaving_ && !told_) {
+    if (leaving_ && !told_ && kept_.is_certain()) {
         tell(Errc::shutting_down);
         send();
         if (!is_open() || !outbox_.empty()) return;
@@ -399,9 +404,13 @@ void Session::end() {
 
 void Session::abort() {
     if (!is_open()) return;
-    // The service manager has it open, too: the peer is to see the end all the same.
-    if (kept_.is_stored()) ::shutdown(socket_.get(), SHUT_RDWR);
+    show_end();
     close();
+}
+
+// The service manager has it open, too: the peer is to see the end all the same.
+void Session::show_end() noexcept {
+    if (kept_.is_stored()) ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
 void Session::close() noexcept {

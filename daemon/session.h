@@ -136,6 +136,7 @@ private:
     void say_resumed();
     [[nodiscard]] bool is_resumed();
     void end();
+    void show_end() noexcept;
     void close() noexcept;
     // When no more than `early_at` bytes are undecided the replies to what is are to be sent. 0: with all others.
     bool decide(std::size_t early_at = 0);

@@ -121,6 +121,7 @@ bool Client::greet_anew(Deadline deadline) {
     ++connections_;  // As far as what it acts as goes, it is a new one.
     while (pipeline_->is_resumed()) {
         pipeline_->begin_greeting();
+        pipeline_->limit(0);  // beside what is under way
         const auto greeted = greet(deadline);
         if (!greeted && !pipeline_->is_resumed()) return false;
     }

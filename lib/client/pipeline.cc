@@ -297,6 +297,8 @@ void Pipeline::on_resumed(const proto::Frame& frame) {
             tagged.may_be_done = false;
         } else if (tagged.may_be_done && !is_repeatable(unanswered_.frame(tag))) {
             come_back(tag, Errc::in_doubt, "the daemon ended before it replied");
+        } else {
+            tagged.is_in_doubt = tagged.is_in_doubt || tagged.may_be_done;
         }
     }
     forget_output();
@@ -408,7 +410,7 @@ void Pipeline::give_up() {
             answered(tag);
             settle(tag);
         } else if (tagged.state == State::waited_for) {
-            const bool is_in_doubt = tagged.may_be_done && !is_left_;
+            const bool is_in_doubt = tagged.is_in_doubt || (tagged.may_be_done && !is_left_);
             come_back(tag, is_in_doubt ? Errc::in_doubt : Errc::not_connected, loss_text_);
         }
     }

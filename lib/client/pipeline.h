@@ -104,6 +104,7 @@ private:
         State state = State::free;
         proto::Operation operation = proto::Operation::none;
         bool may_be_done = false;  // The whole of it was handed to the socket.
+        bool is_in_doubt = false;  // An earlier daemon may have carried it out.
     };
     struct Unsent {
         std::uint16_t tag;

@@ -312,6 +312,24 @@ TEST(ClientResume, WhatADaemonLeavesBehindForGoodIsNotInDoubt) {
                   {1, Errc::ok}, {2, Errc::not_connected}, {3, Errc::not_connected}}));
 }
 
+// What one daemon may have carried out stays in doubt, whatever the next one says of itself.
+TEST(ClientResume, ADoubtStaysUntilThereIsAnAnswer) {
+    FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
+        FakePeer peer(accept());
+        peer.greet();
+        peer.read();
+        take_over(peer, Unanswered::in_doubt);
+        peer.read();
+        take_over(peer, Unanswered::undone);
+        peer.read();
+        peer.send({Operation::none, 0, proto::ErrorReply{Errc::shutting_down, ""}});
+    });
+    Client client = connected_to(daemon);
+    const auto tag = client.send(allocate(1, proto::Token{.epoch = 1, .number = 2}));
+    ASSERT_TRUE(tag);
+    EXPECT_EQ(code_of(client.receive(in(10s)).value()), Errc::in_doubt);
+}
+
 TEST(ClientResume, ADaemonThatIsAboutToEndIsNotTheOneToBeReached) {
     FakeDaemon daemon([](const FakeDaemon::Accept& accept) {
         {

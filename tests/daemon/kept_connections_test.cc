@@ -106,13 +106,13 @@ TEST_F(KeptConnectionsTest, TheNextDaemonKnowsWhatBecameOfEach) {
     auto next = begin();
     auto first_back = next->take_back(0);
     ASSERT_TRUE(first_back.has_value());
-    EXPECT_TRUE(first_back->was_left());
+    EXPECT_TRUE(first_back->is_certain());
     EXPECT_EQ(first_back->accepted_at(), 11U);
     EXPECT_TRUE(first_back->is_stored());
     EXPECT_FALSE(next->take_back(0).has_value()) << "it is somebody's";
     auto second_back = next->take_back(1);
     ASSERT_TRUE(second_back.has_value());
-    EXPECT_FALSE(second_back->was_left());
+    EXPECT_FALSE(second_back->is_certain());
     EXPECT_EQ(second_back->accepted_at(), 22U);
     EXPECT_FALSE(next->take_back(2).has_value()) << "nobody can go on within a frame";
     EXPECT_FALSE(has("2")) << "and the store drops it";
@@ -121,17 +121,16 @@ TEST_F(KeptConnectionsTest, TheNextDaemonKnowsWhatBecameOfEach) {
     auto fresh = next->take(44);
     ASSERT_TRUE(fresh.has_value());
     EXPECT_EQ(fresh->accepted_at(), 44U);
-    EXPECT_FALSE(fresh->was_left());
     EXPECT_EQ(first_back->accepted_at(), 11U) << "that one has another slot";
 
     // What was left and not begun with is as it was.
     first_back->may_cut_frame();
     first_back->is_at_boundary();
     auto after = begin();
-    EXPECT_TRUE(after->take_back(0)->was_left());
+    EXPECT_TRUE(after->take_back(0)->is_certain());
     first_back->begin();
     auto last = begin();
-    EXPECT_FALSE(last->take_back(0)->was_left());
+    EXPECT_FALSE(last->take_back(0)->is_certain());
     // They all go; of what they say here nothing is asked.
     first.reset();
     second.reset();
@@ -167,7 +166,7 @@ TEST_F(KeptConnectionsTest, ASlotIsUsedAgainWhenTheStoreHasDroppedIt) {
     const Pair pair;
     ASSERT_TRUE(slot->store(pair.server.get(), Patience::none));
     const DescriptorStore store = DescriptorStore::find().value();
-    while (store.remove("nothing")) {
+    while (store.remove("nothing", Patience::none)) {
     }
     slot.reset();
     EXPECT_FALSE(kept->take(1).has_value());

@@ -115,7 +115,7 @@ void DaemonProcess::hand_over() const {
     };
     if (launch_.passed_socket) pass(*launch_.passed_socket, "inod");
     if (launch_.keeps_descriptors) {
-        setenv("FDSTORE", "16385", 1);
+        setenv("FDSTORE", "16385", 0);
         for (const auto& kept : manager_.kept())
             pass(kept.descriptor.get(), kept.name);
     }

@@ -3,6 +3,7 @@
 #include "proto/resume.h"
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -228,6 +229,47 @@ TEST_F(Resume, TheNextDaemonSaysWhetherAnythingIsInDoubt) {
     connection.greet(2, proto::feature_resume);
     ASSERT_NO_FATAL_FAILURE(kill_and_start());
     EXPECT_EQ(resumed(connection).unanswered, Unanswered::in_doubt);
+    // Nor is that certain because the one that said so stops: its client has not heard of it yet, for all that it knows.
+    ASSERT_NO_FATAL_FAILURE(stop_and_start());
+    const auto still = resumed(connection);
+    EXPECT_EQ(still.unanswered, Unanswered::in_doubt);
+    ASSERT_NO_FATAL_FAILURE(resume(connection, still.mark));
+    connection.greet(3, proto::feature_resume);
+    ASSERT_NO_FATAL_FAILURE(stop_and_start());
+    EXPECT_EQ(resumed(connection).unanswered, Unanswered::undone);
+}
+
+// By a daemon that is started by something else, and by one that may have fewer.
+TEST_F(Resume, WhomNobodyGoesOnWithSeesTheEnd) {
+    RawConnection connection(daemon_.socket());
+    connection.greet(1, proto::feature_resume);
+    ASSERT_EQ(daemon_.terminate(), (Exit{.status = 0}));
+    daemon_.launch().environment = {{"FDSTORE", "0"}};
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    EXPECT_EQ(connection.receive()->code(), Errc::shutting_down);
+    EXPECT_TRUE(connection.closed());
+    EXPECT_EQ(daemon_.terminate(), (Exit{.status = 0}));
+    daemon_.launch().environment.clear();
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+
+    std::vector<RawConnection> two;
+    for (int i = 0; i < 2; ++i) {
+        two.emplace_back(daemon_.socket());
+        two.back().greet(1, proto::feature_resume);
+    }
+    ASSERT_EQ(daemon_.terminate(), (Exit{.status = 0}));
+    std::string config = three_pools;
+    std::ofstream(daemon_.config_file())
+        << config.insert(config.find('{') + 1, R"("connections_max": 1,)");
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    int ended = 0;
+    for (RawConnection& one : two) {
+        EXPECT_EQ(one.receive()->code(), Errc::shutting_down);
+        if (one.receive()->code() != Errc::too_many_connections) continue;
+        EXPECT_TRUE(one.closed());
+        ++ended;
+    }
+    EXPECT_EQ(ended, 1);
 }
 
 // From the middle of a frame on, and with what looks like requests.
