@@ -106,8 +106,8 @@ Result<std::unique_ptr<KeptConnections>, Failure> KeptConnections::create(Descri
         entry.state = KeptSlot::State::free;
     mapped->version = table_version;
     mapped->magic = table_magic;
-    if (!made->store_.remove(table_name, DescriptorStore::Patience::as_at_a_stop) ||
-        !made->store_.put(table_name, table.get(), DescriptorStore::Patience::as_at_a_stop)) {
+    if (!made->store_.remove(table_name, DescriptorStore::Patience::some) ||
+        !made->store_.put(table_name, table.get(), DescriptorStore::Patience::some)) {
         return system_failure("sendmsg", "the service manager's socket");
     }
     return made;
@@ -121,7 +121,7 @@ KeptConnections::KeptConnections(DescriptorStore store, Table* table)
 }
 
 KeptConnections::~KeptConnections() {
-    DescriptorStore::await_read();
+    store_.await_read(patience_at_a_stop());
     ::munmap(table_, sizeof(Table));
 }
 
@@ -189,7 +189,7 @@ DescriptorStore::Patience KeptConnections::patience_at_a_stop() noexcept {
     std::int64_t until = 0;
     const std::int64_t first = now + stop_patience / std::chrono::nanoseconds(1);
     if (impatient_from_ns_.compare_exchange_strong(until, first)) until = first;
-    return now < until ? DescriptorStore::Patience::as_at_a_stop : DescriptorStore::Patience::none;
+    return now < until ? DescriptorStore::Patience::some : DescriptorStore::Patience::none;
 }
 
 // Their numbers are used again only when what had them is dropped.

@@ -5,8 +5,11 @@
 #include <cinttypes>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 
 #include <systemd/sd-daemon.h>
+
+#include "daemon/notify_socket.h"
 
 namespace inod::daemon::service_manager {
 namespace {
@@ -14,14 +17,21 @@ namespace {
 // What is cut is the end.
 using Notice = std::array<char, 1024>;
 
-void tell(const char* what, const Status& status) noexcept {
+using Patience = NotifySocket::Patience;
+
+void say(const char* what, Patience patience) noexcept {
+    static const std::optional<NotifySocket> socket = NotifySocket::find();
+    if (socket) socket->send(what, patience);
+}
+
+void tell(const char* what, const Status& status, Patience patience) noexcept {
     Notice notice{};
     std::snprintf(notice.data(), notice.size(),
                   "%sSTATUS=pools: %zu, live leases: %" PRIu64 ", connections: %" PRIu64 "%s%.*s",
                   what, status.pools, status.leases, status.connections,
                   status.note.empty() ? "" : "; ", static_cast<int>(status.note.size()),
                   status.note.data());
-    sd_notify(0, notice.data());
+    say(notice.data(), patience);
 }
 
 }  // namespace
@@ -31,11 +41,11 @@ void tell_recovering(std::uint64_t records, std::chrono::microseconds extension)
     std::snprintf(notice.data(), notice.size(),
                   "EXTEND_TIMEOUT_USEC=%lld\nSTATUS=recovering: %" PRIu64 " records read",
                   static_cast<long long>(extension.count()), records);
-    sd_notify(0, notice.data());
+    say(notice.data(), Patience::none);
 }
 
 void tell_ready(const Status& status) noexcept {
-    tell("READY=1\n", status);
+    tell("READY=1\n", status, Patience::some);
 }
 
 // With the time, by which it tells this one from those before: sd_notify(3).
@@ -46,26 +56,26 @@ void tell_reloading() noexcept {
     std::snprintf(notice.data(), notice.size(), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
                   static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
                       static_cast<std::uint64_t>(now.tv_nsec) / 1'000);
-    sd_notify(0, notice.data());
+    say(notice.data(), Patience::some);
 }
 
 void tell(const Status& status) noexcept {
-    tell("", status);
+    tell("", status, Patience::none);
 }
 
 void tell_alive(const Status& status) noexcept {
-    tell("WATCHDOG=1\n", status);
+    tell("WATCHDOG=1\n", status, Patience::none);
 }
 
 void tell_stuck(std::string_view thread) noexcept {
     Notice notice{};
     std::snprintf(notice.data(), notice.size(), "STATUS=no progress: %.*s",
                   static_cast<int>(thread.size()), thread.data());
-    sd_notify(0, notice.data());
+    say(notice.data(), Patience::none);
 }
 
 void tell_stopping() noexcept {
-    sd_notify(0, "STOPPING=1");
+    say("STOPPING=1", Patience::some);
 }
 
 void tell_failed(const Failure& failure) noexcept {
@@ -76,7 +86,7 @@ void tell_failed(const Failure& failure) noexcept {
     Notice notice{};
     std::snprintf(notice.data(), notice.size(), "ERRNO=%d\nSTATUS=journal failed: %.*s: %s", number,
                   static_cast<int>(code.size()), code.data(), failure.message.c_str());
-    sd_notify(0, notice.data());
+    say(notice.data(), Patience::some);
 }
 
 std::optional<std::chrono::microseconds> watchdog_period() noexcept {

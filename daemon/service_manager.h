@@ -1,6 +1,8 @@
 // What the service manager hears of the daemon (sd_notify(3)): whether it is ready, how it does, that it makes
 // progress, and why it failed. Where there is none (no NOTIFY_SOCKET) nothing happens.
 //
+// One that is busy is waited for where it must not miss what is said, for 5 s at most; otherwise it is not told then.
+//
 // Thread safety: any thread. Takes no memory: there may be none.
 #pragma once
 
