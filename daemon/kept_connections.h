@@ -89,11 +89,9 @@ struct ReturnedConnection {
 class KeptConnections {
 public:
     // As many as can be kept. systemd names all that it hands over in one variable of the environment, which the kernel
-    // limits to 128 KiB (MAX_ARG_STRLEN in execve(2)): so it is 20,000 or so at most, with names of five digits.
+    // limits to 128 KiB (MAX_ARG_STRLEN in execve(2)): so it is 20,000 or so at most, with names of five digits. The store
+    // holds their table besides.
     static constexpr std::uint32_t count_max = 16'384;
-
-    // What the store is to hold: these, and their table.
-    static constexpr std::uint64_t stored_max = count_max + 1;
 
     // The table's name in the store.
     static constexpr const char* table_name = "table";
