@@ -68,10 +68,12 @@ Clients start_clients(std::size_t count, const LoadOptions& options, Observed& o
 // Until each has had some more replies.
 void await_progress(const Clients& clients) {
     constexpr std::uint64_t replies = 100;
-    const auto deadline = Clock::now() + std::chrono::seconds(60);
-    for (const auto& client : clients) {
-        const std::uint64_t wanted = client->answered() + replies;
-        while (client->answered() < wanted) {
+    const auto deadline = Clock::now() + std::chrono::minutes(2);
+    std::vector<std::uint64_t> wanted;
+    for (const auto& client : clients)
+        wanted.push_back(client->answered() + replies);
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+        while (clients[i]->answered() < wanted[i]) {
             if (Clock::now() > deadline) throw std::runtime_error("a client gets no replies");
             std::this_thread::sleep_for(milliseconds(1));
         }
