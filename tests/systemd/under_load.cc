@@ -67,7 +67,7 @@ Clients start_clients(std::size_t count, const LoadOptions& options, Observed& o
 
 // Until each has had some more replies.
 void await_progress(const Clients& clients) {
-    constexpr std::uint64_t replies = 100;
+    constexpr std::uint64_t replies = 2'000;
     const auto deadline = Clock::now() + std::chrono::minutes(2);
     std::vector<std::uint64_t> wanted;
     for (const auto& client : clients)
